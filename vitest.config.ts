@@ -1,0 +1,26 @@
+import { defineConfig } from "vitest/config";
+
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        test: {
+          name: "convex",
+          environment: "edge-runtime",
+          include: ["src/{component,server,shared,collections}/**/*.test.ts"],
+          exclude: ["**/*.property.test.ts"],
+          typecheck: { enabled: false },
+          server: { deps: { inline: ["convex-test"] } },
+        },
+      },
+      {
+        test: {
+          name: "node",
+          environment: "node",
+          include: ["src/client/**/*.test.ts", "src/**/*.property.test.ts", "local/**/*.test.ts"],
+          testTimeout: 30_000,
+        },
+      },
+    ],
+  },
+});
