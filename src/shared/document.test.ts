@@ -64,6 +64,13 @@ test("an update that stands on unseen clocks is a gap, a repeated one too", () =
   expect(mergeUpdate(openDocument([first.bytes]), second.bytes)).toMatchObject({ type: "merged", author: 7 });
 });
 
+test("an update that stands on another author's unseen structs, or deletes them, is a gap", () => {
+  const doc = openDocument([]);
+  authorUpdate(doc, 7, [insert({ name: "a" })]);
+  const overwrite = authorUpdate(doc, 8, [{ type: "set", field: "name", value: "b" }])!;
+  expect(mergeUpdate(openDocument([]), overwrite.bytes)).toEqual({ type: "gap" });
+});
+
 const hostile: [string, Uint8Array, RegExp][] = [
   ["no bytes", new Uint8Array(), /format byte/],
   ["an unknown format", new Uint8Array([9, 1, 2]), /format byte/],
