@@ -10,6 +10,8 @@ const zones = {
   "collections/": { may: ["shared/"], packages: ["convex/values"] },
   "component/_generated/": { may: ["component/"], packages: ["convex/"] },
   "component/": { may: ["shared/", "component/_generated/"], packages: ["convex/", "@convex-dev/"] },
+  "test.ts": { may: ["component/"], packages: ["@convex-dev/"] },
+  "testing/": { may: ["shared/", "test.ts"], packages: ["convex/", "node:async_hooks"] },
   "server/": { may: ["shared/", "collections/"], types: ["component/_generated/"], packages: ["convex/"] },
 };
 /** Yjs is called in these folders and files only; everybody else goes through them. */

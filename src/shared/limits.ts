@@ -22,6 +22,9 @@ export const limits = {
   /** From here a push asks for compaction; above `compactInPlace` it compacts before it appends. */
   compactDeltas: 32,
   compactInPlaceDeltas: 128,
+  /** A document is compacted in place before it has more deltas; twice that is read, so none is ever cut off. */
+  stateDeltas: 256,
+  stateChunks: 8,
   /** Ids are index keys: Convex's keys are cheap while they are short. */
   idLength: 256,
 } as const;
