@@ -1,0 +1,57 @@
+/** A bundled module as the CLI sends it. */
+export type Bundle = { path: string; source: string };
+
+export type ComponentPush = {
+  definitionPath: string;
+  definition: Bundle;
+  dependencies: string[];
+  schema: Bundle | null;
+  functions: Bundle[];
+  udfServerVersion: string;
+};
+
+/** The body of `POST /api/deploy2/start_push`, as far as it is read here. */
+export type StartPush = {
+  appDefinition: {
+    definition: Bundle | null;
+    dependencies: string[];
+    schema: Bundle | null;
+    changedModules: Bundle[];
+    udfServerVersion: string;
+  };
+  componentDefinitions: ComponentPush[];
+};
+
+export type FunctionAnalysis = {
+  name: string;
+  pos: null;
+  udfType: "Query" | "Mutation" | "Action";
+  visibility: { kind: "public" | "internal" } | null;
+  args: string | null;
+  returns: string | null;
+};
+
+export type ModuleAnalysis = {
+  functions: FunctionAnalysis[];
+  httpRoutes: null;
+  cronSpecs: null;
+  sourceMapped: null;
+};
+
+type ExportLeaf = { type: "leaf"; leaf: string };
+export type ExportTree = { type: "branch"; branch: [string, ExportTree | ExportLeaf][] };
+
+/** What `definition.export()` of an app or component returns; only what is read is named. */
+export type Definition = {
+  childComponents: { name: string; path: string }[];
+  exports?: ExportTree;
+  name?: string;
+  path?: string;
+};
+
+export type DefinitionAnalysis = {
+  definition: Definition;
+  schema: null;
+  functions: Record<string, ModuleAnalysis>;
+  udfConfig: { serverVersion: string; importPhaseRngSeed: null; importPhaseUnixTimestamp: null };
+};
