@@ -40,7 +40,9 @@ export function validateFields(
 export function faultOfField(field: Field, value: unknown, path: string): FieldFault | null {
   if (isRegister(field)) return faultOfProperty(field, value, path, true);
   if (field.fieldKind === "counter")
-    return typeof value === "number" && Number.isFinite(value) ? null : faultAt(path, "a finite number", value);
+    return typeof value === "number" && Number.isFinite(value)
+      ? null
+      : faultAt(path, "a finite number", value);
   if (!Array.isArray(value)) return faultAt(path, "an array of members", value);
   return firstFault(value, (member, index) =>
     faultOfProperty(field.member as GenericValidator, member, `${path}[${index}]`, true),

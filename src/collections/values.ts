@@ -65,10 +65,8 @@ function isLeaf(value: unknown): boolean {
 export function faultOfName(name: string): string | null {
   if (name === "") return "is empty";
   if (name.length > 1024) return `${JSON.stringify(name.slice(0, 32))}… is longer than 1024 characters`;
-  if (/^[_$]/.test(name))
-    return `${JSON.stringify(name)} starts with "${name[0]}", which Convex reserves`;
-  if (!/^[\x20-\x7e]*$/.test(name))
-    return `${JSON.stringify(name)} has a control or non-ASCII character`;
+  if (/^[_$]/.test(name)) return `${JSON.stringify(name)} starts with "${name[0]}", which Convex reserves`;
+  if (!/^[\x20-\x7e]*$/.test(name)) return `${JSON.stringify(name)} has a control or non-ASCII character`;
   return null;
 }
 
@@ -84,7 +82,8 @@ export function describeValue(value: unknown): string {
   if (typeof value === "number" || typeof value === "boolean") return `${typeof value} ${value}`;
   if (typeof value !== "object") return typeof value;
   if (Array.isArray(value)) return "array";
-  if (ArrayBuffer.isView(value)) return `${value.constructor.name} (pass an ArrayBuffer: bytes.slice().buffer)`;
+  if (ArrayBuffer.isView(value))
+    return `${value.constructor.name} (pass an ArrayBuffer: bytes.slice().buffer)`;
   return isPlainObject(value) ? "object" : (value.constructor?.name ?? "object");
 }
 
