@@ -1,10 +1,12 @@
 // Checks who may import whom (docs/architecture.md), value-import cycles and file lengths under src/.
 // A zone is a file or folder prefix; the longest match wins. `may`: zones it may import; `types`: with
-// `import type` only; `packages`: bare specifiers it may load at run time (prefixes).
+// `import type` only; `packages`: bare specifiers it may load at run time (prefixes). Inside the client a subsystem
+// imports core, ports and base; only the files beside the folders, which wire them, see all of them.
 import fs from "node:fs";
 import path from "node:path";
 import ts from "typescript";
 
+const clientBase = ["client/core/", "client/ports/", "client/base/", "collections/", "shared/"];
 const zones = {
   "shared/": { may: [], packages: ["convex/values", "yjs"] },
   "collections/": { may: ["shared/"], packages: ["convex/values"] },
@@ -12,6 +14,25 @@ const zones = {
   "component/": { may: ["shared/", "component/_generated/"], packages: ["convex/", "@convex-dev/"] },
   "test.ts": { may: ["component/"], packages: ["@convex-dev/"] },
   "testing/": { may: ["shared/", "test.ts"], packages: ["convex/", "node:async_hooks"] },
+  "client/core/": { may: ["collections/", "shared/"], packages: ["convex/values"] },
+  "client/ports/": { may: ["collections/", "shared/"], packages: [] },
+  "client/base/": { may: ["client/core/", "client/ports/", "collections/", "shared/"], packages: [] },
+  "client/documents/": { may: clientBase, packages: [] },
+  "client/outbox/": { may: clientBase, types: ["client/documents/"], packages: [] },
+  "client/store/": { may: clientBase, packages: ["idb"] },
+  "client/stream/": { may: clientBase, packages: [] },
+  "client/tabs/": { may: clientBase, packages: [] },
+  "client/transport/": { may: clientBase, packages: [] },
+  "client/view/": { may: clientBase, packages: [] },
+  "client/": {
+    may: [
+      ...clientBase,
+      ...["documents", "outbox", "store", "stream", "tabs", "transport", "view"].map(
+        (name) => `client/${name}/`,
+      ),
+    ],
+    packages: [],
+  },
   "server/": { may: ["shared/", "collections/"], types: ["component/_generated/"], packages: ["convex/"] },
 };
 /** Yjs is called in these folders and files only; everybody else goes through them. */

@@ -1,6 +1,6 @@
 import { v } from "convex/values";
 import { limits } from "../shared/limits.js";
-import { endOfCommit, vCursor, vPage, type Cursor, type StreamEntry } from "../shared/wire.js";
+import { endOfCommit, firstEpoch, vCursor, vPage, type Cursor, type StreamEntry } from "../shared/wire.js";
 import type { Doc } from "./_generated/dataModel.js";
 import { query, type QueryCtx } from "./_generated/server.js";
 import { joinChunks } from "./chunks.js";
@@ -39,7 +39,7 @@ export const page = query({
       last === undefined
         ? range.cursor
         : { ts: committedTs(last), document: done ? endOfCommit : last.document };
-    return { entries: toEntries(rows), cursor, done };
+    return { type: "page" as const, epoch: firstEpoch, entries: toEntries(rows), cursor, done };
   },
 });
 

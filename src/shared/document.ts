@@ -1,6 +1,6 @@
 import * as Y from "yjs";
 import { blobFormat, packBlob, unpackBlob } from "./blob.js";
-import { applyOperations, faultOfEntry, rootOf } from "./mainDocument.js";
+import { applyOperations, faultOfEntry, rootOf, writeOf, type MainWrite } from "./mainDocument.js";
 import type { Operation } from "./operations.js";
 
 /** An update of one author, with the half-open range `[from, to)` of that author's clocks it fills. */
@@ -16,7 +16,7 @@ export interface AuthoredUpdate {
  * no fault of the update; its sender catches up and authors it again.
  */
 export type MergeOutcome =
-  | ({ readonly type: "merged" } & Omit<AuthoredUpdate, "bytes">)
+  | ({ readonly type: "merged"; readonly writes: readonly MainWrite[] } & Omit<AuthoredUpdate, "bytes">)
   | { readonly type: "gap" }
   | { readonly type: "invalid"; readonly message: string };
 
@@ -94,7 +94,9 @@ export function mergeUpdate(doc: Y.Doc, blob: Uint8Array): MergeOutcome {
   }
   if (hasPending(doc)) return { type: "gap" };
   const fault = faultOf(doc, touched, author);
-  return fault === undefined ? { type: "merged", author, from, to } : { type: "invalid", message: fault };
+  if (fault !== undefined) return { type: "invalid", message: fault };
+  const writes = [...touched].flatMap((name) => writeOf(name, root.get(name)) ?? []);
+  return { type: "merged", author, from, to, writes };
 }
 
 function readHeader(

@@ -28,6 +28,12 @@ export interface MainState {
   readonly sets: ReadonlyMap<string, readonly Primitive[]>;
 }
 
+/** What an update wrote, told from a root key that it changed. Values that clear a field are left out. */
+export type MainWrite =
+  | { readonly kind: "existence" }
+  | { readonly kind: "register"; readonly field: string }
+  | { readonly kind: "counter" | "member"; readonly field: string; readonly incarnation: number };
+
 type Key =
   | { kind: "reserved" }
   | { kind: "register"; field: string }
@@ -86,6 +92,16 @@ export function faultOfEntry(name: string, value: unknown, author: number): stri
   }
   if (typeof value !== "boolean") return "is neither a counter nor a set member";
   return isCanonicalMember(key.rest) ? undefined : "names no set member";
+}
+
+/** See {@link MainWrite}; null for what clears a register and for the incarnation, which come with others. */
+export function writeOf(name: string, value: unknown): MainWrite | null {
+  const key = parseKey(name);
+  if (name === DELETED) return { kind: "existence" };
+  if (key.kind === "reserved") return null;
+  if (key.kind === "register") return value === undefined ? null : { kind: "register", field: key.field };
+  const kind = typeof value === "number" ? "counter" : "member";
+  return value === false ? null : { kind, field: key.field, incarnation: key.incarnation };
 }
 
 function applyOperation(root: Y.Map<unknown>, author: number, operation: Operation): void {

@@ -1,4 +1,5 @@
-import { v, type Infer } from "convex/values";
+// One wire shape, one validator: app functions validate with these, the browser takes its types from them.
+import { v, type Infer, type ObjectType } from "convex/values";
 
 /** A position in a scope's stream: everything at or before (ts, document) has been seen. */
 export const vCursor = v.object({ ts: v.int64(), document: v.string() });
@@ -20,5 +21,95 @@ export const vStreamEntry = v.object({
 });
 export type StreamEntry = Infer<typeof vStreamEntry>;
 
-export const vPage = v.object({ entries: v.array(vStreamEntry), cursor: vCursor, done: v.boolean() });
+/** The epoch of a collection that was never given a new one. */
+export const firstEpoch = "0";
+
+export const pullArgs = {
+  collection: v.string(),
+  scope: v.string(),
+  cursor: vCursor,
+  /** The epoch under which the cursor was handed out; omitted at a first load. */
+  epoch: v.optional(v.string()),
+};
+export type PullArgs = ObjectType<typeof pullArgs>;
+
+export const vPage = v.object({
+  type: v.literal("page"),
+  epoch: v.string(),
+  entries: v.array(vStreamEntry),
+  cursor: vCursor,
+  /** False: there is more now, pull again at once. */
+  done: v.boolean(),
+});
 export type Page = Infer<typeof vPage>;
+
+/** `reset`: the cursor is of another epoch, begin anew. `denied`: the user may not read the scope (any more). */
+export const vPullResult = v.union(
+  vPage,
+  v.object({ type: v.literal("reset"), epoch: v.string() }),
+  v.object({ type: v.literal("denied") }),
+);
+export type PullResult = Infer<typeof vPullResult>;
+
+/** One update of one main document (`part` is `""`). */
+export const vPushOperation = v.object({
+  collection: v.string(),
+  document: v.string(),
+  part: v.string(),
+  schemaVersion: v.number(),
+  bytes: v.bytes(),
+});
+export type PushOperation = Infer<typeof vPushOperation>;
+
+export const vPushTransaction = v.object({
+  /** The local transactions coalesced into this one; each gets its receipt. Sent unchanged until answered. */
+  ids: v.array(v.string()),
+  /** The highest place of these in the client's outbox. */
+  sequence: v.number(),
+  operations: v.array(vPushOperation),
+});
+export type PushTransaction = Infer<typeof vPushTransaction>;
+
+export const pushArgs = {
+  client: v.string(),
+  /** The epoch of each collection that the client has pulled, by name. */
+  epochs: v.record(v.string(), v.string()),
+  /** Every transaction of a lower sequence is settled: its receipt is not asked for again. */
+  settledBelow: v.number(),
+  transactions: v.array(vPushTransaction),
+};
+export type PushArgs = ObjectType<typeof pushArgs>;
+
+const refusalFields = { code: v.string(), message: v.string(), data: v.optional(v.any()) };
+
+/**
+ * What became of a transaction. `duplicate`: it was applied by an earlier push. `gap`: it stands on something
+ * the server does not hold; no outcome, the client catches up and authors it again.
+ */
+export const vPushOutcome = v.union(
+  v.object({ ids: v.array(v.string()), status: v.literal("applied") }),
+  v.object({ ids: v.array(v.string()), status: v.literal("duplicate") }),
+  v.object({ ids: v.array(v.string()), status: v.literal("gap") }),
+  v.object({ ids: v.array(v.string()), status: v.literal("rejected"), ...refusalFields }),
+);
+export type PushOutcome = Infer<typeof vPushOutcome>;
+
+/**
+ * `refused` concerns the push as a whole: nothing was written, and the client waits until it has caught up with
+ * the new epoch, or until the user it belongs to is signed in again.
+ */
+export const vPushResult = v.union(
+  v.object({ type: v.literal("results"), results: v.array(vPushOutcome), ts: v.commitTs() }),
+  v.object({ type: v.literal("refused"), reason: v.union(v.literal("epoch"), v.literal("identity")) }),
+);
+export type PushResult = Infer<typeof vPushResult>;
+
+export const statusArgs = { client: v.string(), transactions: v.array(v.string()) };
+
+export const vTransactionStatus = v.union(
+  v.object({ id: v.string(), status: v.literal("applied") }),
+  v.object({ id: v.string(), status: v.literal("unknown") }),
+  v.object({ id: v.string(), status: v.literal("rejected"), ...refusalFields }),
+);
+export type TransactionStatus = Infer<typeof vTransactionStatus>;
+export const vStatusResult = v.array(vTransactionStatus);

@@ -86,6 +86,8 @@ export type ComponentApi<Name extends string | undefined = string | undefined> =
             ts: bigint;
             type: "update" | "snapshot";
           }>;
+          epoch: string;
+          type: "page";
         },
         Name
       >;

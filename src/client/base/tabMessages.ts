@@ -1,0 +1,41 @@
+import type { OutboxEntry, StoredFailure } from "../ports/storage.js";
+import type { Publication } from "./publication.js";
+import type { ScopeState } from "./types.js";
+
+/** A scope that some tab wants on the device. */
+export interface Want {
+  readonly collection: string;
+  readonly scope: string;
+}
+
+export interface ScopeReport extends Want {
+  readonly state: ScopeState;
+  readonly progress: number;
+  readonly isComplete: boolean;
+}
+
+/** What only the leader knows and every tab shows. */
+export interface LeaderStatus {
+  readonly scopes: readonly ScopeReport[];
+  readonly lastSyncAt: number | null;
+  readonly blocked: StoredFailure | null;
+}
+
+/** What the tabs of a profile tell each other. */
+export type TabMessage =
+  /** From the leader. `commit`: the commit it tells of; null: something that is not stored. */
+  | { readonly type: "publication"; readonly publication: Publication; readonly commit: number | null }
+  | { readonly type: "status"; readonly status: LeaderStatus }
+  /** From a tab that has become the leader: say what you want, and read the database anew. */
+  | { readonly type: "leader" }
+  /** From a tab: what it has stored. */
+  | { readonly type: "appended"; readonly entries: readonly OutboxEntry[] }
+  /** From a tab: failed transactions it has taken out of the database. */
+  | { readonly type: "failedRemoved"; readonly ids: readonly string[]; readonly sequences: readonly number[] }
+  /** From a tab: all it wants now. `forget`: what it wants no more, and not to be kept either. */
+  | {
+      readonly type: "wants";
+      readonly tab: string;
+      readonly wants: readonly Want[];
+      readonly forget: readonly Want[];
+    };

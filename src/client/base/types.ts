@@ -1,0 +1,193 @@
+// The public types of the browser SDK.
+import type { AnyCollection, DraftOf, InsertOf, RowOf, ScopedOf } from "../../collections/index.js";
+import type { Operation } from "../../shared/operations.js";
+import type { ReplicaApi } from "../../shared/replicaApi.js";
+import type { ReplicaError } from "./errors.js";
+import type { Storage } from "../ports/storage.js";
+import type { ConvexClientLike } from "../ports/transport.js";
+
+/** A callback's result, unless it is a promise: what an async callback does after its first await is lost. */
+type Sync<T> = T extends PromiseLike<unknown> ? "the function must not be async" : unknown;
+
+/** Where a row stands: `failed` while a failed transaction on it waits for the user's decision. */
+export type RowStatus = "synced" | "pending" | "failed";
+
+/**
+ * `queued`: behind an earlier transaction on the same document · `pending`: waits for the next push ·
+ * `persisting`: handed to the server, not answered · `persisted_awaiting_sync`: applied, not yet come back ·
+ * `completed` · `failed`: refused for good, kept until `retry()` or `discard()` · `discarded`.
+ */
+export type TransactionState =
+  "queued" | "pending" | "persisting" | "persisted_awaiting_sync" | "completed" | "failed" | "discarded";
+
+/** The operations of a transaction on one document. */
+export interface Change {
+  readonly collection: string;
+  readonly id: string;
+  readonly operations: readonly Operation[];
+}
+
+/** Writes that succeed or fail together. Not thenable: nothing has to wait for it. */
+export interface Transaction {
+  /** Unique for ever; the name under which the server remembers what became of it. */
+  readonly id: string;
+  readonly state: TransactionState;
+  readonly changes: readonly Change[];
+  readonly metadata: Readonly<Record<string, unknown>>;
+  /** When it was made, in ms since 1970 by the device's clock. */
+  readonly createdAt: number;
+  /** Why it failed; `error.transactionId` names another transaction that it failed with. */
+  readonly error: ReplicaError | undefined;
+  /** Resolves once it survives the process being killed. Rejects with `storage_…` if it could not be stored. */
+  readonly durable: Promise<void>;
+  /** Resolves once the server has applied it. Rejects with the coded reason. Never an unhandled rejection. */
+  readonly confirmed: Promise<void>;
+  /** Makes the changes of a failed transaction again, as a new one. @throws ReplicaError `invalid_row` if it has not failed */
+  retry(): Transaction;
+  /** Forgets a failed transaction. @throws ReplicaError `invalid_row` if it has not failed */
+  discard(): void;
+  /** Calls `listener` after each change of `state`. @returns a function that ends it */
+  subscribe(listener: () => void): () => void;
+}
+
+/** `[field, "asc" | "desc"]`, or the field's name for ascending. Strings are compared by code units. */
+export type OrderBy<C extends AnyCollection> =
+  (keyof RowOf<C> & string) | readonly [keyof RowOf<C> & string, "asc" | "desc"];
+
+export interface QueryOptions<C extends AnyCollection> {
+  readonly where?: (row: Readonly<RowOf<C>>) => boolean;
+  readonly orderBy?: OrderBy<C>;
+  readonly limit?: number;
+}
+
+/** A live query over local rows. */
+export interface Query<C extends AnyCollection> {
+  /** The rows now; the same array until one of them changes. */
+  readonly current: readonly Readonly<RowOf<C>>[];
+  /** Calls `listener` when `current` has changed. @returns a function that ends it */
+  subscribe(listener: () => void): () => void;
+}
+
+/** A collection's documents on this device. Reads and writes are synchronous and local. */
+export interface ReplicaCollection<C extends AnyCollection> {
+  readonly definition: C;
+  readonly size: number;
+  get(id: string): Readonly<RowOf<C>> | undefined;
+  has(id: string): boolean;
+  rows(): IterableIterator<Readonly<RowOf<C>>>;
+  status(id: string): RowStatus;
+  query(options?: QueryOptions<C>): Query<C>;
+  /** Calls `listener` with the ids whose row or status changed, once per page or transaction. */
+  subscribe(listener: (ids: ReadonlySet<string>) => void): () => void;
+  /** A fresh document id. */
+  newId(): string;
+  /** @throws ReplicaError `exists`, `invalid_row`, `closed` */
+  insert(row: InsertOf<C>): Transaction;
+  /** @throws ReplicaError `unknown_document`, `invalid_row`, `closed` */
+  update<T>(id: string, change: (draft: DraftOf<C>) => T & Sync<T>): Transaction;
+  /** @throws ReplicaError `unknown_document`, `closed` */
+  delete(id: string): Transaction;
+}
+
+/** `denied`: the scope may not be read. `error`: reading fails; it is tried again. */
+export type ScopeState = "idle" | "bootstrapping" | "catchingUp" | "live" | "denied" | "error";
+
+/** A wish to have scopes on the device; it ends with `stop`. */
+export interface Subscription {
+  /** Resolves when every scope is complete on the device, from an earlier session or now. */
+  readonly loaded: Promise<void>;
+  /** The least advanced state of its scopes. */
+  readonly state: ScopeState;
+  /** Entries received so far of those scopes' first loads. */
+  readonly progress: number;
+  subscribe(listener: () => void): () => void;
+  /** @param options.keepData keep the documents on the device; otherwise they go, unless another subscription wants them */
+  stop(options?: { keepData?: boolean }): void;
+}
+
+export type SubscribeArgs<C extends AnyCollection> =
+  ScopedOf<C> extends true ? [options: { scopes: readonly string[] }] : [options?: Record<never, never>];
+
+export interface ScopeStatus {
+  readonly collection: string;
+  readonly scope: string;
+  readonly state: ScopeState;
+  /** Entries received so far of the first load. */
+  readonly progress: number;
+}
+
+export interface ReplicaStatus {
+  readonly connection: "connected" | "disconnected";
+  /** Whether this tab is the one that pushes and subscribes. */
+  readonly leader: boolean;
+  /** Transactions that the server has not yet applied and sent back. */
+  readonly pending: number;
+  readonly failed: number;
+  readonly scopes: readonly ScopeStatus[];
+  /** When a push or pull last ended well, in ms since 1970; null: never in this session. */
+  readonly lastSyncAt: number | null;
+  /** Why pushes wait, beside having no connection. */
+  readonly blocked: ReplicaError | null;
+}
+
+export interface Observable<T> {
+  get(): T;
+  subscribe(listener: () => void): () => void;
+}
+
+/** What `replica.events` emits, by name. */
+export interface ReplicaEvents {
+  documentsChanged: { readonly collection: string; readonly ids: ReadonlySet<string> };
+  transaction: Transaction;
+  status: ReplicaStatus;
+  /** `dataAtRisk`: something the user wrote is in danger; thrown as an unhandled error if nobody listens. */
+  error: { readonly error: Error; readonly dataAtRisk: boolean };
+}
+
+export interface TransactionFilter<C extends AnyCollection = AnyCollection> {
+  readonly state?: TransactionState | readonly TransactionState[];
+  readonly collection?: C;
+  readonly id?: string;
+}
+
+/** The app's data on this device. */
+export interface Replica<C extends AnyCollection = AnyCollection> {
+  /** Local rows are there. Never waits for the network. Rejects with `storage_…` if the device has no storage. */
+  readonly ready: Promise<void>;
+  readonly user: string | null;
+  collection<D extends C>(definition: D): ReplicaCollection<D>;
+  subscribe<D extends C>(definition: D, ...args: SubscribeArgs<D>): Subscription;
+  /** Groups the writes that `change` makes into one transaction. If `change` throws, none is made. */
+  transact<T>(
+    change: () => T & Sync<T>,
+    options?: { readonly metadata?: Readonly<Record<string, unknown>> },
+  ): Transaction;
+  readonly transactions: {
+    /** Unfinished and failed transactions, oldest first. */
+    list(filter?: TransactionFilter<C>): readonly Transaction[];
+    subscribe(listener: () => void): () => void;
+  };
+  readonly status: Observable<ReplicaStatus>;
+  readonly events: {
+    on<E extends keyof ReplicaEvents>(event: E, listener: (value: ReplicaEvents[E]) => void): () => void;
+  };
+  /** Resolves once everything written so far is completed or failed. */
+  flush(): Promise<void>;
+  /** Ends this tab's part. What is pending stays stored and is pushed by the next session. */
+  close(): Promise<void>;
+  /** Removes the local database. @throws ReplicaError `pending_writes` unless there are none or `discardPending` */
+  clear(options?: { readonly discardPending?: boolean }): Promise<void>;
+}
+
+export interface ReplicaOptions<Cs extends readonly AnyCollection[]> {
+  /** The app's own `ConvexClient` or `ConvexReactClient`: there is never a second socket. */
+  readonly client: ConvexClientLike;
+  readonly api: ReplicaApi;
+  readonly collections: Cs;
+  /** With deployment and user it names the local database. */
+  readonly name: string;
+  /** Whose data this is; null: anonymous. It names the store only: the server decides who may do what. */
+  readonly user: string | null;
+  /** Default: IndexedDB in browsers, memory elsewhere. */
+  readonly storage?: Storage;
+}

@@ -1,0 +1,62 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { dependentsOf, planPush, type QueuedTransaction } from "./plan.js";
+
+const queue = fc
+  .array(
+    fc.record({
+      documents: fc.uniqueArray(fc.constantFrom("a", "b", "c", "d"), { minLength: 1, maxLength: 3 }),
+      isGroup: fc.boolean(),
+    }),
+    { maxLength: 30 },
+  )
+  .map((list) =>
+    list.map(({ documents, isGroup }, index): QueuedTransaction & { index: number } => ({
+      id: `t${index}`,
+      documents,
+      isSingle: !isGroup && documents.length === 1,
+      index,
+    })),
+  );
+const limits = fc.record({ groups: fc.integer({ min: 1, max: 5 }), updates: fc.integer({ min: 1, max: 6 }) });
+
+test("I-5: pushes planned one after the other send each document's operations in the order they were made", () => {
+  fc.assert(
+    fc.property(queue, limits, (transactions, most) => {
+      let rest = transactions;
+      const sent = new Map<string, number[]>();
+      for (let push = 0; rest.length > 0; push++) {
+        const plan = planPush(rest, most);
+        expect(plan.length).toBeGreaterThan(0);
+        expect(plan.length).toBeLessThanOrEqual(most.groups);
+        const documents = plan.flatMap((group) => group.documents);
+        expect(new Set(documents).size).toBe(documents.length);
+        for (const { transactions: members } of plan) {
+          if (members.length > 1) expect(members.every((member) => member.isSingle)).toBe(true);
+          for (const { documents: own, index } of members)
+            for (const document of own) sent.set(document, [...(sent.get(document) ?? []), index]);
+        }
+        const taken = new Set(plan.flatMap((group) => group.transactions));
+        rest = rest.filter((transaction) => !taken.has(transaction));
+      }
+      for (const order of sent.values()) expect(order).toEqual([...order].sort((a, b) => a - b));
+    }),
+    { seed: 1, numRuns: 500 },
+  );
+});
+
+test("100 single writes of 20 documents are 20 groups of one push", () => {
+  const writes = Array.from({ length: 100 }, (_, n) => ({
+    id: `t${n}`,
+    documents: [`d${n % 20}`],
+    isSingle: true,
+  }));
+  const plan = planPush(writes, { groups: 100, updates: 500 });
+  expect(plan.map((group) => group.transactions.length)).toEqual(Array.from({ length: 20 }, () => 5));
+});
+
+test("what stands behind a failed transaction fails with it, through the documents that it touches", () => {
+  const at = (id: string, ...documents: string[]) => ({ id, documents, isSingle: false });
+  const behind = [at("1", "a", "b"), at("2", "c"), at("3", "b"), at("4", "d", "c")];
+  expect(dependentsOf(["a"], behind).map(({ id }) => id)).toEqual(["1", "3"]);
+});

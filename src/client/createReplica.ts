@@ -1,0 +1,60 @@
+import type { AnyCollection } from "../collections/index.js";
+import { ReplicaError } from "./base/errors.js";
+import { systemClock, systemRandomness } from "./ports/clock.js";
+import type { LeaderElection, TabChannel } from "./ports/tabs.js";
+import { LocalReplica } from "./replica.js";
+import { IndexedDbStorage } from "./store/indexedDbStorage.js";
+import { MemoryStorage } from "./store/memoryStorage.js";
+import type { TabMessage } from "./base/tabMessages.js";
+import { soleChannel, soleElection } from "./tabs/soleTab.js";
+import { BroadcastTabChannel, WebLockElection } from "./tabs/webTabs.js";
+import { ConvexTransport } from "./transport/convexTransport.js";
+import type { Replica, ReplicaOptions } from "./base/types.js";
+
+/**
+ * Opens the app's data on this device. Returns at once: rows are there when `ready` resolves, whether or not
+ * there is a network.
+ *
+ * @throws ReplicaError `invalid_row` if two collections have one name
+ *
+ * @example
+ * ```ts
+ * const replica = createReplica({ client, api: api.replicate, collections: [sites], name: "fieldbook", user: null });
+ * await replica.ready;
+ * replica.subscribe(sites, { scopes: ["FR"] });
+ * replica.collection(sites).update("x", (draft) => { draft.status = "surveyed"; });
+ * ```
+ */
+export function createReplica<const Cs extends readonly AnyCollection[]>(
+  options: ReplicaOptions<Cs>,
+): Replica<Cs[number]> {
+  const { client, api, collections, name, user } = options;
+  const names = collections.map((collection) => collection.name);
+  if (new Set(names).size < names.length)
+    throw new ReplicaError("invalid_row", `Two collections have the same name: ${names.join(", ")}.`);
+  const transport = new ConvexTransport(client, api);
+  // JSON keeps apart what a separator could not: names, addresses and users hold any character.
+  const database = `convex-replicate ${JSON.stringify([name, transport.deployment, user])}`;
+  const replica = new LocalReplica({
+    collections,
+    user,
+    storage:
+      options.storage ?? ("indexedDB" in globalThis ? new IndexedDbStorage(database) : new MemoryStorage()),
+    transport,
+    ...tabsOf(database, options.storage === undefined),
+    clock: systemClock,
+    randomness: systemRandomness,
+  });
+  void replica.start();
+  return replica as unknown as Replica<Cs[number]>;
+}
+
+/** A storage of the app's own is not known to be shared with other tabs. */
+function tabsOf(
+  database: string,
+  isShared: boolean,
+): { election: LeaderElection; channel: TabChannel<TabMessage> } {
+  const hasTabs = isShared && "locks" in navigator && "indexedDB" in globalThis;
+  if (!hasTabs) return { election: soleElection, channel: soleChannel };
+  return { election: new WebLockElection(database), channel: new BroadcastTabChannel<TabMessage>(database) };
+}

@@ -1,0 +1,38 @@
+import type { ErrorCode } from "../../shared/errorCodes.js";
+import { authorUpdate, openDocument, type AuthoredUpdate } from "../../shared/document.js";
+import { readMain } from "../../shared/mainDocument.js";
+import type { Operation } from "../../shared/operations.js";
+
+/** `unchanged`: the operations change nothing, there is nothing to send. `refused`: they cannot be made. */
+export type AuthorOutcome =
+  | { readonly type: "authored"; readonly update: AuthoredUpdate }
+  | { readonly type: "unchanged" }
+  | { readonly type: "refused"; readonly code: ErrorCode; readonly message: string };
+
+/**
+ * Turns a document's operations into one Yjs update under this database's author id.
+ *
+ * @param blobs the base, and every authored update still in the outbox, answered or not: what the server will
+ * have merged by the time it meets this update
+ */
+export function authorDocument(
+  id: string,
+  blobs: readonly Uint8Array[],
+  author: number,
+  operations: readonly Operation[],
+): AuthorOutcome {
+  const doc = openDocument(blobs);
+  const isPresent = readMain(doc).existence === "present";
+  const first = operations[0]?.type;
+  if (first === undefined) return { type: "unchanged" };
+  if (first === "insert" && isPresent)
+    return refused("exists", `A document with the id "${id}" was inserted elsewhere before this one.`);
+  if (first !== "insert" && !isPresent)
+    return refused("unknown_document", `Document "${id}" was deleted before this change reached it.`);
+  const update = authorUpdate(doc, author, operations);
+  return update === null ? { type: "unchanged" } : { type: "authored", update };
+}
+
+function refused(code: ErrorCode, message: string): AuthorOutcome {
+  return { type: "refused", code, message };
+}

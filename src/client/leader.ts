@@ -1,0 +1,333 @@
+import { scopeOf, type AnyCollection } from "../collections/index.js";
+import type { Page, StreamEntry } from "../shared/wire.js";
+import { applyToRow } from "./core/overlay.js";
+import { authorDocument } from "./documents/author.js";
+import { mergeDocument } from "./documents/merge.js";
+import type { ReplicaError } from "./base/errors.js";
+import { PushLoop } from "./outbox/pushLoop.js";
+import { entriesOf, settleGroup } from "./outbox/answers.js";
+import type { Clock, Randomness } from "./ports/clock.js";
+import {
+  FencedError,
+  type AuthoredGroup,
+  type AuthoredUpdate,
+  type Storage,
+  type Stored,
+  type StoredDocument,
+  type StoredScope,
+} from "./ports/storage.js";
+import type { Transport } from "./ports/transport.js";
+import { emptyPublication, joinPublications, type Publication } from "./base/publication.js";
+import { keyOf } from "./store/contents.js";
+import { Journal, type Decision } from "./store/journal.js";
+import { ScopeReader } from "./stream/scopeReader.js";
+import type { LeaderStatus, Want } from "./base/tabMessages.js";
+
+export interface LeaderOptions {
+  readonly storage: Storage;
+  readonly transport: Transport;
+  readonly clock: Clock;
+  readonly randomness: Randomness;
+  readonly definitions: ReadonlyMap<string, AnyCollection>;
+  /** To every tab, this one included. */
+  publish(publication: Publication, commit: number | null): void;
+  /** What the database held when this tab took over: earlier messages may have been lost with the last leader. */
+  onTakenOver(stored: Stored): void;
+  onStatus(): void;
+  onError(error: unknown): void;
+  /** Another tab has taken over. */
+  onFenced(): void;
+}
+
+/**
+ * The one tab of a profile that pushes and subscribes. It takes everything it works on from the database and
+ * tells all tabs, its own included, what came of it; so it can end at any point, and another goes on from there.
+ */
+export class Leader {
+  readonly #options: LeaderOptions;
+  readonly #journal: Journal;
+  readonly #readers = new Map<string, ScopeReader>();
+  /** Pages of a catch-up that were stored but are to be shown with the last of them, by scope. */
+  readonly #held = new Map<string, Publication>();
+  readonly #pushLoop: PushLoop;
+  readonly #stopListening: () => void;
+  #isStopped = false;
+  #lastSyncAt: number | null = null;
+  #blocked: ReplicaError | null = null;
+
+  static async start(options: LeaderOptions): Promise<Leader> {
+    const stored = await options.storage.takeOver();
+    options.onTakenOver(stored);
+    return new Leader(options, new Journal(options.storage, stored, options.publish));
+  }
+
+  private constructor(options: LeaderOptions, journal: Journal) {
+    this.#options = options;
+    this.#journal = journal;
+    const { transport, clock, randomness, definitions } = options;
+    this.#pushLoop = new PushLoop({
+      journal,
+      transport,
+      clock,
+      randomness,
+      definitions,
+      authorDocument,
+      settleUnread: (update) => this.#settleUnread(update),
+      isOpen: () => this.#isOpen(),
+      epochs: () => this.#epochs(),
+      onPushed: () => this.#noteSync(),
+      onBlocked: (error) => this.#setBlocked(error),
+      onError: (error) => this.#report(error),
+    });
+    this.#stopListening = transport.onConnectionChange(() => this.#onConnectionChange());
+    this.#pushLoop.wake();
+  }
+
+  get status(): LeaderStatus {
+    const scopes = [...this.#readers.values()].map(({ collection, scope, state, progress, isComplete }) => ({
+      collection,
+      scope,
+      state,
+      progress,
+      isComplete,
+    }));
+    const { code, message } = this.#blocked ?? {};
+    const blocked = code === undefined || message === undefined ? null : { code, message };
+    return { scopes, lastSyncAt: this.#lastSyncAt, blocked };
+  }
+
+  /** A tab has appended to the outbox. */
+  onAppended(): void {
+    this.#pushLoop.gather();
+  }
+
+  /** A tab has taken failed transactions away. */
+  onFailedRemoved(sequences: readonly number[]): void {
+    this.#journal.removeOutbox(sequences);
+  }
+
+  /** Reads exactly these scopes from now on. What is no longer wanted stays on the device. */
+  setWants(wants: readonly Want[]): void {
+    const wanted = new Map(wants.map((want) => [keyOf(want.collection, want.scope), want]));
+    for (const [key, reader] of this.#readers) {
+      if (wanted.has(key)) continue;
+      reader.stop();
+      this.#readers.delete(key);
+    }
+    for (const [key, want] of wanted) {
+      if (this.#readers.has(key)) continue;
+      const reader = this.#createReader(want);
+      this.#readers.set(key, reader);
+      reader.start();
+    }
+    this.#options.onStatus();
+    this.#pushLoop.wake();
+  }
+
+  /** Removes the documents of a scope from the device, and where its reading had come to. */
+  async forgetScope({ collection, scope }: Want): Promise<void> {
+    await this.#change(() => {
+      const documents = this.#journal.documentsIn(collection, scope);
+      const ids = new Set(documents.map(({ id }) => id));
+      const touches = (update: AuthoredUpdate) =>
+        update.collection === collection && ids.has(update.document);
+      const steps = this.#journal
+        .groups()
+        .filter((group) => group.isAnswered && group.updates.some(touches))
+        .map((group) => this.#settleStep(cover(group, touches)));
+      const removal: Decision = {
+        commit: {
+          removedDocuments: documents.map(({ id }) => ({ collection, id })),
+          removedScope: { collection, scope },
+        },
+        publication: {
+          ...emptyPublication,
+          rows: documents.map(({ id }) => ({ collection, id, row: null })),
+        },
+      };
+      const settled = joinSteps(steps);
+      return {
+        commit: { ...settled.commit, ...removal.commit, author: this.#options.randomness.author() },
+        publication: joinPublications(removal.publication, settled.publication),
+      };
+    });
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+    this.#stopListening();
+    this.#pushLoop.stop();
+    for (const reader of this.#readers.values()) reader.stop();
+  }
+
+  /** After being offline what happened meanwhile comes first, so that a later push wins over what it has seen. */
+  #isOpen(): boolean {
+    const isCaughtUp = [...this.#readers.values()].every((reader) => reader.isSettled);
+    return !this.#isStopped && this.#options.transport.isConnected && isCaughtUp;
+  }
+
+  #epochs(): Record<string, string> {
+    return Object.fromEntries(this.#journal.scopes().map(({ collection, epoch }) => [collection, epoch]));
+  }
+
+  #onConnectionChange(): void {
+    if (!this.#options.transport.isConnected)
+      for (const reader of this.#readers.values()) reader.onDisconnected();
+    this.#options.onStatus();
+    this.#pushLoop.wake();
+  }
+
+  #createReader({ collection, scope }: Want): ScopeReader {
+    const { transport, clock, randomness } = this.#options;
+    return new ScopeReader({
+      collection,
+      scope,
+      transport,
+      clock,
+      randomness,
+      stored: this.#journal.scope(collection, scope),
+      storePage: (page, position, isFirstLoad) => this.#storePage(page, position, isFirstLoad),
+      forget: () => this.forgetScope({ collection, scope }),
+      onChange: () => this.#onReaderChange(),
+      onError: (error) => this.#report(error),
+    });
+  }
+
+  #onReaderChange(): void {
+    if (this.#isStopped) return;
+    this.#options.onStatus();
+    this.#pushLoop.wake();
+  }
+
+  async #storePage(page: Page, position: StoredScope, isFirstLoad: boolean): Promise<void> {
+    await this.#change(() => {
+      const merged = this.#mergePage(page, position);
+      const documents = merged.map(({ document }) => document);
+      const covered = new Set(merged.flatMap((each) => each.covered));
+      const groups = this.#journal
+        .groups()
+        .filter((group) => group.updates.some((each) => covered.has(each)));
+      const settled = joinSteps(
+        groups.map((group) => this.#settleStep(cover(group, (update) => covered.has(update)))),
+      );
+      const rows = documents.map(({ collection, id, row }) => ({ collection, id, row }));
+      const publication = joinPublications({ ...emptyPublication, rows }, settled.publication);
+      return {
+        commit: { ...settled.commit, documents, scope: position },
+        publication: this.#hold(publication, position, page.done || isFirstLoad),
+      };
+    });
+    this.#noteSync();
+  }
+
+  /** A catch-up is shown whole, at its last page: half of a commit is never seen (I-6). A first load as it comes. */
+  #hold(publication: Publication, { collection, scope }: StoredScope, isShown: boolean): Publication {
+    const key = keyOf(collection, scope);
+    const all = joinPublications(this.#held.get(key) ?? emptyPublication, publication);
+    if (isShown) this.#held.delete(key);
+    else this.#held.set(key, all);
+    return isShown ? all : emptyPublication;
+  }
+
+  #mergePage(page: Page, { collection, scope }: StoredScope) {
+    const definition = this.#options.definitions.get(collection);
+    if (definition === undefined) return [];
+    const open = this.#journal.groups().flatMap((group) => group.updates);
+    return [...byDocument(page.entries)].flatMap(([id, blobs]) => {
+      const own = open.filter(
+        (update) => update.collection === collection && update.document === id && !update.isCovered,
+      );
+      const base = this.#journal.document(collection, id)?.base;
+      try {
+        const { covered, ...state } = mergeDocument(definition, id, base, blobs, own);
+        return [{ document: { collection, id, scope, ...state }, covered }];
+      } catch (error) {
+        this.#report(error); // one document that cannot be read keeps no other from being read (I-15)
+        return [];
+      }
+    });
+  }
+
+  #settleStep(group: AuthoredGroup): Decision {
+    return settleGroup(group, entriesOf(this.#journal, group));
+  }
+
+  /**
+   * An update that was applied but that no reader will bring back: its scope is not read. If the document is on
+   * the device its bytes are merged into it here, which what a later reading brings will contain.
+   */
+  #settleUnread(update: AuthoredUpdate): { document: StoredDocument | null } | null {
+    const { collection, document: id } = update;
+    const definition = this.#options.definitions.get(collection);
+    if (definition === undefined) return { document: null };
+    const stored = this.#journal.document(collection, id);
+    const scope = stored?.scope ?? this.#scopeOfInsert(definition, id);
+    const reader = scope === null ? undefined : this.#readers.get(keyOf(collection, scope));
+    if (reader !== undefined && reader.state !== "denied") return null;
+    if (stored === undefined) return { document: null };
+    const { base, row } = mergeDocument(definition, id, stored.base, [update.bytes], []);
+    return { document: { ...stored, base, row } };
+  }
+
+  /** The scope of a document that is not on the device yet, by the operations that insert it. */
+  #scopeOfInsert(definition: AnyCollection, id: string): string | null {
+    const operations = this.#journal
+      .outbox()
+      .flatMap(({ transaction }) => (transaction.failure === undefined ? transaction.changes : []))
+      .filter((change) => change.collection === definition.name && change.id === id)
+      .flatMap((change) => change.operations);
+    const row = applyToRow(definition, id, null, operations);
+    return row === null ? null : scopeOf(definition, row);
+  }
+
+  async #change(decide: () => Decision | null): Promise<void> {
+    try {
+      await this.#journal.change(() => (this.#isStopped ? null : decide()));
+    } catch (error) {
+      if (!(error instanceof FencedError)) throw error;
+      this.#options.onFenced();
+    }
+  }
+
+  #report(error: unknown): void {
+    if (this.#isStopped) return;
+    if (error instanceof FencedError) this.#options.onFenced();
+    else this.#options.onError(error);
+  }
+
+  #noteSync(): void {
+    this.#lastSyncAt = this.#options.clock.now();
+    this.#options.onStatus();
+  }
+
+  #setBlocked(error: ReplicaError | null): void {
+    if (error === null && this.#blocked === null) return;
+    this.#blocked = error;
+    this.#options.onStatus();
+  }
+}
+
+function byDocument(entries: readonly StreamEntry[]): Map<string, Uint8Array[]> {
+  const blobs = new Map<string, Uint8Array[]>();
+  for (const { document, bytes } of entries)
+    blobs.set(document, [...(blobs.get(document) ?? []), new Uint8Array(bytes)]);
+  return blobs;
+}
+
+function cover(group: AuthoredGroup, isCovered: (update: AuthoredUpdate) => boolean): AuthoredGroup {
+  const updates = group.updates.map((update) =>
+    isCovered(update) ? { ...update, isCovered: true } : update,
+  );
+  return { ...group, updates };
+}
+
+function joinSteps(steps: readonly Decision[]): Decision {
+  return {
+    commit: {
+      groups: steps.flatMap(({ commit }) => commit.groups ?? []),
+      removedGroups: steps.flatMap(({ commit }) => commit.removedGroups ?? []),
+      removedOutbox: steps.flatMap(({ commit }) => commit.removedOutbox ?? []),
+    },
+    publication: steps.map((step) => step.publication).reduce(joinPublications, emptyPublication),
+  };
+}

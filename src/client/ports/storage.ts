@@ -1,0 +1,151 @@
+import type { PlainRow } from "../../collections/index.js";
+import type { ErrorCode } from "../../shared/errorCodes.js";
+import type { Operation } from "../../shared/operations.js";
+import type { Cursor } from "../../shared/wire.js";
+
+/** Which database this is. */
+export interface Identity {
+  /** The name under which the server remembers this database's transactions. */
+  readonly client: string;
+  /** The Yjs client id under which its main documents are authored. */
+  readonly author: number;
+}
+
+export interface Meta extends Identity {
+  /** Raised by each tab that becomes leader: fences the one before. */
+  readonly term: number;
+  /** Raised by each commit of a leader: tells a starting tab which messages its first read covers. */
+  readonly commit: number;
+}
+
+/** A document's confirmed state. */
+export interface StoredDocument {
+  readonly collection: string;
+  readonly id: string;
+  readonly scope: string;
+  /** The projection of `base`; null: deleted. */
+  readonly row: PlainRow | null;
+  /** A snapshot blob. */
+  readonly base: Uint8Array;
+}
+
+export interface StoredChange {
+  readonly collection: string;
+  readonly id: string;
+  readonly operations: readonly Operation[];
+}
+
+/** Why a transaction failed, in a form that can be stored and sent. */
+export interface StoredFailure {
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly data?: unknown;
+  readonly transactionId?: string;
+}
+
+/** A transaction as it was made. Never changed but by failing. */
+export interface StoredTransaction {
+  readonly id: string;
+  readonly createdAt: number;
+  readonly metadata: Readonly<Record<string, unknown>>;
+  /** Made by `transact()`: never merged with its neighbours. */
+  readonly isGroup: boolean;
+  readonly changes: readonly StoredChange[];
+  readonly failure?: StoredFailure;
+}
+
+/** A transaction and its place in the outbox: the order in which the transactions of all tabs became durable. */
+export interface OutboxEntry {
+  readonly sequence: number;
+  readonly transaction: StoredTransaction;
+}
+
+/** The bytes that one document's operations became, and the clocks `[from, to)` of `author` they fill. */
+export interface AuthoredUpdate {
+  readonly collection: string;
+  readonly document: string;
+  readonly schemaVersion: number;
+  readonly bytes: Uint8Array;
+  readonly author: number;
+  readonly from: number;
+  readonly to: number;
+  /** Whether the stored base contains it: then its operations are no part of the overlay any more. */
+  readonly isCovered: boolean;
+}
+
+/** Transactions that were authored as one. Sent unchanged until answered, kept until every update is covered. */
+export interface AuthoredGroup {
+  /** The sequence of its last transaction: unique, and groups in this order are in authoring order. */
+  readonly sequence: number;
+  readonly transactions: readonly string[];
+  readonly updates: readonly AuthoredUpdate[];
+  readonly isAnswered: boolean;
+}
+
+/** How far a scope was read. */
+export interface StoredScope {
+  readonly collection: string;
+  readonly scope: string;
+  readonly cursor: Cursor;
+  readonly epoch: string;
+  /** Whether a first load has come to its end. */
+  readonly isComplete: boolean;
+}
+
+/** Everything in a database, as of one moment. */
+export interface Stored {
+  readonly meta: Meta;
+  readonly documents: readonly StoredDocument[];
+  /** In sequence order. */
+  readonly outbox: readonly OutboxEntry[];
+  /** In sequence order. */
+  readonly groups: readonly AuthoredGroup[];
+  readonly scopes: readonly StoredScope[];
+}
+
+/** What a leader writes in one storage transaction. Absent lists change nothing. */
+export interface Commit {
+  readonly documents?: readonly StoredDocument[];
+  readonly removedDocuments?: readonly { readonly collection: string; readonly id: string }[];
+  readonly scope?: StoredScope;
+  readonly removedScope?: { readonly collection: string; readonly scope: string };
+  readonly groups?: readonly AuthoredGroup[];
+  readonly removedGroups?: readonly number[];
+  /** Replaces entries that are there; one that was taken away meanwhile stays away. */
+  readonly outbox?: readonly OutboxEntry[];
+  readonly removedOutbox?: readonly number[];
+  readonly author?: number;
+}
+
+/**
+ * The local database of one (app, deployment, user), shared by all tabs of a profile. Every method is one
+ * transaction: all of it is on the device when the promise resolves, in a way that survives the process being
+ * killed, or none of it. All methods reject with ReplicaError `storage_unavailable`, `storage_full`,
+ * `storage_corrupt` or `closed`.
+ */
+export interface Storage {
+  /** Reads everything; makes the database with `fresh` if there is none. To be called first. */
+  open(fresh: Identity): Promise<Stored>;
+  /** Appends to the outbox, from any tab. @returns the sequences, ascending in call order over all tabs */
+  append(transactions: readonly StoredTransaction[]): Promise<number[]>;
+  /** Removes failed transactions, from any tab: the user has retried or discarded them. */
+  removeFailed(sequences: readonly number[]): Promise<void>;
+  /** Outbox entries after `sequence`, in order. */
+  outboxAfter(sequence: number): Promise<OutboxEntry[]>;
+  /** Raises the term and reads everything: the caller is the leader from here on. */
+  takeOver(): Promise<Stored>;
+  /** @returns the commit's number. @throws FencedError if a later leader has taken over; nothing is written then */
+  commit(term: number, changes: Commit): Promise<number>;
+  /** Ends the use of the database by this tab. */
+  close(): Promise<void>;
+  /** Closes and deletes the database. */
+  destroy(): Promise<void>;
+}
+
+/** A leader wrote after another one had taken over. */
+export class FencedError extends Error {
+  override readonly name = "FencedError";
+  constructor() {
+    super("Another tab has taken over; this one no longer writes as the leader.");
+  }
+}

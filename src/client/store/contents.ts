@@ -1,0 +1,49 @@
+import type {
+  AuthoredGroup,
+  Commit,
+  Meta,
+  OutboxEntry,
+  Stored,
+  StoredDocument,
+  StoredScope,
+} from "../ports/storage.js";
+
+/** A database's contents in memory, indexed. */
+export interface Contents {
+  meta: Meta;
+  readonly documents: Map<string, StoredDocument>;
+  readonly outbox: Map<number, OutboxEntry>;
+  readonly groups: Map<number, AuthoredGroup>;
+  readonly scopes: Map<string, StoredScope>;
+}
+
+/** The key of a document, or of a scope, within {@link Contents}. */
+export function keyOf(collection: string, name: string): string {
+  return `${collection}\0${name}`;
+}
+
+export function indexContents(stored: Stored): Contents {
+  return {
+    meta: stored.meta,
+    documents: new Map(stored.documents.map((each) => [keyOf(each.collection, each.id), each])),
+    outbox: new Map(stored.outbox.map((each) => [each.sequence, each])),
+    groups: new Map(stored.groups.map((each) => [each.sequence, each])),
+    scopes: new Map(stored.scopes.map((each) => [keyOf(each.collection, each.scope), each])),
+  };
+}
+
+/** Does to contents in memory what {@link Commit} does to a database. */
+export function applyCommit(contents: Contents, changes: Commit): void {
+  const { documents, outbox, groups, scopes } = contents;
+  const { author = contents.meta.author } = changes;
+  contents.meta = { ...contents.meta, author, commit: contents.meta.commit + 1 };
+  for (const { collection, id } of changes.removedDocuments ?? []) documents.delete(keyOf(collection, id));
+  for (const each of changes.documents ?? []) documents.set(keyOf(each.collection, each.id), each);
+  for (const sequence of changes.removedGroups ?? []) groups.delete(sequence);
+  for (const group of changes.groups ?? []) groups.set(group.sequence, group);
+  const { scope, removedScope } = changes;
+  if (removedScope) scopes.delete(keyOf(removedScope.collection, removedScope.scope));
+  if (scope) scopes.set(keyOf(scope.collection, scope.scope), scope);
+  for (const sequence of changes.removedOutbox ?? []) outbox.delete(sequence);
+  for (const entry of changes.outbox ?? []) if (outbox.has(entry.sequence)) outbox.set(entry.sequence, entry);
+}

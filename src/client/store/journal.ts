@@ -1,0 +1,126 @@
+import { emptyPublication, type Publication } from "../base/publication.js";
+import type {
+  AuthoredGroup,
+  Commit,
+  OutboxEntry,
+  Storage,
+  Stored,
+  StoredDocument,
+  StoredScope,
+} from "../ports/storage.js";
+import { applyCommit, indexContents, keyOf, type Contents } from "./contents.js";
+
+/** What a leader decided: what to write, and what to tell the tabs once it is written. */
+export interface Decision {
+  readonly commit: Commit;
+  readonly publication: Publication;
+}
+
+/**
+ * The leader's view of the database: its contents in memory, changed only by commits, one after the other. A
+ * decision is made on contents that nothing changes until it is stored; so what is published is what is stored,
+ * and what a restart finds is what the tabs were told.
+ */
+export class Journal {
+  readonly #storage: Storage;
+  readonly #contents: Contents;
+  readonly #publish: (publication: Publication, commit: number | null) => void;
+  #lastSequence: number;
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(
+    storage: Storage,
+    stored: Stored,
+    publish: (publication: Publication, commit: number | null) => void,
+  ) {
+    this.#storage = storage;
+    this.#contents = indexContents(stored);
+    this.#lastSequence = stored.outbox.at(-1)?.sequence ?? 0;
+    this.#publish = publish;
+  }
+
+  get client(): string {
+    return this.#contents.meta.client;
+  }
+
+  get author(): number {
+    return this.#contents.meta.author;
+  }
+
+  document(collection: string, id: string): StoredDocument | undefined {
+    return this.#contents.documents.get(keyOf(collection, id));
+  }
+
+  documentsIn(collection: string, scope: string): StoredDocument[] {
+    return [...this.#contents.documents.values()].filter(
+      (each) => each.collection === collection && each.scope === scope,
+    );
+  }
+
+  scope(collection: string, scope: string): StoredScope | undefined {
+    return this.#contents.scopes.get(keyOf(collection, scope));
+  }
+
+  scopes(): StoredScope[] {
+    return [...this.#contents.scopes.values()];
+  }
+
+  /** Authored, not yet settled groups in authoring order. */
+  groups(): AuthoredGroup[] {
+    return inOrder(this.#contents.groups);
+  }
+
+  /** Transactions that are neither authored nor failed, in outbox order. */
+  waiting(): OutboxEntry[] {
+    const authored = new Set(this.groups().flatMap((group) => group.transactions));
+    return inOrder(this.#contents.outbox).filter(
+      ({ transaction }) => transaction.failure === undefined && !authored.has(transaction.id),
+    );
+  }
+
+  /** Everything in the outbox, failed ones included, in its order. */
+  outbox(): OutboxEntry[] {
+    return inOrder(this.#contents.outbox);
+  }
+
+  /**
+   * Takes notice of what tabs have appended. Read from the database, not from their messages, which can be lost
+   * with a tab: sequences are given in the order of the appends, so nothing before the last one seen is missed.
+   */
+  async refresh(): Promise<void> {
+    const entries = await this.#storage.outboxAfter(this.#lastSequence);
+    for (const entry of entries) this.#contents.outbox.set(entry.sequence, entry);
+    this.#lastSequence = entries.at(-1)?.sequence ?? this.#lastSequence;
+  }
+
+  /** Forgets failed transactions that a tab has taken out of the database. */
+  removeOutbox(sequences: readonly number[]): void {
+    for (const sequence of sequences) this.#contents.outbox.delete(sequence);
+  }
+
+  /** Tells the tabs something that is not stored. */
+  announce(publication: Partial<Publication>): void {
+    this.#publish({ ...emptyPublication, ...publication }, null);
+  }
+
+  /**
+   * Decides and stores, after all earlier changes. `decide` must be synchronous; null changes nothing.
+   *
+   * @throws what the storage throws; nothing is changed or published then
+   */
+  change(decide: () => Decision | null): Promise<void> {
+    const run = this.#last.then(async () => {
+      const decision = decide();
+      if (decision === null) return;
+      const commit = await this.#storage.commit(this.#contents.meta.term, decision.commit);
+      applyCommit(this.#contents, decision.commit);
+      this.#publish(decision.publication, commit);
+    });
+    this.#last = run.catch(() => {}); // whoever asked for the change hears of it; the next one is independent
+    return run;
+  }
+}
+
+function inOrder<T extends { readonly sequence: number }>(map: ReadonlyMap<number, T>): T[] {
+  return [...map.values()].sort((a, b) => a.sequence - b.sequence);
+}

@@ -1,0 +1,106 @@
+import { ReplicaError } from "../base/errors.js";
+import {
+  FencedError,
+  type Commit,
+  type Identity,
+  type OutboxEntry,
+  type Storage,
+  type Stored,
+  type StoredTransaction,
+} from "../ports/storage.js";
+import { applyCommit, indexContents, type Contents } from "./contents.js";
+
+interface Data {
+  lastSequence: number;
+  readonly contents: Contents;
+}
+
+/** A database in memory. Several {@link MemoryStorage}s on one are what several tabs are on IndexedDB. */
+export class MemoryDatabase {
+  data: Data | null = null;
+}
+
+/** For Node and tests: the same contract as IndexedDB but for surviving the process. */
+export class MemoryStorage implements Storage {
+  readonly #database: MemoryDatabase;
+  #isClosed = false;
+
+  constructor(database: MemoryDatabase = new MemoryDatabase()) {
+    this.#database = database;
+  }
+
+  async open(fresh: Identity): Promise<Stored> {
+    this.#assertOpen();
+    const meta = { ...fresh, term: 0, commit: 0 };
+    const nothing = { documents: [], outbox: [], groups: [], scopes: [] };
+    this.#database.data ??= { lastSequence: 0, contents: indexContents({ meta, ...nothing }) };
+    return this.#read();
+  }
+
+  async append(transactions: readonly StoredTransaction[]): Promise<number[]> {
+    return this.#append(transactions);
+  }
+
+  async removeFailed(sequences: readonly number[]): Promise<void> {
+    for (const sequence of sequences) this.#data.contents.outbox.delete(sequence);
+  }
+
+  async outboxAfter(sequence: number): Promise<OutboxEntry[]> {
+    return structuredClone(
+      [...this.#data.contents.outbox.values()].filter((entry) => entry.sequence > sequence),
+    );
+  }
+
+  async takeOver(): Promise<Stored> {
+    const { contents } = this.#data;
+    contents.meta = { ...contents.meta, term: contents.meta.term + 1 };
+    return this.#read();
+  }
+
+  async commit(term: number, changes: Commit): Promise<number> {
+    const { contents } = this.#data;
+    if (contents.meta.term !== term) throw new FencedError();
+    applyCommit(contents, structuredClone(changes));
+    return contents.meta.commit;
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+  }
+
+  async destroy(): Promise<void> {
+    this.#isClosed = true;
+    this.#database.data = null;
+  }
+
+  #append(transactions: readonly StoredTransaction[]): number[] {
+    const data = this.#data;
+    return transactions.map((transaction) => {
+      const sequence = ++data.lastSequence;
+      data.contents.outbox.set(sequence, structuredClone({ sequence, transaction }));
+      return sequence;
+    });
+  }
+
+  #read(): Stored {
+    const { meta, documents, outbox, groups, scopes } = this.#data.contents;
+    const bySequence = (a: { sequence: number }, b: { sequence: number }) => a.sequence - b.sequence;
+    return structuredClone({
+      meta,
+      documents: [...documents.values()],
+      outbox: [...outbox.values()].sort(bySequence),
+      groups: [...groups.values()].sort(bySequence),
+      scopes: [...scopes.values()],
+    });
+  }
+
+  get #data(): Data {
+    this.#assertOpen();
+    if (this.#database.data === null) throw new ReplicaError("closed", "The local database was removed.");
+    return this.#database.data;
+  }
+
+  #assertOpen(): void {
+    if (this.#isClosed) throw new ReplicaError("closed", "The local database is closed.");
+  }
+}

@@ -1,0 +1,146 @@
+import "fake-indexeddb/auto";
+import { beforeEach, describe, expect, test } from "vitest";
+import {
+  FencedError,
+  type Storage,
+  type StoredDocument,
+  type StoredScope,
+  type StoredTransaction,
+} from "../ports/storage.js";
+import { IndexedDbStorage } from "./indexedDbStorage.js";
+import { MemoryDatabase, MemoryStorage } from "./memoryStorage.js";
+
+const fresh = { client: "client-1", author: 42 };
+const transaction = (id: string): StoredTransaction => ({
+  id,
+  createdAt: 1,
+  metadata: {},
+  isGroup: false,
+  changes: [{ collection: "sites", id: "x", operations: [{ type: "set", field: "name", value: id }] }],
+});
+const document = (id: string, name: string): StoredDocument => ({
+  collection: "sites",
+  id,
+  scope: "DE",
+  row: { id, name, big: 1n },
+  base: new Uint8Array([2, 1, 2]),
+});
+const scope: StoredScope = {
+  collection: "sites",
+  scope: "DE",
+  cursor: { ts: 2n ** 60n, document: "x" },
+  epoch: "0",
+  isComplete: true,
+};
+
+let databases = 0;
+const implementations: [string, () => () => Storage][] = [
+  [
+    "memory",
+    () => {
+      const database = new MemoryDatabase();
+      return () => new MemoryStorage(database);
+    },
+  ],
+  [
+    "IndexedDB",
+    () => {
+      const name = `database ${++databases}`;
+      return () => new IndexedDbStorage(name);
+    },
+  ],
+];
+
+describe.each(implementations)("a %s storage", (_name, create) => {
+  let openTab: () => Storage;
+  let storage: Storage;
+  beforeEach(async () => {
+    openTab = create();
+    storage = openTab();
+    await storage.open(fresh);
+  });
+
+  /** What another tab, or a restart, finds. */
+  const reopened = () => openTab().open({ client: "another", author: 7 });
+
+  test("keeps the identity it was made with", async () => {
+    expect((await reopened()).meta).toEqual({ ...fresh, term: 0, commit: 0 });
+  });
+
+  test("I-1: what append resolved with is there after a restart, in the order of all tabs' appends", async () => {
+    const other = openTab();
+    await other.open(fresh);
+    const appended = [
+      storage.append([transaction("a"), transaction("b")]),
+      other.append([transaction("c")]),
+      storage.append([transaction("d")]),
+    ];
+    const sequences = (await Promise.all(appended)).flat();
+    expect(sequences).toEqual([...sequences].sort((a, b) => a - b));
+    const { outbox } = await reopened();
+    expect(outbox.map((entry) => entry.transaction.id)).toEqual(["a", "b", "c", "d"]);
+    expect(outbox.map((entry) => entry.sequence)).toEqual(sequences);
+    expect(await storage.outboxAfter(sequences[1]!)).toEqual(outbox.slice(2));
+  });
+
+  test("I-2: a commit's documents and cursor are there together", async () => {
+    const { meta } = await storage.takeOver();
+    const many = Array.from({ length: 200 }, (_, n) => document(`d${n}`, "page"));
+    expect(await storage.commit(meta.term, { documents: many, scope })).toBe(1);
+    const changed = [document("d3", "tail")];
+    const removed = [{ collection: "sites", id: "d4" }];
+    expect(await storage.commit(meta.term, { documents: changed, removedDocuments: removed })).toBe(2);
+    const stored = await reopened();
+    const rows = new Map(stored.documents.map((each) => [each.id, each.row?.["name"]]));
+    expect(rows.size).toBe(199);
+    expect([rows.get("d2"), rows.get("d3"), rows.has("d4")]).toEqual(["page", "tail", false]);
+    expect(stored.documents.find((each) => each.id === "d3")).toEqual(document("d3", "tail"));
+    expect(stored.scopes).toEqual([scope]);
+    expect(stored.meta.commit).toBe(2);
+  });
+
+  test("a removed document that a later page brings is there again", async () => {
+    const { meta } = await storage.takeOver();
+    await storage.commit(meta.term, { documents: [document("x", "old")] });
+    await storage.commit(meta.term, { removedDocuments: [{ collection: "sites", id: "x" }] });
+    const page = Array.from({ length: 100 }, (_, n) => document(n === 0 ? "x" : `d${n}`, "new"));
+    await storage.commit(meta.term, { documents: page });
+    expect((await reopened()).documents.find(({ id }) => id === "x")?.row).toMatchObject({ name: "new" });
+  });
+
+  test("a leader that another has taken over from writes nothing", async () => {
+    const { meta: first } = await storage.takeOver();
+    const { meta: second } = await openTab().takeOver();
+    expect(second.term).toBe(first.term + 1);
+    const late = storage.commit(first.term, { documents: [document("x", "late")], author: 9 });
+    await expect(late).rejects.toThrow(FencedError);
+    const stored = await reopened();
+    expect(stored.documents).toEqual([]);
+    expect(stored.meta).toEqual({ ...fresh, term: 2, commit: 0 });
+  });
+
+  test("groups are put and removed, a commit replaces outbox entries but brings none back", async () => {
+    const { meta } = await storage.takeOver();
+    const [a = 0, b = 0] = await storage.append([transaction("a"), transaction("b")]);
+    const group = { sequence: a, transactions: ["a"], updates: [], isAnswered: false };
+    await storage.commit(meta.term, { groups: [group] });
+    expect((await reopened()).groups).toEqual([group]);
+    await storage.removeFailed([b]);
+    const failure = { code: "denied", message: "no" } as const;
+    const failed = [a, b].map((sequence) => ({ sequence, transaction: { ...transaction("f"), failure } }));
+    await storage.commit(meta.term, { removedGroups: [a], outbox: failed });
+    const stored = await reopened();
+    expect(stored.groups).toEqual([]);
+    expect(stored.outbox).toEqual([failed[0]]);
+  });
+
+  test("after close every call is refused with `closed`, after destroy nothing is left", async () => {
+    await storage.append([transaction("a")]);
+    await storage.close();
+    await expect(storage.append([transaction("b")])).rejects.toMatchObject({ code: "closed" });
+    const other = openTab();
+    expect((await other.open(fresh)).outbox).toHaveLength(1);
+    await other.destroy();
+    expect((await openTab().open({ client: "new", author: 1 })).meta.client).toBe("new");
+  });
+});

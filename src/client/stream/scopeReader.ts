@@ -1,0 +1,198 @@
+import { startCursor, type Cursor, type Page, type PullResult } from "../../shared/wire.js";
+import { backoffMs } from "../core/backoff.js";
+import { ReplicaError } from "../base/errors.js";
+import type { Clock, Randomness } from "../ports/clock.js";
+import type { StoredScope } from "../ports/storage.js";
+import type { Transport } from "../ports/transport.js";
+import type { ScopeState } from "../base/types.js";
+
+export interface ScopeReaderOptions {
+  readonly collection: string;
+  readonly scope: string;
+  readonly transport: Transport;
+  readonly clock: Clock;
+  readonly randomness: Randomness;
+  /** Where to go on; undefined: never read. */
+  readonly stored: StoredScope | undefined;
+  /** Merges and stores a page with the position behind it, in one local transaction (I-2). */
+  storePage(page: Page, position: StoredScope, isFirstLoad: boolean): Promise<void>;
+  /** The user may not read this scope, now or any more. */
+  forget(): Promise<void>;
+  onChange(): void;
+  onError(error: unknown): void;
+}
+
+/**
+ * Reads one scope's stream: asks for what is after the cursor, stores it, moves on, until there is no more; then
+ * the last question stays open as a subscription. So a reopened scope costs one query, however much it holds.
+ *
+ *     idle → bootstrapping ─ done ─→ live ⇄ catchingUp (a page that is not the last, or the connection was lost)
+ *     any → denied (the server says so) → bootstrapping (it answers again)
+ *     any → error (the query or the storage fails) → as before, after a while
+ */
+export class ScopeReader {
+  readonly #options: ScopeReaderOptions;
+  #position: StoredScope | undefined;
+  #state: ScopeState = "idle";
+  #progress = 0;
+  #stopWatch: () => void = () => {};
+  #cancelRetry: () => void = () => {};
+  #isStopped = false;
+  #isBusy = false;
+  #next: PullResult | null = null;
+  #failures = 0;
+
+  constructor(options: ScopeReaderOptions) {
+    this.#options = options;
+    this.#position = options.stored;
+  }
+
+  get collection(): string {
+    return this.#options.collection;
+  }
+
+  get scope(): string {
+    return this.#options.scope;
+  }
+
+  get state(): ScopeState {
+    return this.#state;
+  }
+
+  /** Entries of the first load that were received. */
+  get progress(): number {
+    return this.#progress;
+  }
+
+  get isComplete(): boolean {
+    return this.#position?.isComplete ?? false;
+  }
+
+  get epoch(): string | undefined {
+    return this.#position?.epoch;
+  }
+
+  /** Whether pushing need not wait for this scope. */
+  get isSettled(): boolean {
+    return this.#state === "live" || this.#state === "denied" || this.#state === "error";
+  }
+
+  start(): void {
+    this.#setState(this.#readingState());
+    this.#watch();
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+    this.#cancelRetry();
+    this.#stopWatch();
+  }
+
+  /** What is live now may be behind once the connection is back; then the open question is answered again. */
+  onDisconnected(): void {
+    if (this.#state === "live") this.#setState("catchingUp");
+  }
+
+  #readingState(): ScopeState {
+    return this.isComplete ? "catchingUp" : "bootstrapping";
+  }
+
+  /** Asks at the cursor before it lets go of the question before, so that an equal one is not asked twice. */
+  #watch(): void {
+    const { transport, collection, scope } = this.#options;
+    const stopLast = this.#stopWatch;
+    const { cursor = startCursor, epoch } = this.#position ?? {};
+    let isCurrent = true;
+    const stop = transport.watchPull(
+      { collection, scope, cursor, ...(epoch === undefined ? {} : { epoch }) },
+      (result) => isCurrent && this.#take(result),
+      (error) => isCurrent && this.#fail(error),
+    );
+    this.#stopWatch = () => {
+      isCurrent = false;
+      stop();
+    };
+    stopLast();
+  }
+
+  /** One result is worked on at a time; of those that come meanwhile the newest holds all of the others. */
+  #take(result: PullResult): void {
+    if (this.#isStopped) return;
+    this.#next = result;
+    if (!this.#isBusy) void this.#work();
+  }
+
+  async #work(): Promise<void> {
+    this.#isBusy = true;
+    try {
+      while (this.#next !== null && !this.#isStopped) {
+        const result = this.#next;
+        this.#next = null;
+        await this.#process(result);
+      }
+    } catch (error) {
+      this.#fail(error);
+    } finally {
+      this.#isBusy = false;
+    }
+  }
+
+  async #process(result: PullResult): Promise<void> {
+    if (result.type === "denied") return this.#deny();
+    if (result.type === "reset")
+      throw new ReplicaError(
+        "storage_corrupt",
+        `The server's data of "${this.collection}" was restored from a backup. Clear the local data to read it anew.`,
+      );
+    const { collection, scope } = this.#options;
+    const isFirstLoad = !this.isComplete;
+    const cursor = result.cursor as Cursor;
+    const isComplete = this.isComplete || result.done;
+    const isMoved = result.entries.length > 0 || isComplete !== this.isComplete;
+    if (isFirstLoad) this.#progress += result.entries.length;
+    const position = { collection, scope, cursor, epoch: result.epoch, isComplete };
+    if (isMoved) await this.#options.storePage(result, position, isFirstLoad);
+    if (this.#isStopped) return;
+    this.#failures = 0;
+    const isElsewhere = !isSamePosition(this.#position, position);
+    this.#position = position;
+    this.#setState(result.done ? "live" : this.#readingState());
+    if (isElsewhere) {
+      this.#next = null; // an answer to the question before: the next one is answered with all of it
+      this.#watch();
+    }
+  }
+
+  async #deny(): Promise<void> {
+    this.#position = undefined;
+    this.#progress = 0;
+    await this.#options.forget();
+    this.#setState("denied");
+  }
+
+  #fail(error: unknown): void {
+    if (this.#isStopped) return;
+    this.#stopWatch();
+    this.#options.onError(error);
+    this.#setState("error");
+    const { clock, randomness } = this.#options;
+    this.#cancelRetry = clock.setTimer(
+      () => this.start(),
+      backoffMs(++this.#failures, randomness.fraction()),
+    );
+  }
+
+  #setState(state: ScopeState): void {
+    this.#state = state;
+    this.#options.onChange();
+  }
+}
+
+function isSamePosition(a: StoredScope | undefined, b: StoredScope): boolean {
+  return (
+    a !== undefined &&
+    a.epoch === b.epoch &&
+    a.cursor.ts === b.cursor.ts &&
+    a.cursor.document === b.cursor.document
+  );
+}

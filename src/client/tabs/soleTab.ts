@@ -1,0 +1,14 @@
+import type { LeaderElection, TabChannel } from "../ports/tabs.js";
+
+/** Where there are no other tabs: the leader at once. */
+export const soleElection: LeaderElection = {
+  campaign(onElected) {
+    let isEnded = false;
+    queueMicrotask(() => {
+      if (!isEnded) onElected();
+    });
+    return () => void (isEnded = true);
+  },
+};
+
+export const soleChannel: TabChannel<never> = { post() {}, onMessage() {}, close() {} };

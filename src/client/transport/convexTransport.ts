@@ -1,0 +1,71 @@
+import type { ReplicaApi } from "../../shared/replicaApi.js";
+import type { PullArgs, PullResult, PushArgs, PushResult } from "../../shared/wire.js";
+import type { ConvexClientLike, ConvexReactClientShape, Transport } from "../ports/transport.js";
+
+/** Over the app's own Convex client, so over its socket, session and authentication. */
+export class ConvexTransport implements Transport {
+  readonly #client: ConvexClientLike;
+  readonly #api: ReplicaApi;
+
+  constructor(client: ConvexClientLike, api: ReplicaApi) {
+    this.#client = client;
+    this.#api = api;
+  }
+
+  get deployment(): string {
+    return "url" in this.#client ? this.#client.url : this.#client.client.url;
+  }
+
+  get isConnected(): boolean {
+    return this.#client.connectionState().isWebSocketConnected;
+  }
+
+  onConnectionChange(listener: () => void): () => void {
+    let wasConnected = this.isConnected;
+    return this.#client.subscribeToConnectionState(({ isWebSocketConnected }) => {
+      if (isWebSocketConnected === wasConnected) return;
+      wasConnected = isWebSocketConnected;
+      listener();
+    });
+  }
+
+  watchPull(
+    args: PullArgs,
+    onResult: (result: PullResult) => void,
+    onError: (error: unknown) => void,
+  ): () => void {
+    if ("onUpdate" in this.#client) return this.#client.onUpdate(this.#api.pull, args, onResult, onError);
+    return watchReact(this.#client.watchQuery(this.#api.pull, args), onResult, onError);
+  }
+
+  push(args: PushArgs): Promise<PushResult> {
+    return this.#client.mutation(this.#api.push, args);
+  }
+}
+
+type Watch = ReturnType<ConvexReactClientShape["watchQuery"]>;
+
+/** A React watch says that something changed, and throws a failed query's error when asked for the result. */
+function watchReact(
+  watch: Watch,
+  onResult: (result: PullResult) => void,
+  onError: (error: unknown) => void,
+): () => void {
+  let isOpen = true;
+  const report = () => {
+    if (!isOpen) return;
+    let result: PullResult | undefined;
+    try {
+      result = watch.localQueryResult() as PullResult | undefined;
+    } catch (error) {
+      return onError(error);
+    }
+    if (result !== undefined) onResult(result);
+  };
+  const stop = watch.onUpdate(report);
+  queueMicrotask(report); // another watch of the same query may hold a result already
+  return () => {
+    isOpen = false;
+    stop();
+  };
+}

@@ -1,0 +1,237 @@
+import type { AnyCollection } from "../../collections/index.js";
+import { Emitter } from "../base/events.js";
+import type { Stored, StoredTransaction } from "../ports/storage.js";
+import type { Phase, Publication } from "../base/publication.js";
+import type { RowStatus, Transaction } from "../base/types.js";
+import { CollectionView } from "./collectionView.js";
+import { LocalTransaction, type TransactionHost } from "./localTransaction.js";
+
+/** What the user decides about a failed transaction. */
+export interface FailureDecisions {
+  retry(transaction: LocalTransaction): Transaction;
+  discard(transaction: LocalTransaction): void;
+}
+
+type Dirty = Map<string, Set<string>>;
+
+/** Finished transactions that are remembered, so that a late message about one does not bring it back. */
+const mostRemembered = 10_000;
+
+/**
+ * What one tab shows: the confirmed rows, and every unfinished or failed transaction it knows of. Each method is
+ * one step, after which every listener is called at most once.
+ */
+export class View implements TransactionHost {
+  readonly collections: ReadonlyMap<string, CollectionView>;
+  /** A transaction came, changed its state or went. */
+  readonly transactionChanged = new Emitter<LocalTransaction>();
+  readonly #decisions: FailureDecisions;
+  readonly #transactions = new Map<string, LocalTransaction>();
+  readonly #byDocument = new Map<string, LocalTransaction[]>();
+  readonly #finished = new Set<string>();
+
+  constructor(definitions: readonly AnyCollection[], decisions: FailureDecisions) {
+    this.#decisions = decisions;
+    this.collections = new Map(
+      definitions.map((definition) => {
+        const { name } = definition;
+        return [name, new CollectionView(definition, (id) => this.#overlayOf(name, id))];
+      }),
+    );
+  }
+
+  /** Unfinished and failed ones, in outbox order; those not yet stored come last. */
+  transactions(): LocalTransaction[] {
+    return [...this.#transactions.values()].sort(byOutboxOrder);
+  }
+
+  find(id: string): LocalTransaction | undefined {
+    return this.#transactions.get(id);
+  }
+
+  statusOf(collection: string, id: string): RowStatus {
+    const touching = this.#byDocument.get(`${collection}\0${id}`) ?? [];
+    if (touching.some((each) => each.phase === "failed")) return "failed";
+    return touching.some((each) => each.isUnfinished) ? "pending" : "synced";
+  }
+
+  isQueued(transaction: LocalTransaction): boolean {
+    return transaction.changes.some(({ collection, id }) =>
+      (this.#byDocument.get(`${collection}\0${id}`) ?? []).some(
+        (other) => other !== transaction && other.isUnfinished && byOutboxOrder(other, transaction) < 0,
+      ),
+    );
+  }
+
+  retry(transaction: LocalTransaction): Transaction {
+    return this.#decisions.retry(transaction);
+  }
+
+  discard(transaction: LocalTransaction): void {
+    this.#decisions.discard(transaction);
+  }
+
+  /** A transaction whose changes grow until {@link View.show}: each is part of the rows at once. */
+  open(stored: StoredTransaction): LocalTransaction {
+    return this.#add(stored);
+  }
+
+  /** A change was added to an open transaction. */
+  extend(transaction: LocalTransaction, collection: string, id: string): void {
+    this.#index(transaction, collection, id);
+    this.collections.get(collection)?.recompute(id);
+  }
+
+  /** Tells everybody of an open transaction. */
+  show(transaction: LocalTransaction): void {
+    this.#settle([transaction], dirtyOf([transaction]));
+  }
+
+  /** Takes transactions away that never happened, or that the user discarded. */
+  remove(transactions: readonly LocalTransaction[]): void {
+    for (const transaction of transactions) this.#forget(transaction);
+    this.#settle(transactions, dirtyOf(transactions));
+  }
+
+  /** Transactions that another tab has stored. */
+  receive(entries: Stored["outbox"]): void {
+    const added = entries.flatMap(({ sequence, transaction }) => {
+      if (this.#transactions.has(transaction.id) || this.#finished.has(transaction.id)) return [];
+      const local = this.#add(transaction);
+      for (const { collection, id } of local.changes) this.#index(local, collection, id);
+      local.becomeDurable(sequence);
+      return [local];
+    });
+    this.#settle(added, dirtyOf(added));
+  }
+
+  /** One step of the leader. */
+  apply({ rows, covered, transactions }: Publication): void {
+    const dirty: Dirty = new Map();
+    const changed = new Set<LocalTransaction>();
+    for (const { collection, id, row } of rows) {
+      this.collections.get(collection)?.setConfirmed(id, row);
+      mark(dirty, collection, id);
+    }
+    for (const { transaction, collection, id } of covered) {
+      this.#transactions.get(transaction)?.cover(`${collection}\0${id}`);
+      mark(dirty, collection, id);
+    }
+    for (const { id, phase } of transactions) {
+      const transaction = this.#enter(id, phase);
+      if (transaction === undefined) continue;
+      changed.add(transaction);
+      for (const change of transaction.changes) mark(dirty, change.collection, change.id);
+    }
+    this.#settle([...changed], dirty);
+  }
+
+  /** Shows what the database holds, and of what was known before only what is not yet stored. */
+  load(stored: Stored): void {
+    const dirty: Dirty = new Map();
+    for (const [name, view] of this.collections) {
+      for (const id of view.confirmedIds()) mark(dirty, name, id);
+      for (const id of dirty.get(name) ?? []) view.setConfirmed(id, null);
+    }
+    for (const { collection, id, row } of stored.documents) {
+      this.collections.get(collection)?.setConfirmed(id, row);
+      mark(dirty, collection, id);
+    }
+    const kept = new Set(stored.outbox.map(({ transaction }) => transaction.id));
+    const gone = this.transactions().filter(({ id, sequence }) => sequence !== null && !kept.has(id));
+    for (const transaction of gone) {
+      transaction.enter({ type: transaction.phase === "failed" ? "discarded" : "completed" });
+      this.#forget(transaction);
+    }
+    this.receive(stored.outbox);
+    for (const { sequence, transaction } of stored.outbox) {
+      this.#transactions.get(transaction.id)?.becomeDurable(sequence);
+      if (transaction.failure) this.#enter(transaction.id, { type: "failed", failure: transaction.failure });
+    }
+    for (const { transactions, updates, isAnswered } of stored.groups)
+      for (const id of transactions) {
+        this.#enter(id, { type: isAnswered ? "persisted_awaiting_sync" : "persisting" });
+        for (const update of updates)
+          if (update.isCovered) this.#transactions.get(id)?.cover(`${update.collection}\0${update.document}`);
+      }
+    const all = [...this.#transactions.values(), ...gone];
+    for (const [collection, ids] of dirtyOf(all)) for (const id of ids) mark(dirty, collection, id);
+    this.#settle(all, dirty);
+  }
+
+  #add(stored: StoredTransaction): LocalTransaction {
+    const transaction = new LocalTransaction(stored, this);
+    this.#transactions.set(transaction.id, transaction);
+    return transaction;
+  }
+
+  #index(transaction: LocalTransaction, collection: string, id: string): void {
+    const key = `${collection}\0${id}`;
+    const touching = this.#byDocument.get(key) ?? [];
+    if (!touching.includes(transaction)) this.#byDocument.set(key, [...touching, transaction]);
+  }
+
+  #enter(id: string, phase: Phase): LocalTransaction | undefined {
+    const transaction = this.#transactions.get(id);
+    if (phase.type === "completed") this.#remember(id);
+    if (transaction === undefined) return undefined;
+    transaction.enter(phase);
+    if (phase.type === "completed") this.#forget(transaction);
+    return transaction;
+  }
+
+  #remember(id: string): void {
+    this.#finished.add(id);
+    if (this.#finished.size <= mostRemembered) return;
+    const [oldest] = this.#finished;
+    this.#finished.delete(oldest as string);
+  }
+
+  #forget(transaction: LocalTransaction): void {
+    this.#remember(transaction.id);
+    this.#transactions.delete(transaction.id);
+    for (const { collection, id } of transaction.changes) {
+      const key = `${collection}\0${id}`;
+      const rest = (this.#byDocument.get(key) ?? []).filter((other) => other !== transaction);
+      if (rest.length === 0) this.#byDocument.delete(key);
+      else this.#byDocument.set(key, rest);
+    }
+  }
+
+  #overlayOf(collection: string, id: string) {
+    const key = `${collection}\0${id}`;
+    return (this.#byDocument.get(key) ?? [])
+      .filter((transaction) => transaction.isOverlaid(key))
+      .sort(byOutboxOrder)
+      .flatMap(({ changes }) =>
+        changes.filter((change) => change.collection === collection && change.id === id),
+      );
+  }
+
+  /** Brings rows up to date first, and calls listeners after: whoever is told sees all of the step. */
+  #settle(transactions: readonly LocalTransaction[], dirty: Dirty): void {
+    for (const [name, ids] of dirty) {
+      const view = this.collections.get(name);
+      for (const id of ids) view?.recompute(id);
+    }
+    for (const [name, ids] of dirty) this.collections.get(name)?.changed.emit(ids);
+    for (const transaction of transactions) this.transactionChanged.emit(transaction);
+  }
+}
+
+function mark(dirty: Dirty, collection: string, id: string): void {
+  const ids = dirty.get(collection);
+  if (ids) ids.add(id);
+  else dirty.set(collection, new Set([id]));
+}
+
+function dirtyOf(transactions: readonly LocalTransaction[]): Dirty {
+  const dirty: Dirty = new Map();
+  for (const { changes } of transactions)
+    for (const { collection, id } of changes) mark(dirty, collection, id);
+  return dirty;
+}
+
+function byOutboxOrder(a: LocalTransaction, b: LocalTransaction): number {
+  return (a.sequence ?? Infinity) - (b.sequence ?? Infinity) || 0;
+}

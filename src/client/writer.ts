@@ -1,0 +1,173 @@
+import {
+  insertOperations,
+  recordDraft,
+  scopeOf,
+  validateFields,
+  type AnyCollection,
+  type PlainRow,
+} from "../collections/index.js";
+import { limits } from "../shared/limits.js";
+import type { Operation } from "../shared/operations.js";
+import { applyToRow } from "./core/overlay.js";
+import { ReplicaError } from "./base/errors.js";
+import type { Clock, Randomness } from "./ports/clock.js";
+import type { StoredChange } from "./ports/storage.js";
+import type { CollectionView } from "./view/collectionView.js";
+import type { LocalTransaction } from "./view/localTransaction.js";
+import type { View } from "./view/view.js";
+
+export interface WriterOptions {
+  readonly view: View;
+  readonly clock: Clock;
+  readonly randomness: Randomness;
+  /** Hands a complete transaction to the outbox. */
+  submit(transaction: LocalTransaction): void;
+}
+
+interface Group {
+  readonly transaction: LocalTransaction;
+  readonly changes: StoredChange[];
+}
+
+/** Makes transactions: checks each write against the row it changes, and shows it at once. */
+export class Writer {
+  readonly #options: WriterOptions;
+  #group: Group | null = null;
+
+  constructor(options: WriterOptions) {
+    this.#options = options;
+  }
+
+  insert(view: CollectionView, row: object): LocalTransaction {
+    const { definition } = view;
+    const id = (row as { id?: unknown }).id;
+    if (typeof id !== "string" || id === "" || id.length > limits.idLength || id.includes("\0"))
+      throw new ReplicaError(
+        "invalid_row",
+        `A document id is a string of 1 to ${limits.idLength} characters, got ${JSON.stringify(id)?.slice(0, 80)}.`,
+      );
+    if (view.get(id) !== undefined)
+      throw new ReplicaError("exists", `Collection "${definition.name}" has a document "${id}" already.`);
+    return this.#write(view, id, () => insertOperations(definition, row as never));
+  }
+
+  update(view: CollectionView, id: string, change: (draft: never) => unknown): LocalTransaction {
+    const row = this.#rowOf(view, id);
+    return this.#write(view, id, () =>
+      recordDraft(view.definition, row, change as (draft: unknown) => unknown),
+    );
+  }
+
+  delete(view: CollectionView, id: string): LocalTransaction {
+    this.#rowOf(view, id);
+    return this.#write(view, id, () => [{ type: "delete" }]);
+  }
+
+  /** Makes the same changes again, whatever became of their rows. */
+  repeat(failed: LocalTransaction): LocalTransaction {
+    const group = this.#begin(failed.stored.isGroup, failed.metadata);
+    for (const change of failed.changes) this.#record(group, change);
+    this.#end(group);
+    return group.transaction;
+  }
+
+  transact(change: () => unknown, metadata: Readonly<Record<string, unknown>>): LocalTransaction {
+    if (this.#group !== null)
+      throw new ReplicaError("invalid_row", "transact() was called inside of another transact().");
+    const group = this.#begin(true, metadata);
+    this.#group = group;
+    try {
+      refuseThenable(change());
+      if (group.changes.length > limits.transactionOperations)
+        throw new ReplicaError(
+          "too_large",
+          `A transaction has at most ${limits.transactionOperations} operations, this one ${group.changes.length}.`,
+        );
+    } catch (error) {
+      this.#options.view.remove([group.transaction]);
+      throw error;
+    } finally {
+      this.#group = null;
+    }
+    this.#end(group);
+    return group.transaction;
+  }
+
+  #write(view: CollectionView, id: string, operationsOf: () => Operation[]): LocalTransaction {
+    const { definition } = view;
+    const before = view.get(id) ?? null;
+    const operations = inCodedErrors(operationsOf);
+    checkRow(definition, before, applyToRow(definition, id, before, operations));
+    const group = this.#group ?? this.#begin(false, {});
+    if (operations.length > 0) this.#record(group, { collection: definition.name, id, operations });
+    if (group !== this.#group) this.#end(group);
+    return group.transaction;
+  }
+
+  #begin(isGroup: boolean, metadata: Readonly<Record<string, unknown>>): Group {
+    const { view, clock, randomness } = this.#options;
+    const changes: StoredChange[] = [];
+    const stored = { id: randomness.id(), createdAt: clock.now(), metadata, isGroup, changes };
+    return { transaction: view.open(stored), changes };
+  }
+
+  #record(group: Group, change: StoredChange): void {
+    group.changes.push(change);
+    this.#options.view.extend(group.transaction, change.collection, change.id);
+  }
+
+  /** What changes nothing is done at once. */
+  #end({ transaction, changes }: Group): void {
+    const { view, submit } = this.#options;
+    if (changes.length > 0) {
+      view.show(transaction);
+      return submit(transaction);
+    }
+    transaction.becomeDurable(0);
+    view.apply({
+      rows: [],
+      covered: [],
+      transactions: [{ id: transaction.id, phase: { type: "completed" } }],
+    });
+  }
+
+  #rowOf(view: CollectionView, id: string): PlainRow {
+    const row = view.get(id);
+    if (row !== undefined) return row;
+    throw new ReplicaError(
+      "unknown_document",
+      `Collection "${view.definition.name}" has no document ${JSON.stringify(id)} on this device.`,
+    );
+  }
+}
+
+function checkRow(definition: AnyCollection, before: PlainRow | null, after: PlainRow | null): void {
+  if (after === null) return;
+  const fault = validateFields(definition, after);
+  if (fault !== null) throw new ReplicaError("invalid_row", fault.message, { data: { field: fault.field } });
+  const scope = inCodedErrors(() => scopeOf(definition, after));
+  if (before === null || scopeOf(definition, before) === scope) return;
+  throw new ReplicaError(
+    "invalid_row",
+    `Document "${after.id}" would move from scope "${scopeOf(definition, before)}" to "${scope}"; a document's scope cannot be changed yet.`,
+  );
+}
+
+/** A fault of what was passed in is told with its code; what the app's own code throws comes through as it is. */
+function inCodedErrors<T>(work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    if (error instanceof TypeError) throw new ReplicaError("invalid_row", error.message, { cause: error });
+    throw error;
+  }
+}
+
+function refuseThenable(result: unknown): void {
+  if (typeof (result as { then?: unknown } | null | undefined)?.then !== "function") return;
+  void Promise.resolve(result).catch(() => {}); // the error below says it all
+  throw new ReplicaError(
+    "invalid_row",
+    "The function given to transact() must not be async: what it does after its first await would not be part of the transaction.",
+  );
+}

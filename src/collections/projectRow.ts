@@ -1,0 +1,34 @@
+import type { Value } from "convex/values";
+import type { MainState } from "../shared/mainDocument.js";
+import type { Field } from "./fields.js";
+import { isRegister } from "./fields.js";
+import type { AnyCollection } from "./types.js";
+
+/** A row as it is before its types are known: an id, registers, counters as numbers, sets as arrays. */
+export type PlainRow = Readonly<{ id: string } & Record<string, Value>>;
+
+/**
+ * The row of a document: the fields that its definition names, defaults where a stored document lacks one. The
+ * same on the server and on every client. Null for a document that was never inserted, or is deleted.
+ */
+export function projectRow(definition: AnyCollection, id: string, state: MainState): PlainRow | null {
+  if (state.existence !== "present") return null;
+  const row: [string, Value][] = [["id", id]];
+  for (const [name, field] of Object.entries(definition.fields as Record<string, Field>)) {
+    const value = valueOf(definition, name, field, state);
+    if (value !== undefined) row.push([name, value]);
+  }
+  return Object.fromEntries(row) as PlainRow;
+}
+
+function valueOf(
+  definition: AnyCollection,
+  name: string,
+  field: Field,
+  { registers, counters, sets }: MainState,
+): Value | undefined {
+  if (!isRegister(field))
+    return field.fieldKind === "counter" ? (counters.get(name) ?? 0) : [...(sets.get(name) ?? [])];
+  if (registers.has(name)) return registers.get(name);
+  return Object.hasOwn(definition.defaults, name) ? (definition.defaults[name] as Value) : undefined;
+}
