@@ -13,7 +13,10 @@ const zones = {
   "component/_generated/": { may: ["component/"], packages: ["convex/"] },
   "component/": { may: ["shared/", "component/_generated/"], packages: ["convex/", "@convex-dev/"] },
   "test.ts": { may: ["component/"], packages: ["@convex-dev/"] },
-  "testing/": { may: ["shared/", "test.ts"], packages: ["convex/", "node:async_hooks"] },
+  "testing/": {
+    may: ["shared/", "test.ts", "client/", "client/ports/"],
+    packages: ["convex/", "node:async_hooks"],
+  },
   "client/core/": { may: ["collections/", "shared/"], packages: ["convex/values"] },
   "client/ports/": { may: ["collections/", "shared/"], packages: [] },
   "client/base/": { may: ["client/core/", "client/ports/", "collections/", "shared/"], packages: [] },

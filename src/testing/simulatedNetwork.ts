@@ -1,0 +1,161 @@
+// The real functions of an app in convex-test, behind connections that can be cut. What a connection does is what
+// Convex's own client does over its socket: watched queries are answered anew after each write and each reconnect,
+// mutations run one at a time in order, wait while there is no connection, and one whose answer was lost is asked
+// for again without running twice.
+import type { TestConvex } from "convex-test";
+import type {
+  FunctionArgs,
+  FunctionReference,
+  FunctionReturnType,
+  GenericSchema,
+  SchemaDefinition,
+} from "convex/server";
+import { convexToJson, type Value } from "convex/values";
+import type { ConvexClientShape } from "../client/ports/transport.js";
+
+type Functions = Pick<TestConvex<SchemaDefinition<GenericSchema, boolean>>, "query" | "mutation">;
+type Listener = (state: { isWebSocketConnected: boolean }) => void;
+
+interface Watch {
+  readonly query: FunctionReference<"query">;
+  readonly args: Record<string, unknown>;
+  readonly onResult: (result: unknown) => void;
+  readonly onError: ((error: Error) => void) | undefined;
+  /** JSON of the last answer; null: none on this connection yet. */
+  answered: string | null;
+}
+
+/** A deployment that simulated clients connect to. */
+export class SimulatedNetwork {
+  readonly #clients = new Set<SimulatedClient>();
+  /** Mutations that ran, and queries, by how often. */
+  readonly calls = { mutations: 0, queries: 0 };
+
+  /** @param functions a convex-test instance, with an identity or without, by whoever connects */
+  connect(functions: Functions): SimulatedClient {
+    const client = new SimulatedClient(functions, this);
+    this.#clients.add(client);
+    return client;
+  }
+
+  /** Answers every watched query of every connected client whose result has changed. */
+  async refresh(): Promise<void> {
+    await Promise.all([...this.#clients].map((client) => client.refresh()));
+  }
+}
+
+export class SimulatedClient implements ConvexClientShape {
+  readonly client = { url: "simulated:" };
+  readonly #functions: Functions;
+  readonly #network: SimulatedNetwork;
+  readonly #watches = new Set<Watch>();
+  readonly #listeners = new Set<Listener>();
+  #isConnected = true;
+  #waiting: (() => void)[] = [];
+  #lastMutation: Promise<unknown> = Promise.resolve();
+  #loseAnswers = 0;
+
+  constructor(functions: Functions, network: SimulatedNetwork) {
+    this.#functions = functions;
+    this.#network = network;
+  }
+
+  connectionState(): { isWebSocketConnected: boolean } {
+    return { isWebSocketConnected: this.#isConnected };
+  }
+
+  subscribeToConnectionState(listener: Listener): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
+  onUpdate<Q extends FunctionReference<"query">>(
+    query: Q,
+    args: FunctionArgs<Q>,
+    onResult: (result: FunctionReturnType<Q>) => unknown,
+    onError?: (error: Error) => unknown,
+  ): () => void {
+    const watch = { query, args, onResult, onError, answered: null };
+    this.#watches.add(watch);
+    void this.#answer(watch);
+    return () => void this.#watches.delete(watch);
+  }
+
+  mutation<M extends FunctionReference<"mutation">>(
+    mutation: M,
+    args: FunctionArgs<M>,
+  ): Promise<FunctionReturnType<M>> {
+    const run = this.#lastMutation.then(() => this.#mutate(mutation, args));
+    this.#lastMutation = run.catch(() => {}); // the caller hears of it; the next mutation is another one
+    return run;
+  }
+
+  /** Cuts the connection. */
+  disconnect(): void {
+    if (!this.#isConnected) return;
+    this.#isConnected = false;
+    for (const watch of this.#watches) watch.answered = null;
+    this.#tell();
+  }
+
+  reconnect(): void {
+    if (this.#isConnected) return;
+    this.#isConnected = true;
+    this.#tell();
+    for (const resume of this.#waiting.splice(0)) resume();
+    for (const watch of this.#watches) void this.#answer(watch);
+  }
+
+  /** The next mutation takes effect, but the connection is cut before its answer arrives. */
+  loseNextAnswer(): void {
+    this.#loseAnswers++;
+  }
+
+  async refresh(): Promise<void> {
+    await Promise.all([...this.#watches].map((watch) => this.#answer(watch)));
+  }
+
+  async #mutate<M extends FunctionReference<"mutation">>(
+    mutation: M,
+    args: FunctionArgs<M>,
+  ): Promise<FunctionReturnType<M>> {
+    await this.#connected();
+    this.#network.calls.mutations++;
+    // Arguments and results cross a wire: nobody may keep an object of the other side.
+    const result: unknown = await this.#functions.mutation(mutation, structuredClone(args));
+    if (this.#loseAnswers > 0) {
+      this.#loseAnswers--;
+      this.disconnect();
+    }
+    await this.#network.refresh();
+    await this.#connected();
+    return result as FunctionReturnType<M>;
+  }
+
+  #connected(): Promise<void> {
+    if (this.#isConnected) return Promise.resolve();
+    return new Promise((resume) => this.#waiting.push(resume)).then(() => this.#connected());
+  }
+
+  async #answer(watch: Watch): Promise<void> {
+    if (!this.#isConnected) return;
+    let deliver: () => void;
+    let json: string;
+    try {
+      this.#network.calls.queries++;
+      const result: unknown = await this.#functions.query(watch.query, structuredClone(watch.args));
+      json = JSON.stringify(convexToJson(result as Value));
+      deliver = () => watch.onResult(result);
+    } catch (error) {
+      json = String(error);
+      deliver = () => watch.onError?.(error as Error);
+    }
+    if (!this.#isConnected || !this.#watches.has(watch) || watch.answered === json) return;
+    watch.answered = json;
+    deliver();
+  }
+
+  #tell(): void {
+    for (const listener of [...this.#listeners]) listener(this.connectionState());
+  }
+}
