@@ -1,10 +1,18 @@
 import { v } from "convex/values";
-import { mutation } from "./_generated/server.js";
+import { internal } from "./_generated/api.js";
+import { mutation, type MutationCtx } from "./_generated/server.js";
 import { splitChunks } from "./chunks.js";
+import { compactDocument } from "./compact.js";
+import { vOutcome } from "./schema.js";
+
+const vDocument = v.object({ collection: v.string(), document: v.string() });
+const dayMs = 24 * 60 * 60 * 1000;
 
 /**
- * Appends deltas to their streams at this transaction's commit timestamp. It reads nothing: however many
- * writers append at once, to the same document even, none conflicts with another (I-13).
+ * Appends deltas to their streams at this transaction's commit timestamp, with what a push or a server write keeps
+ * beside them. Deltas are appended blindly: however many writers append at once, to the same document even, none
+ * conflicts with another here (I-13). What is read and patched is the pushing client's own, or a guard, whose
+ * whole purpose is that two writes to one document conflict.
  */
 export const append = mutation({
   args: {
@@ -19,14 +27,75 @@ export const append = mutation({
         schemaVersion: v.number(),
       }),
     ),
+    /** Documents of collections that have no app table. */
+    guarded: v.optional(v.array(vDocument)),
+    /** Documents with many deltas: compacted soon, in the background. */
+    due: v.optional(v.array(vDocument)),
+    /** Documents with so many that they are compacted before this append. */
+    overdue: v.optional(v.array(vDocument)),
+    /** Absent: a write of the server's own. */
+    push: v.optional(
+      v.object({
+        client: v.string(),
+        user: v.union(v.string(), v.null()),
+        settledBelow: v.number(),
+        /** When the client was last noted, in ms since 1970; null: never. */
+        seenAt: v.union(v.number(), v.null()),
+        /** Yjs client ids to register to the client. */
+        authors: v.array(v.number()),
+        receipts: v.array(v.object({ transaction: v.string(), sequence: v.number(), outcome: vOutcome })),
+      }),
+    ),
   },
   returns: v.null(),
-  handler: async (ctx, { deltas }) => {
+  handler: async (ctx, { deltas, guarded = [], due = [], overdue = [], push }) => {
+    for (const { collection, document } of overdue) await compactDocument(ctx, collection, document);
     for (const delta of deltas) {
       for (const chunk of splitChunks(delta.bytes)) {
         await ctx.db.insert("deltas", { ...delta, ...chunk, ts: ctx.db.vars.commitTs });
       }
     }
+    for (const { collection, document } of guarded) await touchGuard(ctx, collection, document);
+    if (due.length > 0) await ctx.scheduler.runAfter(0, internal.compact.enqueue, { documents: due });
+    if (push === undefined) return null;
+    const { client, receipts, authors } = push;
+    for (const receipt of receipts)
+      await ctx.db.insert("receipts", { client, ...receipt, ts: ctx.db.vars.commitTs });
+    for (const author of authors) await ctx.db.insert("authors", { author, client });
+    await noteClient(ctx, push);
     return null;
   },
 });
+
+async function touchGuard(ctx: MutationCtx, collection: string, document: string): Promise<void> {
+  const guard = await ctx.db
+    .query("guards")
+    .withIndex("by_document", (q) => q.eq("collection", collection).eq("document", document))
+    .unique();
+  if (guard === null) await ctx.db.insert("guards", { collection, document, revision: 1 });
+  else await ctx.db.patch("guards", guard._id, { revision: guard.revision + 1 });
+}
+
+/** Once a day is enough for what retires clients and receipts, and keeps a push at one write less. */
+async function noteClient(
+  ctx: MutationCtx,
+  {
+    client,
+    user,
+    settledBelow,
+    seenAt,
+  }: { client: string; user: string | null; settledBelow: number; seenAt: number | null },
+): Promise<void> {
+  const now = Date.now();
+  if (seenAt !== null && now - seenAt < dayMs) return;
+  const row = await ctx.db
+    .query("clients")
+    .withIndex("by_client", (q) => q.eq("client", client))
+    .unique();
+  if (row === null) await ctx.db.insert("clients", { client, user, settledBelow, seenAt: now });
+  else
+    await ctx.db.patch("clients", row._id, {
+      settledBelow: Math.max(row.settledBelow, settledBelow),
+      seenAt: now,
+    });
+}

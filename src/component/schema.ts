@@ -4,7 +4,51 @@ import { v } from "convex/values";
 /** Rows stay under Convex's 1 MiB: longer bytes are split into `count` rows at one position. */
 const vChunk = v.object({ index: v.number(), count: v.number() });
 
+export const vOutcome = v.union(
+  v.object({ status: v.literal("applied") }),
+  v.object({
+    status: v.literal("rejected"),
+    code: v.string(),
+    message: v.string(),
+    data: v.optional(v.any()),
+  }),
+);
+
 export default defineSchema({
+  // Written by `newEpoch` only: a collection without a row is in its first epoch. Read by every pull and push.
+  collections: defineTable({ name: v.string(), epoch: v.string() }).index("by_name", ["name"]),
+
+  // Written by a client's first push, and once a day after that. Read by its pushes.
+  clients: defineTable({
+    client: v.string(),
+    user: v.union(v.string(), v.null()),
+    settledBelow: v.number(),
+    seenAt: v.number(),
+  }).index("by_client", ["client"]),
+
+  // Whose a Yjs client id is: an id in two hands would let two documents diverge unnoticed. Written by the first
+  // push that uses it, and by the server's writer for its own. Read by every push, on its own ids.
+  authors: defineTable({ author: v.number(), client: v.string() })
+    .index("by_author", ["author"])
+    .index("by_client", ["client"]),
+
+  // One row per document of a collection without an app table, patched by every write: two writes to one document
+  // conflict here and nowhere else. Read by the same writes.
+  guards: defineTable({ collection: v.string(), document: v.string(), revision: v.number() }).index(
+    "by_document",
+    ["collection", "document"],
+  ),
+
+  // What became of each transaction. Written by push. Read by push, so that a resend has the same outcome, and by
+  // status, each on its own keys.
+  receipts: defineTable({
+    client: v.string(),
+    transaction: v.string(),
+    sequence: v.number(),
+    outcome: vOutcome,
+    ts: v.commitTs(),
+  }).index("by_transaction", ["client", "transaction"]),
+
   // Written by every push and by the server's writer, only ever appended; deleted by compaction.
   // Read by pull (by_scope), and by push and compaction on a stale snapshot (by_document).
   deltas: defineTable({

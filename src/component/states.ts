@@ -1,43 +1,82 @@
 import { v, type Infer } from "convex/values";
 import { limits } from "../shared/limits.js";
-import { query } from "./_generated/server.js";
+import { mutation, query, type QueryCtx } from "./_generated/server.js";
 import { joinChunks } from "./chunks.js";
 import { committedTs } from "./committedTs.js";
+
+const vDocument = v.object({ collection: v.string(), document: v.string() });
 
 const vState = v.object({
   /** The rows this state was read from, so that compaction can replace exactly those. */
   snapshotRows: v.array(v.id("snapshots")),
   deltaRows: v.array(v.id("deltas")),
+  /** Null: there is no such document. */
   scope: v.union(v.string(), v.null()),
   ts: v.int64(),
+  /** Snapshot and deltas, to be applied in this order. */
   blobs: v.array(v.bytes()),
 });
 export type State = Infer<typeof vState>;
 
 /**
- * A document's stored state in stream order. Call it with `useStaleSnapshot`: it then adds nothing to the
- * caller's read set, so that nothing that is appended or compacted meanwhile conflicts with the caller.
- * Read are at most `limits.stateDeltas` deltas beside the snapshot; push keeps documents below that.
+ * Documents' stored states. Call it with `useStaleSnapshot`: it then adds nothing to the caller's read set, so
+ * that nothing that is appended or compacted meanwhile conflicts with the caller. It reads until
+ * `limits.pushStateBytes` are exceeded; `states` is shorter than `documents` then.
  */
 export const load = query({
-  args: { collection: v.string(), document: v.string() },
-  returns: vState,
-  handler: async (ctx, { collection, document }) => {
-    const snapshotRows = await ctx.db
-      .query("snapshots")
-      .withIndex("by_document", (q) => q.eq("collection", collection).eq("document", document))
-      .take(limits.stateChunks);
-    const deltaRows = await ctx.db
-      .query("deltas")
-      .withIndex("by_document", (q) => q.eq("collection", collection).eq("document", document))
-      .take(limits.stateDeltas);
-    const newest = deltaRows.at(-1) ?? snapshotRows.at(-1);
-    return {
-      snapshotRows: snapshotRows.map((row) => row._id),
-      deltaRows: deltaRows.map((row) => row._id),
-      scope: newest?.scope ?? null,
-      ts: newest === undefined ? 0n : committedTs(newest),
-      blobs: [...joinChunks(snapshotRows), ...joinChunks(deltaRows)].map((entry) => entry.bytes),
-    };
+  args: { documents: v.array(vDocument) },
+  returns: v.object({ snapshotTs: v.int64(), states: v.array(vState) }),
+  handler: async (ctx, { documents }) => {
+    const states: State[] = [];
+    let bytes = 0;
+    for (const { collection, document } of documents) {
+      if (bytes > limits.pushStateBytes) break;
+      const state = await loadState(ctx, collection, document);
+      bytes += state.blobs.reduce((sum, blob) => sum + blob.byteLength, 0);
+      states.push(state);
+    }
+    return { snapshotTs: await ctx.meta.getSnapshotTs(), states };
   },
 });
+
+/**
+ * What this very transaction has appended to documents, which a stale snapshot does not show. The commit
+ * timestamp's placeholder finds exactly these rows, and conflicts with nobody.
+ */
+export const loadOwn = mutation({
+  args: { documents: v.array(vDocument) },
+  returns: v.array(v.array(v.bytes())),
+  handler: async (ctx, { documents }) => {
+    const own: ArrayBuffer[][] = [];
+    for (const { collection, document } of documents) {
+      const rows = await ctx.db
+        .query("deltas")
+        .withIndex("by_document", (q) =>
+          q.eq("collection", collection).eq("document", document).eq("ts", ctx.db.vars.commitTs),
+        )
+        .take(limits.stateDeltas);
+      own.push(joinChunks(rows).map((row) => row.bytes));
+    }
+    return own;
+  },
+});
+
+/** At most `limits.stateDeltas` deltas beside the snapshot are read; push keeps documents below that. */
+async function loadState(ctx: QueryCtx, collection: string, document: string): Promise<State> {
+  const snapshotRows = await ctx.db
+    .query("snapshots")
+    .withIndex("by_document", (q) => q.eq("collection", collection).eq("document", document))
+    .take(limits.stateChunks);
+  const deltaRows = await ctx.db
+    .query("deltas")
+    .withIndex("by_document", (q) => q.eq("collection", collection).eq("document", document))
+    .take(limits.stateDeltas);
+  const newest = deltaRows.at(-1) ?? snapshotRows.at(-1);
+  return {
+    snapshotRows: snapshotRows.map((row) => row._id),
+    deltaRows: deltaRows.map((row) => row._id),
+    scope: newest?.scope ?? null,
+    ts: newest === undefined ? 0n : committedTs(newest),
+    blobs: [...joinChunks(snapshotRows), ...joinChunks(deltaRows)].map((entry) => entry.bytes),
+  };
+}

@@ -1,9 +1,10 @@
 import { v } from "convex/values";
 import { limits } from "../shared/limits.js";
-import { endOfCommit, firstEpoch, vCursor, vPage, type Cursor, type StreamEntry } from "../shared/wire.js";
+import { endOfCommit, pullArgs, vPage, vReset, type Cursor, type StreamEntry } from "../shared/wire.js";
 import type { Doc } from "./_generated/dataModel.js";
 import { query, type QueryCtx } from "./_generated/server.js";
 import { joinChunks } from "./chunks.js";
+import { epochOf } from "./epochs.js";
 import { committedTs } from "./committedTs.js";
 
 type Row = { type: "snapshot"; row: Doc<"snapshots"> } | { type: "update"; row: Doc<"deltas"> };
@@ -14,13 +15,17 @@ type Range = { collection: string; scope: string; cursor: Cursor };
  * lazily, up to `limits.pageEntries` or `limits.pageBytes` (I-14). A page may end inside a commit, never
  * between two entries at one (ts, document): the cursor could not stand between them.
  *
+ * A cursor of another epoch is answered with `reset`: restored rows may stand behind it.
+ *
  * No change is ever skipped (I-11): a delta commits with a ts above every snapshot already read, and
  * compaction only places at a lower ts what deltas there held before.
  */
 export const page = query({
-  args: { collection: v.string(), scope: v.string(), cursor: vCursor },
-  returns: vPage,
-  handler: async (ctx, range) => {
+  args: pullArgs,
+  returns: v.union(vPage, vReset),
+  handler: async (ctx, { epoch: knownEpoch, ...range }) => {
+    const epoch = await epochOf(ctx, range.collection);
+    if (knownEpoch !== undefined && knownEpoch !== epoch) return { type: "reset" as const, epoch };
     const rows: Row[] = [];
     let bytes = 0;
     let done = true;
@@ -39,7 +44,7 @@ export const page = query({
       last === undefined
         ? range.cursor
         : { ts: committedTs(last), document: done ? endOfCommit : last.document };
-    return { type: "page" as const, epoch: firstEpoch, entries: toEntries(rows), cursor, done };
+    return { type: "page" as const, epoch, entries: toEntries(rows), cursor, done };
   },
 });
 

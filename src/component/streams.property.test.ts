@@ -39,8 +39,11 @@ function createServer() {
   };
   const compact = (document: string) =>
     t.mutation((ctx) => ctx.runMutation(component.compact.compact, { collection: "sites", document }));
-  const page = (cursor: Cursor) =>
-    t.query((ctx) => ctx.runQuery(component.stream.page, { ...range, cursor }));
+  const page = async (cursor: Cursor) => {
+    const result = await t.query((ctx) => ctx.runQuery(component.stream.page, { ...range, cursor }));
+    if (result.type !== "page") throw new Error(`Expected a page, got ${result.type}.`);
+    return result;
+  };
   return { controls, append, compact, page };
 }
 

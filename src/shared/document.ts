@@ -99,6 +99,12 @@ export function mergeUpdate(doc: Y.Doc, blob: Uint8Array): MergeOutcome {
   return { type: "merged", author, from, to, writes };
 }
 
+/** The author of an update from the network, or null if it cannot be told; {@link mergeUpdate} says why. */
+export function authorOf(blob: Uint8Array): number | null {
+  const header = readHeader(blob);
+  return header.type === "header" ? header.author : null;
+}
+
 function readHeader(
   blob: Uint8Array,
 ): { type: "header"; author: number; from: number; to: number } | Extract<MergeOutcome, { type: "invalid" }> {

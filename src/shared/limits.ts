@@ -13,6 +13,8 @@ export const limits = {
   pushTransactions: 100,
   pushOperations: 500,
   pushBytes: 1 * MIB,
+  /** Local transactions coalesced into one push: each has a receipt, and Convex reads 4,096 index ranges a call. */
+  pushReceipts: 1000,
   /** What one push may load to merge into: half of Convex's 16 MiB of reads, the rest is the app's. */
   pushStateBytes: 8 * MIB,
   insertMany: 500,

@@ -43,12 +43,11 @@ export const vPage = v.object({
 });
 export type Page = Infer<typeof vPage>;
 
-/** `reset`: the cursor is of another epoch, begin anew. `denied`: the user may not read the scope (any more). */
-export const vPullResult = v.union(
-  vPage,
-  v.object({ type: v.literal("reset"), epoch: v.string() }),
-  v.object({ type: v.literal("denied") }),
-);
+/** The cursor is of another epoch: begin anew. */
+export const vReset = v.object({ type: v.literal("reset"), epoch: v.string() });
+
+/** `denied`: the user may not read the scope (any more). */
+export const vPullResult = v.union(vPage, vReset, v.object({ type: v.literal("denied") }));
 export type PullResult = Infer<typeof vPullResult>;
 
 /** One update of one main document (`part` is `""`). */

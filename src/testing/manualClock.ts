@@ -39,21 +39,30 @@ export class ManualClock implements Clock {
   }
 }
 
+/** What a test waits in. */
+export interface World {
+  readonly clock: ManualClock;
+  /** Calls that are under way. Time stands still for them: a test machine's speed decides nothing. */
+  readonly network: { readonly inFlight: number };
+}
+
 /**
- * Lets everything that is under way go on, and time with it, until `condition` holds.
+ * Lets everything that is under way go on, and then time, timer by timer, until `condition` holds.
  *
- * @throws Error if it does not within `steps` turns of the event loop
+ * @throws Error if it does not within `mostMs` of real time
  */
 export async function until(
-  clock: ManualClock,
+  { clock, network }: World,
   condition: () => boolean | Promise<boolean>,
-  steps = 5_000,
+  mostMs = 10_000,
 ): Promise<void> {
-  for (let step = 0; step < steps; step++) {
+  const end = performance.now() + mostMs;
+  let quietTurns = 0;
+  while (performance.now() < end) {
     if (await condition()) return;
     await new Promise((resolve) => setImmediate(resolve));
-    // Time passes only when nothing has come of itself for a few turns: calls under way are not overtaken.
-    if (step % 4 === 3) clock.runNext();
+    quietTurns = network.inFlight > 0 ? 0 : quietTurns + 1;
+    if (quietTurns > 3 && clock.runNext()) quietTurns = 0;
   }
-  throw new Error(`The condition did not come to hold within ${steps} turns: ${condition.toString()}`);
+  throw new Error(`This did not come to hold within ${mostMs} ms: ${condition.toString()}`);
 }

@@ -2,18 +2,15 @@
 // Convex's own client does over its socket: watched queries are answered anew after each write and each reconnect,
 // mutations run one at a time in order, wait while there is no connection, and one whose answer was lost is asked
 // for again without running twice.
-import type { TestConvex } from "convex-test";
-import type {
-  FunctionArgs,
-  FunctionReference,
-  FunctionReturnType,
-  GenericSchema,
-  SchemaDefinition,
-} from "convex/server";
+import type { FunctionArgs, FunctionReference, FunctionReturnType } from "convex/server";
 import { convexToJson, type Value } from "convex/values";
 import type { ConvexClientShape } from "../client/ports/transport.js";
 
-type Functions = Pick<TestConvex<SchemaDefinition<GenericSchema, boolean>>, "query" | "mutation">;
+/** What of a convex-test instance is used. */
+interface Functions {
+  query(query: FunctionReference<"query">, args: Record<string, unknown>): Promise<unknown>;
+  mutation(mutation: FunctionReference<"mutation">, args: Record<string, unknown>): Promise<unknown>;
+}
 type Listener = (state: { isWebSocketConnected: boolean }) => void;
 
 interface Watch {
@@ -30,12 +27,25 @@ export class SimulatedNetwork {
   readonly #clients = new Set<SimulatedClient>();
   /** Mutations that ran, and queries, by how often. */
   readonly calls = { mutations: 0, queries: 0 };
+  /** Functions that run now. */
+  inFlight = 0;
 
   /** @param functions a convex-test instance, with an identity or without, by whoever connects */
   connect(functions: Functions): SimulatedClient {
     const client = new SimulatedClient(functions, this);
     this.#clients.add(client);
     return client;
+  }
+
+  /** Runs a function, counted. */
+  async run<T>(kind: "mutations" | "queries", call: () => Promise<T>): Promise<T> {
+    this.calls[kind]++;
+    this.inFlight++;
+    try {
+      return await call();
+    } finally {
+      this.inFlight--;
+    }
   }
 
   /** Answers every watched query of every connected client whose result has changed. */
@@ -120,9 +130,10 @@ export class SimulatedClient implements ConvexClientShape {
     args: FunctionArgs<M>,
   ): Promise<FunctionReturnType<M>> {
     await this.#connected();
-    this.#network.calls.mutations++;
     // Arguments and results cross a wire: nobody may keep an object of the other side.
-    const result: unknown = await this.#functions.mutation(mutation, structuredClone(args));
+    const result = await this.#network.run("mutations", () =>
+      this.#functions.mutation(mutation, structuredClone(args)),
+    );
     if (this.#loseAnswers > 0) {
       this.#loseAnswers--;
       this.disconnect();
@@ -134,7 +145,7 @@ export class SimulatedClient implements ConvexClientShape {
 
   #connected(): Promise<void> {
     if (this.#isConnected) return Promise.resolve();
-    return new Promise((resume) => this.#waiting.push(resume)).then(() => this.#connected());
+    return new Promise<void>((resume) => this.#waiting.push(resume)).then(() => this.#connected());
   }
 
   async #answer(watch: Watch): Promise<void> {
@@ -142,8 +153,9 @@ export class SimulatedClient implements ConvexClientShape {
     let deliver: () => void;
     let json: string;
     try {
-      this.#network.calls.queries++;
-      const result: unknown = await this.#functions.query(watch.query, structuredClone(watch.args));
+      const result = await this.#network.run("queries", () =>
+        this.#functions.query(watch.query, structuredClone(watch.args)),
+      );
       json = JSON.stringify(convexToJson(result as Value));
       deliver = () => watch.onResult(result);
     } catch (error) {

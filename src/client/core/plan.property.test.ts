@@ -18,7 +18,11 @@ const queue = fc
       index,
     })),
   );
-const limits = fc.record({ groups: fc.integer({ min: 1, max: 5 }), updates: fc.integer({ min: 1, max: 6 }) });
+const limits = fc.record({
+  groups: fc.integer({ min: 1, max: 5 }),
+  updates: fc.integer({ min: 1, max: 6 }),
+  transactions: fc.integer({ min: 1, max: 9 }),
+});
 
 test("I-5: pushes planned one after the other send each document's operations in the order they were made", () => {
   fc.assert(
@@ -29,6 +33,7 @@ test("I-5: pushes planned one after the other send each document's operations in
         const plan = planPush(rest, most);
         expect(plan.length).toBeGreaterThan(0);
         expect(plan.length).toBeLessThanOrEqual(most.groups);
+        expect(plan.flatMap((group) => group.transactions).length).toBeLessThanOrEqual(most.transactions);
         const documents = plan.flatMap((group) => group.documents);
         expect(new Set(documents).size).toBe(documents.length);
         for (const { transactions: members } of plan) {
@@ -51,7 +56,7 @@ test("100 single writes of 20 documents are 20 groups of one push", () => {
     documents: [`d${n % 20}`],
     isSingle: true,
   }));
-  const plan = planPush(writes, { groups: 100, updates: 500 });
+  const plan = planPush(writes, { groups: 100, updates: 500, transactions: 1000 });
   expect(plan.map((group) => group.transactions.length)).toEqual(Array.from({ length: 20 }, () => 5));
 });
 

@@ -21,23 +21,27 @@ export interface PlannedGroup<T extends QueuedTransaction> {
  */
 export function planPush<T extends QueuedTransaction>(
   queue: readonly T[],
-  most: { readonly groups: number; readonly updates: number },
+  most: { readonly groups: number; readonly updates: number; readonly transactions: number },
 ): PlannedGroup<T>[] {
   const groups = new Map<string, PlannedGroup<T>>();
   const planned: PlannedGroup<T>[] = [];
   const waiting = new Set<string>();
   let updates = 0;
+  let taking = 0;
   for (const transaction of queue) {
     const { documents, isSingle } = transaction;
     const taken = documents.map((document) => groups.get(document)).find((group) => group !== undefined);
     const isFree = !documents.some((document) => waiting.has(document));
-    const joins = isFree && isSingle && taken?.transactions[0]?.isSingle === true;
-    const fits = planned.length < most.groups && updates + documents.length <= most.updates;
+    const hasRoom = taking < most.transactions;
+    const joins = hasRoom && isFree && isSingle && taken?.transactions[0]?.isSingle === true;
+    const fits = hasRoom && planned.length < most.groups && updates + documents.length <= most.updates;
     if (joins) {
       taken.transactions.push(transaction);
+      taking++;
     } else if (isFree && taken === undefined && (fits || planned.length === 0)) {
       const group = { transactions: [transaction], documents };
       planned.push(group);
+      taking++;
       updates += documents.length;
       for (const document of documents) groups.set(document, group);
     } else {

@@ -55,7 +55,11 @@ export function authorWaiting(
   authorDocument: AuthorDocument,
 ): { commit: Commit; publication: Publication } | null {
   const queue = source.waiting().map(toQueued);
-  const plan = planPush(queue, { groups: limits.pushTransactions, updates: limits.pushOperations });
+  const plan = planPush(queue, {
+    groups: limits.pushTransactions,
+    updates: limits.pushOperations,
+    transactions: limits.pushReceipts,
+  });
   if (plan.length === 0) return null;
   const outcomes = plan.map((group) => authorGroup(group, source, definitions, authorDocument));
   const groups = outcomes.flatMap((outcome) => (outcome.type === "authored" ? [outcome.group] : []));

@@ -12,6 +12,9 @@ import type * as append from "../append.js";
 import type * as chunks from "../chunks.js";
 import type * as committedTs from "../committedTs.js";
 import type * as compact from "../compact.js";
+import type * as epochs from "../epochs.js";
+import type * as receipts from "../receipts.js";
+import type * as registry from "../registry.js";
 import type * as states from "../states.js";
 import type * as stream from "../stream.js";
 
@@ -27,6 +30,9 @@ const fullApi: ApiFromModules<{
   chunks: typeof chunks;
   committedTs: typeof committedTs;
   compact: typeof compact;
+  epochs: typeof epochs;
+  receipts: typeof receipts;
+  registry: typeof registry;
   states: typeof states;
   stream: typeof stream;
 }> = anyApi as any;

@@ -37,6 +37,28 @@ export type ComponentApi<Name extends string | undefined = string | undefined> =
             scope: string;
             transactions: Array<string>;
           }>;
+          due?: Array<{ collection: string; document: string }>;
+          guarded?: Array<{ collection: string; document: string }>;
+          overdue?: Array<{ collection: string; document: string }>;
+          push?: {
+            authors: Array<number>;
+            client: string;
+            receipts: Array<{
+              outcome:
+                | { status: "applied" }
+                | {
+                    code: string;
+                    data?: any;
+                    message: string;
+                    status: "rejected";
+                  };
+              sequence: number;
+              transaction: string;
+            }>;
+            seenAt: number | null;
+            settledBelow: number;
+            user: string | null;
+          };
         },
         null,
         Name
@@ -51,18 +73,92 @@ export type ComponentApi<Name extends string | undefined = string | undefined> =
         Name
       >;
     };
+    epochs: {
+      newEpoch: FunctionReference<
+        "mutation",
+        "internal",
+        { collection: string },
+        string,
+        Name
+      >;
+    };
+    receipts: {
+      status: FunctionReference<
+        "query",
+        "internal",
+        { client: string; transactions: Array<string>; user: string | null },
+        Array<
+          | { id: string; status: "applied" }
+          | { id: string; status: "unknown" }
+          | {
+              code: string;
+              data?: any;
+              id: string;
+              message: string;
+              status: "rejected";
+            }
+        >,
+        Name
+      >;
+    };
+    registry: {
+      read: FunctionReference<
+        "query",
+        "internal",
+        {
+          authors: Array<number>;
+          client: string;
+          collections: Array<string>;
+          transactions: Array<string>;
+        },
+        {
+          authorClients: Array<string | null>;
+          epochs: Array<string>;
+          owner?: { seenAt: number; user: string | null };
+          receipts: Array<{
+            outcome:
+              | { status: "applied" }
+              | {
+                  code: string;
+                  data?: any;
+                  message: string;
+                  status: "rejected";
+                };
+            transaction: string;
+          }>;
+        },
+        Name
+      >;
+      serverAuthor: FunctionReference<
+        "mutation",
+        "internal",
+        { collection: string },
+        number,
+        Name
+      >;
+    };
     states: {
       load: FunctionReference<
         "query",
         "internal",
-        { collection: string; document: string },
+        { documents: Array<{ collection: string; document: string }> },
         {
-          blobs: Array<ArrayBuffer>;
-          deltaRows: Array<string>;
-          scope: string | null;
-          snapshotRows: Array<string>;
-          ts: bigint;
+          snapshotTs: bigint;
+          states: Array<{
+            blobs: Array<ArrayBuffer>;
+            deltaRows: Array<string>;
+            scope: string | null;
+            snapshotRows: Array<string>;
+            ts: bigint;
+          }>;
         },
+        Name
+      >;
+      loadOwn: FunctionReference<
+        "mutation",
+        "internal",
+        { documents: Array<{ collection: string; document: string }> },
+        Array<Array<ArrayBuffer>>,
         Name
       >;
     };
@@ -73,22 +169,24 @@ export type ComponentApi<Name extends string | undefined = string | undefined> =
         {
           collection: string;
           cursor: { document: string; ts: bigint };
+          epoch?: string;
           scope: string;
         },
-        {
-          cursor: { document: string; ts: bigint };
-          done: boolean;
-          entries: Array<{
-            bytes: ArrayBuffer;
-            client?: string;
-            document: string;
-            transactions?: Array<string>;
-            ts: bigint;
-            type: "update" | "snapshot";
-          }>;
-          epoch: string;
-          type: "page";
-        },
+        | {
+            cursor: { document: string; ts: bigint };
+            done: boolean;
+            entries: Array<{
+              bytes: ArrayBuffer;
+              client?: string;
+              document: string;
+              transactions?: Array<string>;
+              ts: bigint;
+              type: "update" | "snapshot";
+            }>;
+            epoch: string;
+            type: "page";
+          }
+        | { epoch: string; type: "reset" },
         Name
       >;
     };

@@ -1,0 +1,28 @@
+import { v } from "convex/values";
+import { limits } from "../shared/limits.js";
+import { vStatusResult, type TransactionStatus } from "../shared/wire.js";
+import { query } from "./_generated/server.js";
+
+/** What became of a client's transactions. `user` must be the client's owner, or nothing is known of them. */
+export const status = query({
+  args: { client: v.string(), user: v.union(v.string(), v.null()), transactions: v.array(v.string()) },
+  returns: vStatusResult,
+  handler: async (ctx, { client, user, transactions }) => {
+    const owner = await ctx.db
+      .query("clients")
+      .withIndex("by_client", (q) => q.eq("client", client))
+      .unique();
+    const statuses: TransactionStatus[] = [];
+    for (const id of transactions.slice(0, limits.pushTransactions * limits.pushTransactions)) {
+      const receipt =
+        owner?.user !== user
+          ? null
+          : await ctx.db
+              .query("receipts")
+              .withIndex("by_transaction", (q) => q.eq("client", client).eq("transaction", id))
+              .unique();
+      statuses.push(receipt === null ? { id, status: "unknown" } : { id, ...receipt.outcome });
+    }
+    return statuses;
+  },
+});

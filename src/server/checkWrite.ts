@@ -1,0 +1,128 @@
+import {
+  projectRow,
+  scopeOf,
+  validateFields,
+  type AnyCollection,
+  type Field,
+  type PlainRow,
+} from "../collections/index.js";
+import { isRegister } from "../collections/fields.js";
+import type { ErrorCode } from "../shared/errorCodes.js";
+import { limits } from "../shared/limits.js";
+import type { MainState, MainWrite } from "../shared/mainDocument.js";
+
+/** A write that may be made, as far as its rows tell. */
+export interface CheckedWrite {
+  readonly type: "write";
+  readonly change:
+    | { readonly type: "insert"; readonly before: null; readonly after: PlainRow }
+    | { readonly type: "update"; readonly before: PlainRow; readonly after: PlainRow }
+    | { readonly type: "delete"; readonly before: PlainRow; readonly after: null };
+  readonly scope: string;
+  readonly previousScope: string | null;
+}
+
+/** `gap`: the update means another life of the document than the one it met; its sender authors it again. */
+export type WriteCheck =
+  | CheckedWrite
+  | { readonly type: "gap" }
+  | { readonly type: "refused"; readonly code: ErrorCode; readonly message: string };
+
+/**
+ * Judges a merged update by the states before and after it and by what it wrote: nothing the sender says about
+ * it counts. Pure.
+ */
+export function checkWrite(
+  definition: AnyCollection,
+  id: string,
+  before: MainState,
+  after: MainState,
+  writes: readonly MainWrite[],
+): WriteCheck {
+  return (
+    checkLife(id, before, after, writes) ??
+    checkFields(definition, writes) ??
+    checkRow(definition, id, projectRow(definition, id, before), projectRow(definition, id, after))
+  );
+}
+
+/**
+ *     before   after             existence written?
+ *     absent   absent, deleted                      unknown_document
+ *     deleted  deleted                              unknown_document
+ *     deleted  present           same incarnation   gap: it was inserted without knowing of the deletion
+ *     present  present           same incarnation   exists: an insert of what is there
+ *     any      any               another incarnation's counters or members: gap, they would have no effect
+ */
+function checkLife(
+  id: string,
+  before: MainState,
+  after: MainState,
+  writes: readonly MainWrite[],
+): WriteCheck | null {
+  const isStale = writes.some((write) => "incarnation" in write && write.incarnation !== after.incarnation);
+  if (isStale) return { type: "gap" };
+  if (before.existence !== "present" && after.existence !== "present")
+    return refused("unknown_document", `There is no document "${id}": it was deleted, or never inserted.`);
+  const isRaised = after.incarnation > before.incarnation;
+  if (before.existence === "deleted" && !isRaised) return { type: "gap" };
+  const isInsert = writes.some((write) => write.kind === "existence") && after.existence === "present";
+  if (before.existence === "present" && isInsert && !isRaised)
+    return refused("exists", `There is a document "${id}" already: it was inserted elsewhere first.`);
+  return null;
+}
+
+function checkFields(definition: AnyCollection, writes: readonly MainWrite[]): WriteCheck | null {
+  const fields = definition.fields as Record<string, Field>;
+  for (const write of writes) {
+    if (write.kind === "existence") continue;
+    const field = Object.hasOwn(fields, write.field) ? fields[write.field] : undefined;
+    const shown = JSON.stringify(write.field.slice(0, 80));
+    if (field === undefined)
+      return refused("invalid_row", `Field ${shown}: collection "${definition.name}" has no such field.`);
+    const kind = isRegister(field) ? "register" : field.fieldKind === "set" ? "member" : "counter";
+    if (kind !== write.kind)
+      return refused("invalid_row", `Field ${shown} is a ${kind}, and was written as a ${write.kind}.`);
+  }
+  return null;
+}
+
+function checkRow(
+  definition: AnyCollection,
+  id: string,
+  before: PlainRow | null,
+  after: PlainRow | null,
+): WriteCheck {
+  const row = after ?? before;
+  if (row === null) return refused("unknown_document", `There is no document "${id}".`);
+  const fault = after === null ? null : validateFields(definition, after);
+  if (fault !== null) return refused("invalid_row", fault.message);
+  let scope: string;
+  let previousScope: string | null;
+  try {
+    scope = scopeOf(definition, row);
+    previousScope = before === null ? null : scopeOf(definition, before);
+  } catch (error) {
+    return refused("invalid_row", error instanceof Error ? error.message : String(error));
+  }
+  if (scope.length > limits.idLength)
+    return refused(
+      "invalid_row",
+      `A scope has at most ${limits.idLength} characters, that of "${id}" has ${scope.length}.`,
+    );
+  if (previousScope !== null && previousScope !== scope)
+    return refused(
+      "invalid_row",
+      `Document "${id}" would move from scope "${previousScope}" to "${scope}"; a document's scope cannot be changed yet.`,
+    );
+  return { type: "write", change: changeOf(before, after), scope, previousScope };
+}
+
+function changeOf(before: PlainRow | null, after: PlainRow | null): CheckedWrite["change"] {
+  if (before === null) return { type: "insert", before, after: after as PlainRow };
+  return after === null ? { type: "delete", before, after } : { type: "update", before, after };
+}
+
+function refused(code: ErrorCode, message: string): WriteCheck {
+  return { type: "refused", code, message };
+}

@@ -1,0 +1,12 @@
+export { refuse, type RefusalData } from "./refuse.js";
+export { Replicate } from "./replicate.js";
+export { replicaTable, type ServerFields } from "./replicaTable.js";
+export type {
+  CollectionHooks,
+  ReplicateFunctions,
+  ReplicateOptions,
+  RowChange,
+  Writer,
+  WriteNotice,
+  WriteRequest,
+} from "./types.js";

@@ -1,0 +1,178 @@
+import type { FunctionArgs, GenericDataModel, GenericMutationCtx } from "convex/server";
+import { ConvexError, type Value } from "convex/values";
+import { authorOf } from "../shared/document.js";
+import { isRefusal } from "../shared/errorCodes.js";
+import { limits } from "../shared/limits.js";
+import type { PushArgs, PushOutcome, PushResult, PushTransaction } from "../shared/wire.js";
+import type { ComponentApi } from "../component/_generated/component.js";
+import { checkPush } from "./checkPush.js";
+import { evaluateTransaction, type AcceptedWrite, type Evaluation, type PushContext } from "./evaluate.js";
+import { coded } from "./refuse.js";
+import type { Registry } from "./registration.js";
+import { writeRow } from "./rows.js";
+import { loadStates } from "./states.js";
+
+type MutationCtx = GenericMutationCtx<GenericDataModel>;
+type AppendArgs = FunctionArgs<ComponentApi["append"]["append"]>;
+type Accepted = Extract<Evaluation, { type: "accepted" }>;
+
+/**
+ * One push, in one transaction: judges each transaction by the merged state, then writes the app's rows and
+ * appends the deltas of those that stand, with a receipt for each that has an outcome.
+ *
+ * It reads the client's own registration and receipts, and states on a stale snapshot; it writes what it appends,
+ * and the rows of the documents it touches. So two pushes share a row only if they share a document (I-13). A
+ * transaction with a receipt is answered from it and takes no effect again (I-3); one that is refused writes its
+ * receipt only, and keeps none of the others from being applied (I-6, I-15).
+ */
+export async function runPush(ctx: MutationCtx, registry: Registry, args: PushArgs): Promise<PushResult> {
+  checkPush(args);
+  const user = await registry.user(ctx);
+  const context = await readContext(ctx, registry, args, user);
+  if (typeof context === "string") return { type: "refused", reason: context };
+  const evaluations: Evaluation[] = [];
+  for (const transaction of args.transactions)
+    evaluations.push(await evaluateTransaction(ctx, context, transaction));
+  const accepted = evaluations.filter((each) => each.type === "accepted");
+  for (const { writes } of accepted)
+    for (const { collection, id, change } of writes)
+      if (collection.table !== undefined)
+        await writeRow(ctx, collection.definition, collection.table, id, change.after);
+  for (const { transaction, writes } of accepted) await runEffects(ctx, user, transaction, writes);
+  const receipts = evaluations.flatMap(receiptsOf);
+  if (receipts.length > 0)
+    await ctx.runMutation(registry.component.append.append, toAppend(args, context, accepted, receipts));
+  return { type: "results", results: evaluations.map(toOutcome), ts: ctx.db.vars.commitTs };
+}
+
+/** @returns the reason why the push as a whole is put off, if it is. @throws ConvexError `client_taken` */
+async function readContext(
+  ctx: MutationCtx,
+  registry: Registry,
+  { client, epochs, transactions }: PushArgs,
+  user: string | null,
+): Promise<PushContext | "epoch" | "identity"> {
+  const operations = transactions.flatMap((transaction) => transaction.operations);
+  const authors = [...new Set(operations.flatMap(({ bytes }) => authorOf(new Uint8Array(bytes)) ?? []))];
+  const registration = await ctx.runQuery(registry.component.registry.read, {
+    client,
+    transactions: transactions.flatMap((transaction) => transaction.ids),
+    authors,
+    collections: Object.keys(epochs),
+  });
+  const { owner, receipts, authorClients } = registration;
+  if (owner !== undefined && owner.user !== user) {
+    if (user === null) return "identity";
+    throw coded(
+      "client_taken",
+      "This device's local data belongs to another user. Open a replica with the signed-in user's id.",
+    );
+  }
+  if (Object.values(epochs).some((epoch, index) => epoch !== registration.epochs[index])) return "epoch";
+  const answered = new Map(receipts.map(({ transaction, outcome }) => [transaction, outcome]));
+  const open = transactions.filter(({ ids }) => !ids.some((id) => answered.has(id)));
+  const documents = open
+    .flatMap((transaction) => transaction.operations)
+    .filter(({ collection }) => registry.collections.has(collection));
+  const states = await loadStates(ctx, registry.component, documents);
+  return {
+    registry,
+    client,
+    user,
+    seenAt: owner?.seenAt ?? null,
+    answered,
+    authorClients: new Map(authors.map((author, index) => [author, authorClients[index] ?? null])),
+    states: new Map(
+      states.map((state, index) => {
+        const { collection, document } = documents[index] as (typeof documents)[number];
+        return [`${collection}\0${document}`, state];
+      }),
+    ),
+  };
+}
+
+/** A hook that throws takes the whole push with it; the refusal names the transaction, so that the client isolates it. */
+async function runEffects(
+  ctx: MutationCtx,
+  user: string | null,
+  { ids }: PushTransaction,
+  writes: readonly AcceptedWrite[],
+): Promise<void> {
+  for (const { collection, id, change } of writes) {
+    try {
+      await collection.onWrite?.(ctx, { user, id, source: "client", ...change });
+    } catch (error) {
+      const data = (error as { data?: unknown } | null)?.data;
+      if (!isRefusal(data)) throw error;
+      throw new ConvexError({ ...(data as unknown as Record<string, Value>), transactions: ids });
+    }
+  }
+}
+
+function toAppend(
+  { client, settledBelow }: PushArgs,
+  { user, seenAt, authorClients, states }: PushContext,
+  accepted: readonly Accepted[],
+  receipts: NonNullable<AppendArgs["push"]>["receipts"],
+): AppendArgs {
+  const writes = accepted.flatMap((each) => each.writes);
+  const keyOf = ({ collection, id }: AcceptedWrite) => ({
+    collection: collection.definition.name,
+    document: id,
+  });
+  const deltasOf = (write: AcceptedWrite) =>
+    states.get(`${write.collection.definition.name}\0${write.id}`)?.deltaCount ?? 0;
+  const isOverdue = (write: AcceptedWrite) => deltasOf(write) > limits.compactInPlaceDeltas;
+  const isDue = (write: AcceptedWrite) => deltasOf(write) + 1 >= limits.compactDeltas && !isOverdue(write);
+  const authors = new Set(writes.map((write) => write.author));
+  return {
+    deltas: accepted.flatMap(({ transaction, writes: own }) =>
+      own.map((write) => ({
+        ...keyOf(write),
+        scope: write.scope,
+        bytes: write.bytes,
+        client,
+        transactions: transaction.ids,
+        schemaVersion: write.schemaVersion,
+      })),
+    ),
+    guarded: writes.filter(({ collection }) => collection.table === undefined).map(keyOf),
+    due: writes.filter(isDue).map(keyOf),
+    overdue: writes.filter(isOverdue).map(keyOf),
+    push: {
+      client,
+      user,
+      settledBelow,
+      seenAt,
+      authors: [...authors].filter((author) => authorClients.get(author) === null),
+      receipts,
+    },
+  };
+}
+
+/** A receipt for each local transaction whose outcome is new and for good. */
+function receiptsOf(evaluation: Evaluation): NonNullable<AppendArgs["push"]>["receipts"] {
+  if (evaluation.type !== "accepted" && evaluation.type !== "refused") return [];
+  const { ids, sequence } = evaluation.transaction;
+  const outcome =
+    evaluation.type === "accepted"
+      ? ({ status: "applied" } as const)
+      : ({ status: "rejected", ...evaluation.refusal } as const);
+  return ids.map((transaction) => ({ transaction, sequence, outcome }));
+}
+
+function toOutcome(evaluation: Evaluation): PushOutcome {
+  const { ids } = evaluation.transaction;
+  switch (evaluation.type) {
+    case "accepted":
+      return { ids, status: "applied" };
+    case "gap":
+      return { ids, status: "gap" };
+    case "refused":
+      return { ids, status: "rejected", ...evaluation.refusal };
+    case "answered":
+      return evaluation.outcome.status === "applied"
+        ? { ids, status: "duplicate" }
+        : { ids, ...evaluation.outcome };
+  }
+}

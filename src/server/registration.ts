@@ -1,0 +1,25 @@
+import type { GenericDataModel, GenericMutationCtx, GenericQueryCtx } from "convex/server";
+import type { AnyCollection } from "../collections/index.js";
+import type { ComponentApi } from "../component/_generated/component.js";
+
+type Awaitable<T> = T | Promise<T>;
+type MutationCtx = GenericMutationCtx<GenericDataModel>;
+
+/** A collection with its hooks, whose types were checked where it was registered. */
+export interface RegisteredCollection {
+  readonly definition: AnyCollection;
+  readonly table: string | undefined;
+  readonly read: (
+    ctx: GenericQueryCtx<GenericDataModel>,
+    args: { readonly user: string | null; readonly scope: string },
+  ) => Awaitable<boolean>;
+  readonly write: (ctx: MutationCtx, request: object) => Awaitable<boolean>;
+  readonly onWrite: ((ctx: MutationCtx, notice: object) => Awaitable<void>) | undefined;
+}
+
+/** Everything the functions of `replicate.api()` work with. */
+export interface Registry {
+  readonly component: ComponentApi;
+  readonly collections: ReadonlyMap<string, RegisteredCollection>;
+  user(ctx: GenericQueryCtx<GenericDataModel> | MutationCtx): Awaitable<string | null>;
+}

@@ -1,0 +1,106 @@
+import {
+  mutationGeneric,
+  queryGeneric,
+  type GenericDataModel,
+  type GenericMutationCtx,
+  type GenericQueryCtx,
+} from "convex/server";
+import type { AnyCollection } from "../collections/index.js";
+import type { ComponentApi } from "../component/_generated/component.js";
+import { pullArgs, pushArgs, statusArgs, vPullResult, vPushResult, vStatusResult } from "../shared/wire.js";
+import { runPush } from "./push.js";
+import { coded } from "./refuse.js";
+import type { RegisteredCollection, Registry } from "./registration.js";
+import type { CollectionHooks, ReplicateFunctions, ReplicateOptions, Writer } from "./types.js";
+import { CollectionWriter } from "./writer.js";
+
+/**
+ * Replication as the app sets it up: who the user is, which collections there are, who may read and write them.
+ *
+ * @example
+ * ```ts
+ * export const replicate = new Replicate<DataModel>(components.replicate, {
+ *   user: async (ctx) => (await ctx.auth.getUserIdentity())?.tokenIdentifier ?? null,
+ * });
+ * replicate.collection(sites, { table: "sites", read: () => true, write: (_ctx, { user }) => user !== null });
+ * export const { push, pull, status } = replicate.api();
+ * ```
+ */
+export class Replicate<DM extends GenericDataModel> {
+  readonly #registry: Registry;
+  readonly #collections = new Map<string, RegisteredCollection>();
+
+  constructor(component: ComponentApi, options: ReplicateOptions<DM>) {
+    this.#registry = {
+      component,
+      collections: this.#collections,
+      user: options.user as unknown as Registry["user"],
+    };
+  }
+
+  /**
+   * Registers a collection; a statement of its own, so that the types of the hooks are inferred.
+   *
+   * @throws Error if the name is taken
+   */
+  collection<C extends AnyCollection>(definition: C, hooks: CollectionHooks<DM, C>): void {
+    if (this.#collections.has(definition.name))
+      throw new Error(`Collection "${definition.name}" is registered twice.`);
+    const { table, read, write, onWrite } = hooks as unknown as RegisteredCollection;
+    this.#collections.set(definition.name, { definition, table, read, write, onWrite });
+  }
+
+  /** Writes documents in the app's own mutation. @throws ConvexError `unknown_collection` */
+  writer<C extends AnyCollection>(ctx: GenericMutationCtx<DM>, definition: C): Writer<C> {
+    const collection = this.#find(definition.name);
+    return new CollectionWriter<C>(
+      ctx as unknown as GenericMutationCtx<GenericDataModel>,
+      this.#registry,
+      collection,
+    );
+  }
+
+  /** What an operator does by hand, from an internal function of the app. */
+  admin(ctx: GenericMutationCtx<DM>) {
+    const { component } = this.#registry;
+    return {
+      /** Ends the restoring of a backup: every client reads the collection anew. @returns the epoch */
+      newEpoch: (definition: AnyCollection): Promise<string> =>
+        ctx.runMutation(component.epochs.newEpoch, { collection: definition.name }),
+    };
+  }
+
+  /** The functions that clients call: `export const { push, pull, status } = replicate.api();` */
+  api(): ReplicateFunctions {
+    const registry = this.#registry;
+    return {
+      push: mutationGeneric({
+        args: pushArgs,
+        returns: vPushResult,
+        handler: (ctx, args) => runPush(ctx, registry, args),
+      }),
+      pull: queryGeneric({
+        args: pullArgs,
+        returns: vPullResult,
+        handler: async (ctx: GenericQueryCtx<GenericDataModel>, args) => {
+          const user = await registry.user(ctx);
+          const { read } = this.#find(args.collection);
+          if (!(await read(ctx, { user, scope: args.scope }))) return { type: "denied" as const };
+          return await ctx.runQuery(registry.component.stream.page, args);
+        },
+      }),
+      status: queryGeneric({
+        args: statusArgs,
+        returns: vStatusResult,
+        handler: async (ctx: GenericQueryCtx<GenericDataModel>, args) =>
+          await ctx.runQuery(registry.component.receipts.status, { ...args, user: await registry.user(ctx) }),
+      }),
+    } as ReplicateFunctions;
+  }
+
+  #find(name: string): RegisteredCollection {
+    const found = this.#collections.get(name);
+    if (found !== undefined) return found;
+    throw coded("unknown_collection", `The server has no collection ${JSON.stringify(name)}.`);
+  }
+}

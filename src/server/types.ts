@@ -1,0 +1,95 @@
+import type {
+  DocumentByName,
+  GenericDataModel,
+  GenericMutationCtx,
+  GenericQueryCtx,
+  RegisteredMutation,
+  RegisteredQuery,
+  TableNamesInDataModel,
+} from "convex/server";
+import type { ObjectType } from "convex/values";
+import type { AnyCollection, DraftOf, InsertOf, RowOf } from "../collections/index.js";
+import type {
+  PullArgs,
+  PullResult,
+  PushArgs,
+  PushResult,
+  statusArgs,
+  TransactionStatus,
+} from "../shared/wire.js";
+
+type Awaitable<T> = T | Promise<T>;
+
+/** What a write does to a document. */
+export type RowChange<C extends AnyCollection> =
+  | { readonly type: "insert"; readonly before: null; readonly after: RowOf<C> }
+  | { readonly type: "update"; readonly before: RowOf<C>; readonly after: RowOf<C> }
+  | { readonly type: "delete"; readonly before: RowOf<C>; readonly after: null };
+
+interface WriteBase {
+  readonly user: string | null;
+  readonly id: string;
+}
+
+/** What a `write` hook decides on. `previousScope` is null for an insert. */
+export type WriteRequest<C extends AnyCollection> = WriteBase & {
+  readonly scope: string;
+  readonly previousScope: string | null;
+} & RowChange<C>;
+
+/** What an `onWrite` hook is told. `source`: a client's push, or the app's own functions through a writer. */
+export type WriteNotice<C extends AnyCollection> = WriteBase & {
+  readonly source: "client" | "server";
+} & RowChange<C>;
+
+/** Tables whose documents can hold the collection's rows. */
+type TableFor<DM extends GenericDataModel, C extends AnyCollection> = {
+  [T in TableNamesInDataModel<DM>]: RowOf<C> extends Omit<DocumentByName<DM, T>, "_id" | "_creationTime">
+    ? T
+    : never;
+}[TableNamesInDataModel<DM>];
+
+/** The second argument of {@link Replicate.collection}. */
+export interface CollectionHooks<DM extends GenericDataModel, C extends AnyCollection> {
+  /** The app's table, made with `replicaTable`, that holds the rows. Omitted: the app keeps none. */
+  readonly table?: TableFor<DM, C>;
+  /** Whether `user` may read `scope`. Run for every pull. */
+  readonly read: (
+    ctx: GenericQueryCtx<DM>,
+    args: { readonly user: string | null; readonly scope: string },
+  ) => Awaitable<boolean>;
+  /** Whether `user` may make this write. It sees rows as the server merged them, never what the sender claims. */
+  readonly write: (ctx: GenericMutationCtx<DM>, request: WriteRequest<C>) => Awaitable<boolean>;
+  /** Effects of a write, in its transaction, after all checks. Throwing refuses the write. */
+  readonly onWrite?: (ctx: GenericMutationCtx<DM>, notice: WriteNotice<C>) => Awaitable<void>;
+}
+
+/** What {@link Replicate} is made with. */
+export interface ReplicateOptions<DM extends GenericDataModel> {
+  /** Who calls: a stable identifier, or null for an anonymous user. */
+  readonly user: (ctx: GenericQueryCtx<DM> | GenericMutationCtx<DM>) => Awaitable<string | null>;
+}
+
+// Members name Convex's types directly: an alias of ours would lose the argument types in the generated `api`.
+/** What `replicate.api()` returns: export the members from a module of your app. */
+export interface ReplicateFunctions {
+  push: RegisteredMutation<"public", PushArgs, Promise<PushResult>>;
+  pull: RegisteredQuery<"public", PullArgs, Promise<PullResult>>;
+  status: RegisteredQuery<"public", ObjectType<typeof statusArgs>, Promise<TransactionStatus[]>>;
+}
+
+/**
+ * Writes documents of one collection in the app's own mutation: in its transaction, and on to every client. The
+ * app's own code is trusted: `write` is not asked. Rows are checked all the same.
+ */
+export interface Writer<C extends AnyCollection> {
+  get(id: string): Promise<RowOf<C> | null>;
+  /** @throws ConvexError `exists`, `invalid_row`, `too_large` */
+  insert(row: InsertOf<C>): Promise<void>;
+  /** @throws ConvexError `unknown_document`, `invalid_row`, `too_large` */
+  update(id: string, change: (draft: DraftOf<C>) => void): Promise<void>;
+  /** @throws ConvexError `unknown_document` */
+  delete(id: string): Promise<void>;
+  /** Up to `500` documents, all or none. @throws ConvexError `exists`, `invalid_row`, `too_large` */
+  insertMany(rows: readonly InsertOf<C>[]): Promise<void>;
+}
