@@ -14,8 +14,12 @@ const zones = {
   "component/": { may: ["shared/", "component/_generated/"], packages: ["convex/", "@convex-dev/"] },
   "test.ts": { may: ["component/"], packages: ["@convex-dev/"] },
   "testing/": {
-    may: ["shared/", "test.ts", "client/", "client/ports/"],
-    packages: ["convex/", "node:async_hooks"],
+    may: [
+      ...["shared/", "collections/", "server/", "test.ts"],
+      ...["client/", "client/base/", "client/ports/", "client/store/", "client/tabs/", "client/transport/"],
+    ],
+    types: ["component/_generated/"],
+    packages: ["convex/", "convex-test", "node:async_hooks"],
   },
   "client/core/": { may: ["collections/", "shared/"], packages: ["convex/values"] },
   "client/ports/": { may: ["collections/", "shared/"], packages: [] },

@@ -37,6 +37,10 @@ export class SimulatedNetwork {
     return client;
   }
 
+  forget(client: SimulatedClient): void {
+    this.#clients.delete(client);
+  }
+
   /** Runs a function, counted. */
   async run<T>(kind: "mutations" | "queries", call: () => Promise<T>): Promise<T> {
     this.calls[kind]++;
@@ -64,6 +68,7 @@ export class SimulatedClient implements ConvexClientShape {
   #waiting: (() => void)[] = [];
   #lastMutation: Promise<unknown> = Promise.resolve();
   #loseAnswers = 0;
+  #isHeld = false;
 
   constructor(functions: Functions, network: SimulatedNetwork) {
     this.#functions = functions;
@@ -116,6 +121,24 @@ export class SimulatedClient implements ConvexClientShape {
     for (const watch of this.#watches) void this.#answer(watch);
   }
 
+  /** Its process ends: nothing comes back any more, but what is under way takes effect. */
+  die(): void {
+    this.#isConnected = false;
+    this.#watches.clear();
+    this.#listeners.clear();
+    this.#network.forget(this);
+  }
+
+  /** Watched queries are answered late, until {@link SimulatedClient.release}: answers to mutations overtake them. */
+  hold(): void {
+    this.#isHeld = true;
+  }
+
+  release(): void {
+    this.#isHeld = false;
+    for (const watch of this.#watches) void this.#answer(watch);
+  }
+
   /** The next mutation takes effect, but the connection is cut before its answer arrives. */
   loseNextAnswer(): void {
     this.#loseAnswers++;
@@ -149,7 +172,7 @@ export class SimulatedClient implements ConvexClientShape {
   }
 
   async #answer(watch: Watch): Promise<void> {
-    if (!this.#isConnected) return;
+    if (!this.#isConnected || this.#isHeld) return;
     let deliver: () => void;
     let json: string;
     try {
@@ -162,7 +185,7 @@ export class SimulatedClient implements ConvexClientShape {
       json = String(error);
       deliver = () => watch.onError?.(error as Error);
     }
-    if (!this.#isConnected || !this.#watches.has(watch) || watch.answered === json) return;
+    if (!this.#isConnected || this.#isHeld || !this.#watches.has(watch) || watch.answered === json) return;
     watch.answered = json;
     deliver();
   }

@@ -1,0 +1,180 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { canonicalJson } from "../shared/canonicalJson.js";
+import { createFieldApp, sites, type FieldApp } from "../testing/fieldApp.js";
+import { ManualClock, until } from "../testing/manualClock.js";
+import { SimulatedNetwork } from "../testing/simulatedNetwork.js";
+import { openTestReplica, seededRandomness, TestProfile } from "../testing/testReplica.js";
+
+const numRuns = Number(process.env["NUM_RUNS"] ?? 100);
+const ids = ["a", "b", "c"] as const;
+
+/** Three devices, each with its own database, that outlives its replica. */
+class Devices {
+  readonly network = new SimulatedNetwork();
+  readonly clock = new ManualClock();
+  readonly #app: FieldApp;
+  readonly #randomness;
+  readonly #profiles = [0, 1, 2].map(() => new TestProfile());
+  readonly all;
+
+  constructor(app: FieldApp, seed: number) {
+    this.#app = app;
+    this.#randomness = seededRandomness(seed);
+    this.all = this.#profiles.map((profile) => this.#open(profile));
+  }
+
+  /** The process ends, and another one opens the same database. */
+  async crash(index: number): Promise<void> {
+    const { client, replica } = this.all[index]!;
+    client.die();
+    await replica.close();
+    this.all[index] = this.#open(this.#profiles[index]!);
+    await this.all[index]!.replica.ready;
+  }
+
+  /** Connects everybody, and waits until nobody has anything to send or to read. */
+  async settle(): Promise<void> {
+    await until(this, () =>
+      this.all.every(({ replica, client }) => {
+        client.release();
+        client.reconnect(); // again: an answer may still have been lost
+        const { pending, scopes } = replica.status.get();
+        return pending === 0 && scopes.every(({ state }) => state === "live");
+      }),
+    );
+    await this.network.refresh();
+    const rows = text(await this.#app.rows());
+    await until(this, () => this.all.every(({ col }) => text(col.rows()) === rows), 2_000).catch(() => {});
+  }
+
+  #open(profile: TestProfile) {
+    const { network, clock } = this;
+    const client = network.connect(this.#app.t);
+    const replica = openTestReplica({
+      api: this.#app.api,
+      client,
+      collections: [sites],
+      clock,
+      randomness: this.#randomness,
+      profile,
+    });
+    replica.subscribe(sites, { scopes: ["DE"] });
+    return { client, replica, col: replica.collection(sites) };
+  }
+}
+
+const device = fc.nat({ max: 2 });
+const id = fc.constantFrom(...ids);
+const edits = [
+  fc.record({ type: fc.constant("rename" as const), device, id, name: fc.string() }),
+  fc.record({ type: fc.constant("visit" as const), device, id }),
+  fc.record({ type: fc.constant("visit" as const), device, id }),
+  fc.record({ type: fc.constant("tag" as const), device, id, tag: fc.string() }),
+] as const;
+const events = [
+  fc.record({
+    type: fc.constantFrom("offline", "online", "loseAnswer", "hold", "release", "crash", "wait", "wait"),
+    device,
+  }),
+  fc.record({ type: fc.constant("compact" as const), id }),
+] as const;
+const lives = [
+  fc.record({ type: fc.constantFrom("insert" as const, "insert" as const, "delete" as const), device, id }),
+] as const;
+const anything = fc.oneof(...edits, ...events, ...events, ...lives);
+const editing = fc.oneof(...edits, ...events);
+type Step = typeof anything extends fc.Arbitrary<infer S> ? S : never;
+
+async function take(step: Step, devices: Devices, app: FieldApp): Promise<void> {
+  if (step.type === "compact") {
+    const document = { collection: "sites", document: step.id };
+    await app.t.mutation((ctx) => ctx.runMutation(app.component.compact.compact, document));
+    return devices.network.refresh();
+  }
+  const { client, col } = devices.all[step.device]!;
+  switch (step.type) {
+    case "offline":
+      return client.disconnect();
+    case "online":
+      return client.reconnect();
+    case "loseAnswer":
+      return client.loseNextAnswer();
+    case "hold":
+      return client.hold();
+    case "release":
+      return client.release();
+    case "wait":
+      for (let turn = 0; turn < 30; turn++) await new Promise((resolve) => setImmediate(resolve));
+      return void devices.clock.runNext();
+    case "crash":
+      return devices.crash(step.device);
+  }
+  if (step.type === "insert") {
+    if (!col.has(step.id)) col.insert({ id: step.id, name: "new", country: "DE" });
+    return;
+  }
+  if (!("id" in step) || !col.has(step.id)) return;
+  if (step.type === "rename") col.update(step.id, (draft) => void (draft.name = step.name));
+  if (step.type === "visit") col.update(step.id, (draft) => draft.visits.increment());
+  if (step.type === "tag") col.update(step.id, (draft) => draft.tags.add(step.tag));
+  if (step.type === "delete") col.delete(step.id);
+}
+
+const text = (rows: Iterable<{ readonly id: string }>) =>
+  canonicalJson([...rows].sort((a, b) => (a.id < b.id ? -1 : 1)) as never);
+
+test("I-3, I-4, I-8, I-9: after any operations, offline spells and crashes three devices and the server are equal", async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(anything, { maxLength: 50 }), fc.nat(), async (steps, seed) => {
+      const app = createFieldApp();
+      const devices = new Devices(app, seed);
+      for (const step of steps) await take(step, devices, app);
+      await devices.settle();
+      const rows = text(await app.rows());
+      for (const { col } of devices.all) expect(text(col.rows())).toBe(rows);
+      const failed = devices.all.flatMap(({ replica }) => replica.transactions.list({ state: "failed" }));
+      for (const { error } of failed) expect(["exists", "unknown_document"]).toContain(error?.code);
+    }),
+    { seed: 1, numRuns },
+  );
+}, 300_000);
+
+test("I-1, I-3, I-5, I-7: every increment counts once, and what a device shows never falls back nor runs ahead", async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(editing, { maxLength: 60 }), fc.nat(), async (steps, seed) => {
+      const app = createFieldApp();
+      await app.writer((writer) =>
+        writer.insertMany(ids.map((each) => ({ id: each, name: each, country: "DE" }))),
+      );
+      const devices = new Devices(app, seed);
+      await devices.settle();
+      const made = new Map<string, number>(ids.map((each) => [each, 0]));
+      const shown = devices.all.map(() => new Map<string, number>(ids.map((each) => [each, 0])));
+      const check = (index: number) => {
+        const { col } = devices.all[index]!;
+        for (const each of ids) {
+          const visits = col.get(each)?.visits ?? -1;
+          expect(visits).toBeGreaterThanOrEqual(shown[index]!.get(each)!);
+          expect(visits).toBeLessThanOrEqual(made.get(each)!);
+          shown[index]!.set(each, visits);
+        }
+      };
+      const watch = (index: number) => devices.all[index]!.col.subscribe(() => check(index));
+      devices.all.forEach((_, index) => watch(index));
+      for (const step of steps) {
+        if (step.type === "visit") made.set(step.id, made.get(step.id)! + 1);
+        await take(step, devices, app);
+        if (step.type !== "crash") continue;
+        check(step.device);
+        watch(step.device);
+      }
+      await devices.settle();
+      const rows = await app.rows();
+      for (const { col } of devices.all) expect(text(col.rows())).toBe(text(rows));
+      expect(new Map(rows.map((row) => [row.id, row.visits]))).toEqual(made);
+      for (const { replica } of devices.all) expect(replica.transactions.list()).toEqual([]);
+    }),
+    { seed: 2, numRuns },
+  );
+}, 300_000);
