@@ -4,6 +4,7 @@ import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
+import type { Runtime, RuntimeComponent } from "./engine.js";
 import type {
   Bundle,
   ComponentPush,
@@ -15,13 +16,19 @@ import type {
   StartPush,
 } from "./pushTypes.js";
 
-/** The reply to `start_push`. @throws whatever a pushed module throws while it is evaluated. */
-export async function analyzePush(push: StartPush): Promise<object> {
+/** A push that was evaluated: what to answer, and what to run once it is finished. */
+export interface AnalyzedPush {
+  readonly reply: object;
+  readonly runtime: Runtime;
+}
+
+/** Evaluates a push. @throws whatever a pushed module throws while it is evaluated. */
+export async function analyzePush(push: StartPush): Promise<AnalyzedPush> {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), "convex-push-"));
   try {
     fs.writeFileSync(path.join(folder, "package.json"), '{"type":"module"}');
-    const analysis = await analyzeDefinitions(push, folder);
-    return {
+    const { analysis, loaded } = await analyzeDefinitions(push, folder);
+    const reply = {
       environmentVariables: {},
       externalDepsId: null,
       componentDefinitionPackages: {},
@@ -30,6 +37,7 @@ export async function analyzePush(push: StartPush): Promise<object> {
       app: componentTree(analysis, "", ""),
       schemaChange: noSchemaChange,
     };
+    return { reply, runtime: runtimeOf(analysis, loaded) };
   } finally {
     fs.rmSync(folder, { recursive: true, force: true });
   }
@@ -37,13 +45,18 @@ export async function analyzePush(push: StartPush): Promise<object> {
 
 export const noSchemaChange = { allocatedComponentIds: {}, schemaIds: {}, indexDiffs: {} };
 
+type Analysis = Record<string, DefinitionAnalysis>;
+/** Evaluated code by definition path. */
+type Loaded = Map<string, RuntimeComponent>;
+
 /** Every definition once, each after the components it uses: a definition imports what those were called. */
 async function analyzeDefinitions(
   push: StartPush,
   folder: string,
-): Promise<Record<string, DefinitionAnalysis>> {
+): Promise<{ analysis: Analysis; loaded: Loaded }> {
   const pushed = new Map(push.componentDefinitions.map((component) => [component.definitionPath, component]));
-  const analysis: Record<string, DefinitionAnalysis> = {};
+  const analysis: Analysis = {};
+  const loaded: Loaded = new Map();
   const visit = async (definitionPath: string): Promise<void> => {
     const component = pushed.get(definitionPath);
     if (analysis[definitionPath] !== undefined) return;
@@ -51,25 +64,31 @@ async function analyzeDefinitions(
       throw new Error(`The push uses component "${definitionPath}" but does not hold it.`);
     for (const dependency of component.dependencies) await visit(dependency);
     const place = path.join(folder, `component${Object.keys(analysis).length}`);
-    analysis[definitionPath] = await analyzeComponent(component, place, analysis);
+    const { functions, schema } = component;
+    const code = await loadCode(path.join(place, "functions"), functions, schema);
+    loaded.set(definitionPath, code);
+    analysis[definitionPath] = await analyzeComponent(component, place, analysis, code.modules);
   };
   const app = push.appDefinition;
   for (const dependency of app.dependencies) await visit(dependency);
-  const functions = await analyzeModules(path.join(folder, "app"), app.changedModules);
+  const code = await loadCode(path.join(folder, "app"), app.changedModules, app.schema);
+  loaded.set("", code);
+  const functions = analyzeModules(code.modules);
   const appDefinition = app.definition
     ? await evaluateDefinition(path.join(folder, "appDefinition"), app.definition, analysis)
     : { definitionType: { type: "app" }, childComponents: [], httpMounts: {}, exports: exportTree({}) };
   analysis[""] = toAnalysis({ ...appDefinition, path: "" }, functions, app.udfServerVersion);
-  return analysis;
+  return { analysis, loaded };
 }
 
 async function analyzeComponent(
   component: ComponentPush,
   place: string,
-  analysis: Readonly<Record<string, DefinitionAnalysis>>,
+  analysis: Readonly<Analysis>,
+  modules: RuntimeComponent["modules"],
 ): Promise<DefinitionAnalysis> {
   const definition = await evaluateDefinition(path.join(place, "definition"), component.definition, analysis);
-  const functions = await analyzeModules(path.join(place, "functions"), component.functions);
+  const functions = analyzeModules(modules);
   const { definitionPath, udfServerVersion } = component;
   const named = { ...definition, path: definitionPath, exports: exportTree(functions) };
   return toAnalysis(named, functions, udfServerVersion);
@@ -84,19 +103,42 @@ function toAnalysis(
   return { definition, schema: null, functions, udfConfig };
 }
 
-async function analyzeModules(
+/** Evaluates bundled modules and a schema, in a folder of their own that is gone afterwards. */
+async function loadCode(
   folder: string,
-  modules: readonly Bundle[],
-): Promise<Record<string, ModuleAnalysis>> {
-  for (const bundle of modules) writeModule(path.join(folder, bundle.path), bundle.source);
-  const analysis: Record<string, ModuleAnalysis> = {};
-  for (const bundle of modules) {
+  bundles: readonly Bundle[],
+  schema: Bundle | null,
+): Promise<RuntimeComponent> {
+  const all = schema === null ? bundles : [...bundles, schema];
+  for (const bundle of all) writeModule(path.join(folder, bundle.path), bundle.source);
+  const modules: Record<string, Record<string, unknown>> = {};
+  for (const bundle of bundles) {
     if (bundle.path.startsWith("_deps/")) continue;
-    const module = await importModule(path.join(folder, bundle.path));
-    const functions = Object.entries(module).flatMap(([name, value]) => analyzeFunction(name, value) ?? []);
-    analysis[bundle.path] = { functions, httpRoutes: null, cronSpecs: null, sourceMapped: null };
+    modules[bundle.path.replace(/\.js$/, "")] = await importModule(path.join(folder, bundle.path));
   }
-  return analysis;
+  const evaluated = schema === null ? null : await importModule(path.join(folder, schema.path));
+  return { modules, schema: evaluated?.["default"] ?? null };
+}
+
+function analyzeModules(modules: RuntimeComponent["modules"]): Record<string, ModuleAnalysis> {
+  return Object.fromEntries(
+    Object.entries(modules).map(([modulePath, module]) => {
+      const functions = Object.entries(module).flatMap(([name, value]) => analyzeFunction(name, value) ?? []);
+      return [`${modulePath}.js`, { functions, httpRoutes: null, cronSpecs: null, sourceMapped: null }];
+    }),
+  );
+}
+
+/** The components as they are mounted: a definition that is used twice is mounted twice. */
+function runtimeOf(analysis: Readonly<Analysis>, loaded: Loaded): Runtime {
+  const mount = (definitionPath: string, mountPath: string): Runtime["components"] =>
+    (analysis[definitionPath]?.definition.childComponents ?? []).flatMap(({ name, path: childPath }) => {
+      const place = mountPath === "" ? name : `${mountPath}/${name}`;
+      return [{ path: place, ...codeOf(childPath) }, ...mount(childPath, place)];
+    });
+  const codeOf = (definitionPath: string): RuntimeComponent =>
+    loaded.get(definitionPath) ?? { schema: null, modules: {} };
+  return { root: codeOf(""), components: mount("", "") };
 }
 
 type Registered = {
@@ -173,11 +215,7 @@ function branchOf(tree: ExportTree, name: string): ExportTree {
   return made;
 }
 
-function componentTree(
-  analysis: Readonly<Record<string, DefinitionAnalysis>>,
-  definitionPath: string,
-  componentPath: string,
-): object {
+function componentTree(analysis: Readonly<Analysis>, definitionPath: string, componentPath: string): object {
   const children = analysis[definitionPath]?.definition.childComponents ?? [];
   const childComponents = children.map(({ name, path: childPath }) => [
     name,
@@ -195,9 +233,12 @@ function componentTree(
 
 function writeModule(file: string, source: string): void {
   fs.mkdirSync(path.dirname(file), { recursive: true });
-  fs.writeFileSync(file, source);
+  fs.writeFileSync(file, source.replace(/^\/\/# sourceMappingURL=.*$/m, "")); // the maps stay with the CLI
 }
 
 function importModule(file: string): Promise<Record<string, unknown>> {
+  // Each bundle brings its own Yjs, as each component does in production; they share nothing but bytes. Yjs warns
+  // of a second copy in one process all the same, by this mark.
+  delete (globalThis as Record<string, unknown>)["__ $YJS$ __"];
   return import(pathToFileURL(file).href) as Promise<Record<string, unknown>>;
 }

@@ -1,11 +1,11 @@
-// `npm run codegen`: the stock `convex` CLI generates code, with no deployment, against our push server.
+// `npm run codegen`: the stock `convex` CLI generates code, with no deployment, against the local backend.
 import { spawn } from "node:child_process";
 import { existsSync, mkdirSync } from "node:fs";
-import { startPushServer } from "../local/pushServer.js";
+import { startBackend } from "../local/server.js";
 
 const appFolder = "example/convex"; // as in convex.json
 
-const server = await startPushServer();
+const server = await startBackend();
 try {
   mkdirSync(appFolder, { recursive: true }); // the CLI resolves from it, for a component too
   await convexCodegen(["--component-dir", "./src/component", "--typecheck", "disable"]);

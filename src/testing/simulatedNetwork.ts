@@ -27,6 +27,8 @@ export class SimulatedNetwork {
   readonly #clients = new Set<SimulatedClient>();
   /** Mutations that ran, and queries, by how often. */
   readonly calls = { mutations: 0, queries: 0 };
+  /** What mutations returned, whether or not that arrived. */
+  readonly results: unknown[] = [];
   /** Functions that run now. */
   inFlight = 0;
 
@@ -68,6 +70,7 @@ export class SimulatedClient implements ConvexClientShape {
   #waiting: (() => void)[] = [];
   #lastMutation: Promise<unknown> = Promise.resolve();
   #loseAnswers = 0;
+  #loseRequests = 0;
   #isHeld = false;
 
   constructor(functions: Functions, network: SimulatedNetwork) {
@@ -144,6 +147,11 @@ export class SimulatedClient implements ConvexClientShape {
     this.#loseAnswers++;
   }
 
+  /** The connection is cut before the next mutation arrives. */
+  loseNextRequest(): void {
+    this.#loseRequests++;
+  }
+
   async refresh(): Promise<void> {
     await Promise.all([...this.#watches].map((watch) => this.#answer(watch)));
   }
@@ -152,7 +160,14 @@ export class SimulatedClient implements ConvexClientShape {
     mutation: M,
     args: FunctionArgs<M>,
   ): Promise<FunctionReturnType<M>> {
-    await this.#connected();
+    if (this.#loseRequests > 0) {
+      this.#loseRequests--;
+      this.disconnect();
+    }
+    if (!this.#isConnected) {
+      await this.#connected();
+      await this.refresh(); // queries go before mutations on a new socket
+    }
     // Arguments and results cross a wire: nobody may keep an object of the other side.
     const result = await this.#network.run("mutations", () =>
       this.#functions.mutation(mutation, structuredClone(args)),
@@ -161,6 +176,7 @@ export class SimulatedClient implements ConvexClientShape {
       this.#loseAnswers--;
       this.disconnect();
     }
+    this.#network.results.push(result);
     await this.#network.refresh();
     await this.#connected();
     return result as FunctionReturnType<M>;

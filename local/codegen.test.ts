@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { startPushServer } from "./pushServer.js";
+import { startBackend } from "./server.js";
 
-let server: Awaited<ReturnType<typeof startPushServer>>;
-beforeAll(async () => void (server = await startPushServer()));
+let server: Awaited<ReturnType<typeof startBackend>>;
+beforeAll(async () => void (server = await startBackend()));
 afterAll(() => server.close());
 
 const post = async (path: string, body: unknown) => {

@@ -1,0 +1,40 @@
+import type { JSONValue } from "convex/values";
+import { serverError } from "./connection.js";
+import type { Calls } from "./calls.js";
+import type { FunctionKind } from "./engine.js";
+import { identityOf } from "./syncProtocol.js";
+
+const kinds: Readonly<Record<string, FunctionKind>> = {
+  "/api/query": "query",
+  "/api/query_at_ts": "query",
+  "/api/mutation": "mutation",
+  "/api/action": "action",
+};
+
+export interface HttpReply {
+  readonly status: number;
+  readonly body: unknown;
+}
+
+/** Answers a call over HTTP, or null if the path is none. */
+export async function answerCall(
+  calls: Calls,
+  path: string,
+  body: unknown,
+  authorization: string | undefined,
+): Promise<HttpReply | null> {
+  const kind = kinds[path];
+  if (kind === undefined) return null;
+  const { path: functionPath, args } = body as { path: string; args: JSONValue };
+  const token = /^Bearer (.*)$/.exec(authorization ?? "")?.[1];
+  const identity = token === undefined ? null : identityOf(token, Date.now());
+  if (token !== undefined && identity === null)
+    return { status: 401, body: { code: "InvalidAuthHeader", message: "Could not parse the token." } };
+  const given = (Array.isArray(args) ? args[0] : args) ?? {};
+  const result = await calls.make({ kind, path: functionPath, args: given, identity });
+  const { logLines } = result;
+  if (result.ok) return { status: 200, body: { status: "success", value: result.value, logLines } };
+  const errorData = result.data === undefined ? {} : { errorData: result.data };
+  const errorMessage = serverError(result.message);
+  return { status: 560, body: { status: "error", errorMessage, ...errorData, logLines } };
+}
