@@ -16,7 +16,7 @@ const webSocketConstructor = WebSocket as unknown as typeof globalThis.WebSocket
 const folder = path.resolve("local/.fixture");
 
 let backend: Backend;
-let open: { close(): unknown }[] = [];
+const open: { close(): unknown }[] = [];
 let author: string;
 let authors = 0;
 const log: string[] = [];

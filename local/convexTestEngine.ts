@@ -129,7 +129,7 @@ function exportTables(schema: Schema | null): Map<string, ExportedTable> {
 function keepingHold(state: Mounted, make: () => void): Map<string, ExportedTable> {
   const { fromEntries } = Object;
   const { forEach } = Map.prototype;
-  let caught: Map<string, ExportedTable> | null = null;
+  const caught: Map<string, ExportedTable>[] = [];
   Object.fromEntries = (entries: Iterable<readonly [PropertyKey, unknown]>) => {
     const list = [...entries];
     const isModules = list.some(([, value]) => value === caughtModules["./_generated/api.js"]);
@@ -139,7 +139,7 @@ function keepingHold(state: Mounted, make: () => void): Map<string, ExportedTabl
     const isTables = [...this.values()].every(
       (table) => typeof table === "object" && "documentType" in table,
     );
-    if (isTables) caught ??= this;
+    if (isTables) caught.push(this);
     forEach.call(this, callback as never);
   };
   try {
@@ -148,8 +148,9 @@ function keepingHold(state: Mounted, make: () => void): Map<string, ExportedTabl
     Object.fromEntries = fromEntries;
     Map.prototype.forEach = forEach;
   }
-  if (caught === null) throw new Error("convex-test no longer keeps its tables in a map: adapt the engine.");
-  return caught;
+  const [tables] = caught;
+  if (tables === undefined) throw new Error("convex-test no longer keeps its tables in a map.");
+  return tables;
 }
 
 /** Modules by path, as they are when they are asked for. */
