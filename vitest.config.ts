@@ -17,8 +17,23 @@ export default defineConfig({
         test: {
           name: "node",
           environment: "node",
-          include: ["src/client/**/*.test.ts", "src/**/*.property.test.ts", "local/**/*.test.ts"],
+          include: [
+            "src/client/**/*.test.ts",
+            "src/**/*.property.test.ts",
+            "local/**/*.test.ts",
+            "example/src/**/*.test.ts",
+          ],
           testTimeout: 30_000,
+        },
+      },
+      {
+        test: {
+          name: "browser",
+          environment: "node",
+          include: ["src/**/*.browser.test.ts", "example/e2e/**/*.test.ts"],
+          globalSetup: "example/e2e/setup.ts",
+          fileParallelism: false,
+          testTimeout: 60_000,
         },
       },
     ],

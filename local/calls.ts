@@ -1,15 +1,25 @@
 import type { CallResult, Engine, FunctionCall, FunctionKind, Usage } from "./engine.js";
 import type { Faults } from "./faults.js";
+import type { ReadSet } from "./readSet.js";
 
 /** A call that was made, for tests and for the log. */
 export interface Call {
   readonly kind: FunctionKind;
+  /** `folder/module:name`; that of a component, which only a schedule calls from here, after where it is mounted. */
   readonly path: string;
   readonly ms: number;
   readonly ok: boolean;
   readonly reads: Usage;
   readonly writes: Usage;
+  /** Of the client that asked, first of all if several share a query. */
+  readonly sessionId?: string;
   readonly error?: string;
+}
+
+export interface CallOptions {
+  readonly sessionId?: string;
+  /** Is filled with what the call reads. */
+  readonly reads?: ReadSet;
 }
 
 const mostKept = 10_000;
@@ -26,11 +36,15 @@ export class Calls {
     this.#engine = engine;
     this.#faults = faults;
     this.#log = log;
+    engine.onScheduledCall(({ read, written, ...call }) =>
+      this.#keep({ ...call, ok: call.error === undefined, reads: { ...read }, writes: { ...written } }),
+    );
   }
 
-  async make(call: FunctionCall): Promise<CallResult> {
+  async make(call: FunctionCall, { sessionId, reads }: CallOptions = {}): Promise<CallResult> {
     const start = performance.now();
-    const result = this.#faults.takes("refuse", call.path) ? refusal : await this.#engine.run(call);
+    const isRefused = this.#faults.takes("refuse", call.path);
+    const result = isRefused ? refusal : await this.#engine.run(call, reads);
     this.#keep({
       kind: call.kind,
       path: call.path,
@@ -38,8 +52,10 @@ export class Calls {
       ok: result.ok,
       reads: { ...result.read },
       writes: { ...result.written },
-      ...(result.ok ? {} : { error: result.message }),
+      ...(sessionId === undefined ? {} : { sessionId }),
+      ...(result.ok ? {} : { error: result.message || "Server Error" }),
     });
+    for (const line of result.logLines) this.#log(`  ${line}`);
     const { delayMs } = this.#faults;
     if (delayMs > 0) await new Promise((resolve) => setTimeout(resolve, delayMs));
     return result;
@@ -56,12 +72,12 @@ export class Calls {
 }
 
 const nothing = { rows: 0, bytes: 0 };
+/** As production words any error without a code: it does not tell what was thrown. */
 const refusal: CallResult = {
   ok: false,
-  message: "Server Error",
+  message: "",
   data: undefined,
   logLines: [],
-  reads: new Set(),
   read: nothing,
   written: nothing,
 };

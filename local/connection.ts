@@ -1,14 +1,16 @@
 import { randomUUID } from "node:crypto";
 import type { JSONValue } from "convex/values";
 import type { WebSocket } from "ws";
+import type { Answers } from "./answers.js";
 import type { Calls } from "./calls.js";
 import type { CallResult, Engine, Identity } from "./engine.js";
 import type { Faults } from "./faults.js";
-import type { QueryExecutions } from "./queryExecutions.js";
+import type { QueryCache, QueryExecution } from "./queryCache.js";
 import {
   encodeTs,
   encodeVersion,
   identityOf,
+  serverError,
   toFrames,
   type ClientMessage,
   type FunctionRequest,
@@ -20,10 +22,10 @@ import {
 interface WatchedQuery {
   readonly udfPath: string;
   readonly args: JSONValue[];
-  /** What was sent last, as JSON; null: nothing yet, it has to run. */
+  /** null: it has not run as the present user. */
+  execution: QueryExecution | null;
+  /** What was sent last, as JSON; null: nothing yet. */
   sent: string | null;
-  isStale: boolean;
-  reads: ReadonlySet<string>;
 }
 
 /** What connections share. */
@@ -31,14 +33,16 @@ export interface ConnectionOptions {
   readonly engine: Engine;
   readonly calls: Calls;
   readonly faults: Faults;
-  readonly executions: QueryExecutions;
-  /** Answers to mutations by session and request: one that is sent again is not run again. */
-  readonly answers: Map<string, ServerMessage>;
+  readonly queries: QueryCache;
+  readonly answers: Answers;
 }
 
+/** So often queries run again beside writers that make their results stale; after that writers wait. */
+const roundsBesideWriters = 3;
+
 /**
- * One socket. Query results go out in transitions, each from the version before it to the next; mutations run one
- * at a time, in order, and are answered before the transition that shows what they did.
+ * One socket. Query results go out in transitions, each from the version before it to the next, all of one
+ * timestamp; mutations run one at a time, in order, and are answered before the transition that shows what they did.
  */
 export class Connection {
   readonly #socket: WebSocket;
@@ -57,6 +61,7 @@ export class Connection {
   constructor(socket: WebSocket, options: ConnectionOptions) {
     this.#socket = socket;
     this.#options = options;
+    socket.once("close", () => this.#forgetResults());
   }
 
   get sessionId(): string {
@@ -83,14 +88,9 @@ export class Connection {
     }
   }
 
-  /** Some tables were written: queries that read them run again. */
-  noteWrites(tables: ReadonlySet<string>): void {
-    let isAny = false;
-    for (const query of this.#queries.values()) {
-      if (!tables.has("*") && ![...query.reads].some((table) => tables.has(table))) continue;
-      query.isStale = true;
-      isAny = true;
-    }
+  /** To be called when executions may have become stale. */
+  noteStale(): void {
+    const isAny = [...this.#queries.values()].some(({ execution }) => execution?.isStale);
     if (isAny) this.#scheduleTransition();
   }
 
@@ -102,14 +102,12 @@ export class Connection {
     this.#socket.terminate();
   }
 
-  #modifyQuerySet({
-    baseVersion,
-    newVersion,
-    modifications,
-  }: Extract<ClientMessage, { type: "ModifyQuerySet" }>) {
-    if (baseVersion !== this.#wanted.querySet)
+  #modifyQuerySet(message: Extract<ClientMessage, { type: "ModifyQuerySet" }>): void {
+    const { baseVersion, newVersion, modifications } = message;
+    const current = this.#wanted.querySet;
+    if (baseVersion !== current)
       return this.#refuse(
-        `Base version ${baseVersion} passed up doesn't match the current version ${this.#wanted.querySet}`,
+        `Base version ${baseVersion} passed up doesn't match the current version ${current}`,
       );
     this.#wanted.querySet = newVersion;
     for (const modification of modifications) this.#modify(modification);
@@ -120,11 +118,12 @@ export class Connection {
     const { queryId } = modification;
     if (modification.type === "Add") {
       const { udfPath, args } = modification;
-      this.#queries.set(queryId, { udfPath, args, sent: null, isStale: true, reads: new Set() });
-    } else {
-      this.#queries.delete(queryId);
-      this.#removed.push(queryId);
+      this.#queries.set(queryId, { udfPath, args, execution: null, sent: null });
+      return;
     }
+    this.#forgetResult(this.#queries.get(queryId));
+    this.#queries.delete(queryId);
+    this.#removed.push(queryId);
   }
 
   #authenticate({ baseVersion, tokenType, value }: Extract<ClientMessage, { type: "Authenticate" }>): void {
@@ -137,39 +136,34 @@ export class Connection {
     }
     this.#identity = identity;
     this.#wanted.identity = baseVersion + 1;
-    for (const query of this.#queries.values()) query.isStale = true;
+    this.#forgetResults();
     this.#scheduleTransition();
   }
 
   async #mutate({ requestId, udfPath, args }: FunctionRequest): Promise<void> {
-    const { faults, answers, calls } = this.#options;
+    if (!this.#isOpen) return; // the client sends it again, on another socket
+    const { faults, answers } = this.#options;
     if (faults.takes("failAsOcc", udfPath))
       return this.#socket.close(1013, "OptimisticConcurrencyControlFailure");
-    const key = `${this.#sessionId} ${requestId}`;
-    let answer = answers.get(key);
-    if (answer === undefined) {
-      const result = await calls.make({
-        kind: "mutation",
-        path: udfPath,
-        args: args[0] ?? {},
-        identity: this.#identity,
-      });
-      answer = {
-        type: "MutationResponse",
-        requestId,
-        ...toAnswer(result, result.ok ? encodeTs(result.ts) : null),
-      };
-      answers.set(key, answer);
-    }
+    const answer = await answers.once(this.#sessionId, requestId, async () => {
+      const result = await this.#call("mutation", udfPath, args);
+      const ts = result.ok ? { ts: encodeTs(result.ts) } : {};
+      return { type: "MutationResponse", requestId, ...toAnswer(result), ...ts };
+    });
     if (faults.takes("loseAnswer", udfPath)) return this.cut();
     this.#send(answer);
     this.#scheduleTransition(); // the client's promise resolves with a transition at or after the mutation's ts
   }
 
   async #act({ requestId, udfPath, args }: FunctionRequest): Promise<void> {
-    const call = { kind: "action", path: udfPath, args: args[0] ?? {}, identity: this.#identity } as const;
-    const result = await this.#options.calls.make(call);
-    this.#send({ type: "ActionResponse", requestId, ...toAnswer(result, null) });
+    const result = await this.#call("action", udfPath, args);
+    if (this.#options.faults.takes("loseAnswer", udfPath)) return this.cut();
+    this.#send({ type: "ActionResponse", requestId, ...toAnswer(result) });
+  }
+
+  #call(kind: "mutation" | "action", path: string, args: readonly JSONValue[]): Promise<CallResult> {
+    const call = { kind, path, args: args[0] ?? {}, identity: this.#identity };
+    return this.#options.calls.make(call, { sessionId: this.#sessionId });
   }
 
   #scheduleTransition(): void {
@@ -179,51 +173,59 @@ export class Connection {
   }
 
   async #transition(): Promise<void> {
+    await this.#refresh();
+    // Nothing is awaited from here on: no result is stale, so all of them are those of this one timestamp.
     this.#isTransitionDue = false;
-    const now = await this.#options.engine.currentTs();
+    if (!this.#isOpen) return;
+    const now = this.#options.engine.currentTs();
     const end = { ...this.#wanted, ts: now > this.#version.ts ? now : this.#version.ts };
-    const removed = this.#removed.map((queryId) => ({ type: "QueryRemoved", queryId }));
-    this.#removed = [];
-    const updated = await Promise.all(
-      [...this.#queries].map(([queryId, query]) => this.#runQuery(queryId, query)),
-    );
+    const removed = this.#removed.splice(0).map((queryId) => ({ type: "QueryRemoved", queryId }));
+    const updated = [...this.#queries].flatMap(([queryId, query]) => toUpdate(queryId, query) ?? []);
     this.#send({
       type: "Transition",
       startVersion: encodeVersion(this.#version),
       endVersion: encodeVersion(end),
-      modifications: [...removed, ...updated.filter((update) => update !== null)],
+      modifications: [...removed, ...updated],
       clientClockSkew: this.#clockSkew,
       serverTs: Date.now() * 1e6,
     });
     this.#version = end;
   }
 
-  /** @returns null if the client has this result already */
-  async #runQuery(queryId: number, query: WatchedQuery): Promise<object | null> {
-    if (!query.isStale) return null;
-    query.isStale = false;
+  /** Runs queries until the result of each is of the present. */
+  async #refresh(): Promise<void> {
+    for (let round = 1; this.#isOpen; round++) {
+      const outdated = [...this.#queries.values()].filter((query) => !isFresh(query));
+      if (outdated.length === 0) return;
+      const run = () => Promise.all(outdated.map((query) => this.#run(query)));
+      await (round > roundsBesideWriters ? this.#options.engine.holdWrites(run) : run());
+    }
+  }
+
+  async #run(query: WatchedQuery): Promise<void> {
+    if (query.execution?.isStale) this.#forgetResult(query);
     const { udfPath, args } = query;
-    const result = await this.#options.executions.run(udfPath, args[0] ?? {}, this.#identity);
-    query.reads = result.reads;
-    const { logLines } = result;
-    const update = result.ok
-      ? { type: "QueryUpdated", queryId, value: result.value, logLines, journal: null }
-      : {
-          type: "QueryFailed",
-          queryId,
-          errorMessage: serverError(result.message),
-          errorData: result.data,
-          logLines,
-          journal: null,
-        };
-    const sent = JSON.stringify(result.ok ? ["value", result.value] : ["error", result.message, result.data]);
-    if (sent === query.sent) return null;
-    query.sent = sent;
-    return update;
+    const { queries } = this.#options;
+    query.execution ??= queries.watch(udfPath, args[0] ?? {}, this.#identity, this.#sessionId);
+    await query.execution.ended;
+  }
+
+  #forgetResults(): void {
+    for (const query of this.#queries.values()) this.#forgetResult(query);
+  }
+
+  #forgetResult(query: WatchedQuery | undefined): void {
+    if (query === undefined || query.execution === null) return;
+    this.#options.queries.release(query.execution);
+    query.execution = null;
+  }
+
+  get #isOpen(): boolean {
+    return this.#socket.readyState === this.#socket.OPEN;
   }
 
   #send(message: ServerMessage): void {
-    if (this.#socket.readyState !== this.#socket.OPEN) return;
+    if (!this.#isOpen) return;
     for (const frame of toFrames(message, randomUUID())) this.#socket.send(frame);
   }
 
@@ -238,14 +240,26 @@ export class Connection {
   }
 }
 
-/** An error as production words it, so that clients' own wording is the same. */
-export function serverError(message: string): string {
-  return `[Request ID: ${randomUUID().replaceAll("-", "").slice(0, 16)}] Server Error\n${message}`;
+function isFresh({ execution }: WatchedQuery): boolean {
+  return execution !== null && execution.result !== null && !execution.isStale;
 }
 
-function toAnswer(result: CallResult, ts: string | null): object {
+/** @returns null if the client has this result already */
+function toUpdate(queryId: number, query: WatchedQuery): object | null {
+  const result = query.execution?.result;
+  if (!result) return null;
+  const sent = JSON.stringify(result.ok ? [result.value] : [result.message, result.data ?? null, "error"]);
+  if (sent === query.sent) return null;
+  query.sent = sent;
+  const common = { queryId, logLines: result.logLines, journal: null };
+  if (result.ok) return { type: "QueryUpdated", value: result.value, ...common };
+  const errorData = result.data === undefined ? {} : { errorData: result.data };
+  return { type: "QueryFailed", errorMessage: serverError(result.message), ...errorData, ...common };
+}
+
+function toAnswer(result: CallResult): object {
   const { logLines } = result;
-  if (result.ok) return { success: true, result: result.value, logLines, ...(ts === null ? {} : { ts }) };
+  if (result.ok) return { success: true, result: result.value, logLines };
   const errorData = result.data === undefined ? {} : { errorData: result.data };
   return { success: false, result: serverError(result.message), logLines, ...errorData };
 }

@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
 import fs from "node:fs";
+import { createRequire } from "node:module";
 import path from "node:path";
 
 export interface DeployOptions {
@@ -30,7 +31,10 @@ export async function deploy(
   url: string,
   { cwd = ".", args = pushOnce }: DeployOptions = {},
 ): Promise<string> {
-  const cli = path.resolve("node_modules/convex/bin/main.js");
+  const cli = path.join(
+    path.dirname(createRequire(import.meta.url).resolve("convex/package.json")),
+    "bin/main.js",
+  );
   const environmentFile = path.join(cwd, ".env.local");
   const before = fs.existsSync(environmentFile) ? fs.readFileSync(environmentFile) : null;
   try {

@@ -1,5 +1,6 @@
 // What runs functions, behind a narrow seam: the server knows nothing of how data is kept or how a transaction runs.
-import type { JSONValue } from "convex/values";
+import type { JSONValue, Value } from "convex/values";
+import type { ReadSet } from "./readSet.js";
 
 export type FunctionKind = "query" | "mutation" | "action";
 
@@ -27,16 +28,43 @@ export interface Usage {
   readonly bytes: number;
 }
 
-/** What a call came to. `reads` names the tables it read, to be compared with what others write. */
+/** What a call came to. */
 export type CallResult = {
+  /** What the function wrote to the console, as Convex words it for clients. */
   readonly logLines: readonly string[];
-  readonly reads: ReadonlySet<string>;
   readonly read: Usage;
   readonly written: Usage;
 } & (
   | { readonly ok: true; readonly value: JSONValue; readonly ts: bigint }
   | { readonly ok: false; readonly message: string; readonly data: JSONValue | undefined }
 );
+
+export type Document = Readonly<Record<string, Value>>;
+
+/** One document that a transaction wrote; `null`: it was not there before, or is not after. */
+export interface Write {
+  /** Where the component is mounted; the app's own tables: "". */
+  readonly component: string;
+  readonly table: string;
+  readonly id: string;
+  readonly before: Document | null;
+  readonly after: Document | null;
+}
+
+export interface Commit {
+  readonly ts: bigint;
+  readonly writes: readonly Write[];
+}
+
+/** A function that ran because it was scheduled. */
+export interface ScheduledCall {
+  readonly kind: FunctionKind;
+  readonly path: string;
+  readonly ms: number;
+  readonly read: Usage;
+  readonly written: Usage;
+  readonly error?: string;
+}
 
 /** An app's code and schema, evaluated. */
 export interface Runtime {
@@ -51,12 +79,31 @@ export interface RuntimeComponent {
   readonly modules: Readonly<Record<string, Record<string, unknown>>>;
 }
 
+/** Why data that is there cannot stay under a new schema. */
+export interface SchemaProblem {
+  readonly component: string;
+  readonly table: string;
+  readonly message: string;
+}
+
 export interface Engine {
-  /** Puts new code and schema in the place of the old; data is kept. */
+  /** The first document that a new schema forbids. @throws Error if the schema itself is wrong */
+  findSchemaProblem(runtime: Runtime): SchemaProblem | null;
+  /** Puts new code and schema in the place of the old, between two transactions; data is kept. */
   activate(runtime: Runtime): Promise<void>;
-  run(call: FunctionCall): Promise<CallResult>;
-  /** The timestamp of the newest commit, once all that is running has ended. */
-  currentTs(): Promise<bigint>;
-  /** Calls `listener` with the tables that were written, after each commit. */
-  onWrite(listener: (tables: ReadonlySet<string>) => void): void;
+  /**
+   * Runs a function. Never rejects: what it throws is in the result.
+   *
+   * @param reads is filled with what the call reads, while it reads
+   */
+  run(call: FunctionCall, reads?: ReadSet): Promise<CallResult>;
+  /** The timestamp of the newest commit. */
+  currentTs(): bigint;
+  /** No transaction but queries of `run` begins until `work` has ended. */
+  holdWrites<T>(work: () => Promise<T>): Promise<T>;
+  /** Calls `listener` at each commit, before anything else runs. */
+  onCommit(listener: (commit: Commit) => void): void;
+  onScheduledCall(listener: (call: ScheduledCall) => void): void;
+  /** Nothing begins any more, nothing that is scheduled runs. */
+  close(): void;
 }

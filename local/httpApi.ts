@@ -1,8 +1,7 @@
 import type { JSONValue } from "convex/values";
-import { serverError } from "./connection.js";
 import type { Calls } from "./calls.js";
 import type { FunctionKind } from "./engine.js";
-import { identityOf } from "./syncProtocol.js";
+import { identityOf, serverError } from "./syncProtocol.js";
 
 const kinds: Readonly<Record<string, FunctionKind>> = {
   "/api/query": "query",
@@ -25,7 +24,9 @@ export async function answerCall(
 ): Promise<HttpReply | null> {
   const kind = kinds[path];
   if (kind === undefined) return null;
-  const { path: functionPath, args } = body as { path: string; args: JSONValue };
+  const { path: functionPath, args } = (body ?? {}) as { path?: unknown; args?: JSONValue };
+  if (typeof functionPath !== "string")
+    return { status: 400, body: { code: "BadRequest", message: `A call of ${path} has to name a "path".` } };
   const token = /^Bearer (.*)$/.exec(authorization ?? "")?.[1];
   const identity = token === undefined ? null : identityOf(token, Date.now());
   if (token !== undefined && identity === null)

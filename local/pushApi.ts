@@ -14,10 +14,12 @@ const emptyConfig = {
 /** The push API: the stock CLI sends an app, it is evaluated, and takes effect once the CLI finishes the push. */
 export class PushApi {
   readonly #engine: Engine;
+  readonly #onActivated: () => void;
   #pending: Runtime | null = null;
 
-  constructor(engine: Engine) {
+  constructor(engine: Engine, onActivated: () => void) {
     this.#engine = engine;
+    this.#onActivated = onActivated;
   }
 
   /** @returns null if the path is none of this API. A push that fails is answered with what its code threw. */
@@ -32,7 +34,7 @@ export class PushApi {
       case "/api/deploy2/evaluate_schema":
         return ok({ schemaChange: noSchemaChange, tables: {} });
       case "/api/deploy2/wait_for_schema":
-        return ok({ type: "complete" });
+        return this.#validate();
       case "/api/deploy2/finish_push":
         return this.#finish();
       case "/api/deploy2/report_push_completed":
@@ -53,10 +55,21 @@ export class PushApi {
     }
   }
 
+  /** Data that is there must match the new schema. */
+  #validate(): HttpReply {
+    if (this.#pending === null) return ok({ type: "complete" });
+    const problem = this.#engine.findSchemaProblem(this.#pending);
+    if (problem === null) return ok({ type: "complete" });
+    const { component, table, message } = problem;
+    return ok({ type: "failed", error: message, componentPath: component, tableName: table });
+  }
+
   async #finish(): Promise<HttpReply> {
     if (this.#pending === null)
       return { status: 400, body: { code: "NoPush", message: "No push was started on this backend." } };
     await this.#engine.activate(this.#pending);
+    this.#pending = null;
+    this.#onActivated();
     return ok({ authDiff: { added: [], removed: [] }, definitionDiffs: {}, componentDiffs: {} });
   }
 }

@@ -3,6 +3,7 @@ import type { AddressInfo } from "node:net";
 import zlib from "node:zlib";
 import { convexToJson, jsonToConvex, type Value } from "convex/values";
 import { WebSocketServer } from "ws";
+import { Answers } from "./answers.js";
 import { Calls, type Call } from "./calls.js";
 import { Connection } from "./connection.js";
 import { ConvexTestEngine } from "./convexTestEngine.js";
@@ -10,9 +11,9 @@ import type { Engine, FunctionKind, Identity } from "./engine.js";
 import { Faults } from "./faults.js";
 import { answerCall } from "./httpApi.js";
 import { PushApi } from "./pushApi.js";
-import { QueryExecutions } from "./queryExecutions.js";
-import { serveFile } from "./staticSite.js";
-import { encodeTs, type ClientMessage, type ServerMessage } from "./syncProtocol.js";
+import { QueryCache } from "./queryCache.js";
+import { checkSite, serveFile } from "./staticSite.js";
+import { encodeTs, type ClientMessage } from "./syncProtocol.js";
 
 export interface BackendOptions {
   /** 0, the default: a free one. */
@@ -40,19 +41,24 @@ const pingMs = 15_000;
 /**
  * Starts a backend on loopback. It is for development, tests and the demo; production runs on Convex.
  *
- * @throws Error if the port is taken
+ * @throws Error if the port is taken, or `site` holds no built app
  */
 export async function startBackend(options: BackendOptions = {}): Promise<Backend> {
+  if (options.site !== undefined) checkSite(options.site);
   const engine = new ConvexTestEngine();
   const connections = new Set<Connection>();
   const faults = new Faults(() => connections.forEach((connection) => connection.cut()));
   const calls = new Calls(engine, faults, options.log ?? (() => {}));
-  const executions = new QueryExecutions(calls);
-  engine.onWrite((tables) => {
-    executions.forget();
-    for (const connection of connections) connection.noteWrites(tables);
+  const queries = new QueryCache(calls);
+  const noteStale = () => connections.forEach((connection) => connection.noteStale());
+  engine.onCommit((commit) => {
+    queries.noteCommit(commit);
+    noteStale();
   });
-  const pushApi = new PushApi(engine);
+  const pushApi = new PushApi(engine, () => {
+    queries.makeAllStale();
+    noteStale();
+  });
   const server = http.createServer((request, response) => {
     const serve = { calls, pushApi, engine, url: urlOf(server), site: options.site };
     answer(request, response, serve).catch((error: unknown) => {
@@ -60,11 +66,8 @@ export async function startBackend(options: BackendOptions = {}): Promise<Backen
       response.end(String(error));
     });
   });
-  const sockets = acceptSockets(server, connections, faults, (socket) => {
-    const connection = new Connection(socket, { engine, calls, faults, executions, answers });
-    return connection;
-  });
-  const answers = new Map<string, ServerMessage>();
+  const shared = { engine, calls, faults, queries, answers: new Answers() };
+  const sockets = acceptSockets(server, connections, faults, (socket) => new Connection(socket, shared));
   await listen(server, options.port ?? 0);
   return {
     url: urlOf(server),
@@ -73,6 +76,7 @@ export async function startBackend(options: BackendOptions = {}): Promise<Backen
     connections: () => [...connections].map(({ sessionId }) => ({ sessionId })),
     run: (kind, path, args = {}, identity) => runTrusted(calls, kind, path, args, identity ?? null),
     close: async () => {
+      engine.close();
       faults.dropSockets();
       sockets.close();
       server.closeAllConnections();
@@ -163,7 +167,7 @@ async function answer(
   };
   if (request.method === "OPTIONS") return send(200, {});
   if (pathname === "/version") return void response.end("local");
-  if (pathname === "/api/query_ts") return send(200, { ts: encodeTs(await serve.engine.currentTs()) });
+  if (pathname === "/api/query_ts") return send(200, { ts: encodeTs(serve.engine.currentTs()) });
   if (pathname.startsWith("/api/stream_function_logs")) return; // a long poll: the log is on the terminal
   if (!pathname.startsWith("/api/")) {
     if (serve.site !== undefined) return serveFile(serve.site, pathname, response);

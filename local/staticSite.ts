@@ -12,6 +12,12 @@ const types: Readonly<Record<string, string>> = {
   ".webmanifest": "application/manifest+json",
 };
 
+/** @throws Error if there is no built app in the folder */
+export function checkSite(folder: string): void {
+  if (!fs.existsSync(path.join(folder, "index.html")))
+    throw new Error(`There is no built app in "${folder}": it has no index.html. Build it first.`);
+}
+
 /** Serves a built app: its files, and its page for every other path that a browser opens. */
 export function serveFile(folder: string, urlPath: string, response: http.ServerResponse): void {
   const root = path.resolve(folder);

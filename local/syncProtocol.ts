@@ -1,4 +1,5 @@
 // The messages of Convex's sync protocol (convex 1.48), and what about them is pure.
+import { randomUUID } from "node:crypto";
 import type { JSONValue } from "convex/values";
 import type { Identity } from "./engine.js";
 
@@ -67,6 +68,12 @@ export function toFrames(message: ServerMessage, transitionId: string): string[]
     const chunk = frame.slice(partNumber * chunkLength, (partNumber + 1) * chunkLength);
     return JSON.stringify({ type: "TransitionChunk", chunk, partNumber, totalParts, transitionId });
   });
+}
+
+/** An error as a deployment words it; without a message, as production does, which does not tell what was thrown. */
+export function serverError(message: string): string {
+  const requestId = randomUUID().replaceAll("-", "").slice(0, 16);
+  return `[Request ID: ${requestId}] Server Error${message === "" ? "" : `\n${message}`}`;
 }
 
 /**

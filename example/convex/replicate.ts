@@ -1,0 +1,23 @@
+import { refuse, Replicate } from "convex-replicate";
+import { components } from "./_generated/api.js";
+import type { DataModel } from "./_generated/dataModel.js";
+import { sites } from "./collections.js";
+
+/** Everybody may read it and nobody write to it, so that the app can show what a refused change looks like. */
+const closedCountry = "LU";
+
+export const replicate = new Replicate<DataModel>(components.replicate, {
+  user: () => null, // everybody is anonymous here; an app with accounts asks ctx.auth
+});
+
+replicate.collection(sites, {
+  table: "sites",
+  read: () => true,
+  write: (_ctx, { scope, previousScope }) => {
+    if (scope === closedCountry || previousScope === closedCountry)
+      throw refuse("Luxembourg is closed for the season: its sites are read-only.");
+    return true;
+  },
+});
+
+export const { push, pull, status } = replicate.api();
