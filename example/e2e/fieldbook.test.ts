@@ -7,7 +7,7 @@ import { Device } from "./device.js";
 
 const timeout = 20_000;
 let backend: Backend;
-let devices: Device[] = [];
+const devices: Device[] = [];
 
 beforeAll(async () => {
   if (chromiumPath === null) return;

@@ -9,6 +9,7 @@
  */
 
 import type * as collections from "../collections.js";
+import type * as inspect from "../inspect.js";
 import type * as replicate from "../replicate.js";
 import type * as seed from "../seed.js";
 
@@ -20,6 +21,7 @@ import type {
 
 declare const fullApi: ApiFromModules<{
   collections: typeof collections;
+  inspect: typeof inspect;
   replicate: typeof replicate;
   seed: typeof seed;
 }>;
