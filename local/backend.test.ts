@@ -1,37 +1,29 @@
-import fs from "node:fs";
-import path from "node:path";
 import { ConvexClient, ConvexHttpClient } from "convex/browser";
 import { ConvexReactClient } from "convex/react";
 import { anyApi } from "convex/server";
 import { ConvexError } from "convex/values";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from "vitest";
 import WebSocket from "ws";
-import { deploy } from "./deploy.js";
+import { startFixtureApp, type FixtureApp } from "./fixtureApp.js";
 import { startBackend, type Backend } from "./server.js";
 
 // The fixture has no generated code: any function, any arguments.
 // eslint-disable-next-line @typescript-eslint/no-explicit-any
-const { messages, notes, nowhere } = anyApi as any;
+const { messages, probe, nowhere } = anyApi as any;
 const webSocketConstructor = WebSocket as unknown as typeof globalThis.WebSocket;
-const folder = path.resolve("local/.fixture");
 
+let app: FixtureApp;
 let backend: Backend;
 const open: { close(): unknown }[] = [];
 let author: string;
 let authors = 0;
-const log: string[] = [];
 
 beforeAll(async () => {
-  fs.rmSync(folder, { recursive: true, force: true });
-  fs.cpSync("local/fixture", folder, { recursive: true });
-  backend = await startBackend({ log: (line) => log.push(line) });
-  await deploy(backend.url, { cwd: folder });
+  app = await startFixtureApp();
+  backend = app.backend;
 }, 60_000);
 
-afterAll(async () => {
-  await backend.close();
-  fs.rmSync(folder, { recursive: true, force: true });
-});
+afterAll(() => app.close());
 
 beforeEach(() => void (author = `author ${++authors}`));
 
@@ -154,6 +146,7 @@ test("a refused call is an error without a code", async () => {
     .mutation(messages.send, { author, text: "no" })
     .catch((e: unknown) => e);
   expect(error).not.toBeInstanceOf(ConvexError);
+  expect((error as Error).message).toMatch(/Server Error\s+Called by client$/);
   expect(await client.query(messages.list, { author })).toEqual([]);
 });
 
@@ -163,6 +156,27 @@ test("when the user changes every query runs again as the new one", async () => 
   await until(() => expect(seen).toEqual([null]));
   client.setAuth(async () => tokenOf({ sub: "ada", iss: "local", iat: 1, exp: 4e9 }));
   await until(() => expect(seen.at(-1)).toBe("local|ada"));
+  client.setAuth(async () => tokenOf({ sub: "eve", iss: "local", iat: 1, exp: 4e9 }));
+  await until(() => expect(seen.at(-1)).toBe("local|eve"));
+});
+
+test("a client whose token has expired fetches another and goes on", async () => {
+  const client = connect();
+  const seen = watch<string | null>(client, "whoAmI", {});
+  const token = (exp: number) => tokenOf({ sub: "ada", iss: "local", iat: 1, exp });
+  const asked: boolean[] = [];
+  client.setAuth(async ({ forceRefreshToken }) => {
+    asked.push(forceRefreshToken);
+    return token(asked.length === 1 ? 2 : 4e9);
+  });
+  await until(() => expect(seen.at(-1)).toBe("local|ada"));
+  expect(asked.slice(0, 2)).toEqual([false, true]);
+});
+
+test("the HTTP client is who its token says", async () => {
+  const client = new ConvexHttpClient(backend.url);
+  client.setAuth(tokenOf({ sub: "ada", iss: "local", exp: 4e9 }));
+  expect(await client.query(messages.whoAmI, {})).toBe("local|ada");
 });
 
 test("a transition of more than 5 MB arrives, in chunks", async () => {
@@ -171,58 +185,107 @@ test("a transition of more than 5 MB arrives, in chunks", async () => {
   await until(() => expect(seen.at(-1)).toHaveLength(12_000_000));
 }, 20_000);
 
-test("a document over 1 MiB, an array over 8,192 and a result over 16 MiB are refused as Convex words it", async () => {
-  const args = { bytes: 2 ** 20 + 1, items: 0 };
-  await expect(backend.run("mutation", "messages:insertLarge", args)).rejects.toThrow(
-    /too large.*maximum size/,
-  );
-  const items = { bytes: 1, items: 8193 };
-  await expect(backend.run("mutation", "messages:insertLarge", items)).rejects.toThrow(
-    /Array length is too long/,
-  );
-  const length = 17 * 2 ** 20;
-  await expect(backend.run("query", "messages:large", { length })).rejects.toThrow(/return value too large/);
+test("int64, bytes, infinite numbers and nested values arrive as they were", async () => {
+  const bytes = new Uint8Array([0, 255, 7]).buffer;
+  const value = { big: -(2n ** 63n), bytes, none: null, far: -Infinity, list: [[1.5], { deep: 9n }] };
+  expect(await connect().query(probe.echo, { value })).toEqual(value);
+  expect(await new ConvexHttpClient(backend.url).query(probe.echo, { value })).toEqual(value);
+  expect(await backend.run("query", "probe:echo", { value })).toEqual(value);
+});
+
+test("a commit timestamp is a bigint", async () => {
+  const { ts } = (await connect().mutation(probe.stamp, {})) as { ts: bigint };
+  expect(ts).toBe(await backend.run("query", "probe:lastStamp"));
+});
+
+test("a document over 1 MiB is refused as Convex words it, inserted or patched", async () => {
+  const insert = backend.run("mutation", "messages:insertLarge", { bytes: 2 ** 20 + 1, items: 0 });
+  await expect(insert).rejects.toThrow(/too large.*maximum size 1048576 bytes/);
+  const message = await backend.run("mutation", "probe:growTooLarge", { author });
+  expect(message).toMatch(/too large.*maximum size/);
+  expect(await backend.run("query", "messages:list", { author })).toEqual(["small"]);
+});
+
+test("an array over 8,192 is refused in documents, arguments and results", async () => {
+  const refused = /Array length is too long \(8193 > maximum length 8192\)/;
+  const inserted = backend.run("mutation", "messages:insertLarge", { bytes: 1, items: 8193 });
+  await expect(inserted).rejects.toThrow(refused);
+  const value = Array.from({ length: 8193 }, () => 0);
+  await expect(backend.run("query", "probe:echo", { value })).rejects.toThrow(refused);
+  await expect(backend.run("query", "probe:items", { length: 8193 })).rejects.toThrow(refused);
+  expect(await backend.run("query", "probe:items", { length: 8192 })).toHaveLength(8192);
+});
+
+test("a result over 16 MiB is refused, and what was written with it is rolled back", async () => {
+  const tooMuch = backend.run("mutation", "probe:insertAndReturnTooMuch", { author });
+  await expect(tooMuch).rejects.toThrow(/return value too large/);
+  expect(await backend.run("query", "messages:list", { author })).toEqual([]);
+});
+
+test("the limits on a transaction hold", async () => {
+  const rows = { author, rows: 17, bytes: 2 ** 20 - 200 };
+  await expect(backend.run("mutation", "probe:insertAll", rows)).rejects.toThrow(/Wrote too much data/);
 });
 
 test("each call is a line of the log, and is counted with what it read and wrote", async () => {
   await backend.run("mutation", "messages:send", { author, text: "counted" });
   expect(backend.calls.at(-1)).toMatchObject({ path: "messages:send", ok: true, writes: { rows: 1 } });
-  expect(log.at(-1)).toMatch(/^mutation messages:send .* ms {2}read 0 rows .* wrote 1 rows/);
+  expect(app.log.at(-1)).toMatch(/^mutation messages:send .* ms {2}read 0 rows .* wrote 1 rows/);
+  await backend.run("query", "messages:list", { author });
+  expect(backend.calls.at(-1)).toMatchObject({ kind: "query", reads: { rows: 1 }, writes: { rows: 0 } });
 });
 
-test("a later push brings new modules, changed ones and new tables, and keeps the data", async () => {
-  await backend.run("mutation", "messages:send", { author, text: "kept" });
-  const file = (name: string) => path.join(folder, "convex", name);
-  const schema = fs.readFileSync(file("schema.ts"), "utf8");
-  fs.writeFileSync(
-    file("schema.ts"),
-    schema.replace("attempts:", 'notes: defineTable({ n: v.number() }).index("by_n", ["n"]),\n  attempts:'),
+test("a client's calls are counted with its session", async () => {
+  const client = connect();
+  await client.mutation(messages.send, { author, text: "mine" });
+  const sessions = backend.connections().map(({ sessionId }) => sessionId);
+  const call = backend.calls.findLast(({ path }) => path === "messages:send");
+  expect(sessions).toContain(call?.sessionId);
+});
+
+test("scheduled functions are counted too, on their own, also while what scheduled them runs", async () => {
+  await backend.run("action", "probe:scheduleAndWait", { author });
+  const [sent, waited] = ["messages:send", "probe:scheduleAndWait"].map((path) =>
+    backend.calls.findLast((call) => call.path === path),
   );
-  const source = fs.readFileSync(file("messages.ts"), "utf8");
-  fs.writeFileSync(file("messages.ts"), source.replace('row["text"] as string', '`new ${row["text"]}`'));
-  fs.writeFileSync(
-    file("notes.ts"),
-    `import { mutationGeneric } from "convex/server";
-     export const add = mutationGeneric({ args: {}, handler: async (ctx) => {
-       await ctx.db.insert("notes", { n: 1 });
-       return (await ctx.db.query("notes").withIndex("by_n", (q) => q.eq("n", 1)).take(9)).length;
-     } });`,
-  );
+  expect(sent).toMatchObject({ kind: "mutation", ok: true, writes: { rows: 1 } });
+  expect(waited).toMatchObject({ kind: "action", ok: true, writes: { rows: 0 } });
+});
+
+test("what a function writes to the console reaches the client's logger and the log", async () => {
+  const lines: string[] = [];
+  const note = (...words: unknown[]) => void lines.push(words.join(" "));
+  const logger = { log: note, warn: note, error: note, logVerbose: () => {} };
+  const client = new ConvexHttpClient(backend.url, { logger });
+  await client.mutation(probe.speak, {});
+  expect(lines.join("\n")).toContain("'said' 1 { deep: true }");
+  expect(app.log).toContain("  [WARN] 'warned'");
+});
+
+test("an error over HTTP has status 560 and what was thrown", async () => {
+  const body = JSON.stringify({ path: "messages:refuse", format: "json", args: [{ reason: author }] });
+  const response = await fetch(`${backend.url}/api/mutation`, { method: "POST", body });
+  expect(response.status).toBe(560);
+  expect(await response.json()).toMatchObject({
+    status: "error",
+    errorMessage: expect.stringMatching(/^\[Request ID: \w+\] Server Error/) as string,
+    errorData: { code: "refused", reason: author },
+  });
+});
+
+test("an answer can be delayed, and sockets dropped: clients come back", async () => {
   const client = connect();
   const seen = watch<string[]>(client, "list", { author });
-  await until(() => expect(seen.at(-1)).toEqual(["kept"]));
-  await deploy(backend.url, { cwd: folder });
-  await until(() => expect(seen.at(-1)).toEqual(["new kept"]));
-  expect(await client.mutation(notes.add, {})).toBe(1);
-}, 60_000);
-
-test("a push whose code throws fails with what it threw, and changes nothing", async () => {
-  const broken = path.join(folder, "convex", "broken.ts");
-  fs.writeFileSync(broken, `export const x = 1; throw new Error("broken on purpose");`);
-  await expect(deploy(backend.url, { cwd: folder })).rejects.toThrow(/broken on purpose/);
-  fs.rmSync(broken);
-  await backend.run("mutation", "messages:send", { author, text: "still here" });
-}, 60_000);
+  await until(() => expect(seen).toHaveLength(1));
+  backend.faults.dropSockets();
+  await until(() => expect(backend.connections()).toEqual([]));
+  await backend.run("mutation", "messages:send", { author, text: "while away" });
+  await until(() => expect(seen.at(-1)).toEqual(["while away"]));
+  backend.faults.delay(50);
+  const start = performance.now();
+  await client.mutation(messages.send, { author, text: "late" });
+  expect(performance.now() - start).toBeGreaterThan(49);
+});
 
 test("a taken port is told", async () => {
   const port = Number(new URL(backend.url).port);

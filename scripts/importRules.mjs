@@ -15,11 +15,11 @@ const zones = {
   "test.ts": { may: ["component/"], packages: ["@convex-dev/"] },
   "testing/": {
     may: [
-      ...["shared/", "collections/", "server/", "test.ts"],
+      ...["shared/", "collections/", "server/", "component/", "test.ts"],
       ...["client/", "client/base/", "client/ports/", "client/store/", "client/tabs/", "client/transport/"],
     ],
     types: ["component/_generated/"],
-    packages: ["convex/", "convex-test", "node:async_hooks"],
+    packages: ["convex/", "@convex-dev/", "convex-test", "node:async_hooks"],
   },
   "client/core/": { may: ["collections/", "shared/"], packages: ["convex/values"] },
   "client/ports/": { may: ["collections/", "shared/"], packages: [] },

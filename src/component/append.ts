@@ -1,8 +1,10 @@
 import { v } from "convex/values";
+import { limits } from "../shared/limits.js";
 import { internal } from "./_generated/api.js";
 import { mutation, type MutationCtx } from "./_generated/server.js";
 import { splitChunks } from "./chunks.js";
 import { compactDocument } from "./compact.js";
+import { touchGuard } from "./guards.js";
 import { vOutcome } from "./schema.js";
 
 const vDocument = v.object({ collection: v.string(), document: v.string() });
@@ -31,7 +33,10 @@ export const append = mutation({
     guarded: v.optional(v.array(vDocument)),
     /** Documents with many deltas: compacted soon, in the background. */
     due: v.optional(v.array(vDocument)),
-    /** Documents with so many that they are compacted before this append. */
+    /**
+     * Documents with so many that they are compacted before this append, those with most of them first. Of more
+     * than `limits.compactionsInPlace` the rest is compacted in the background.
+     */
     overdue: v.optional(v.array(vDocument)),
     /** Absent: a write of the server's own. */
     push: v.optional(
@@ -49,14 +54,16 @@ export const append = mutation({
   },
   returns: v.null(),
   handler: async (ctx, { deltas, guarded = [], due = [], overdue = [], push }) => {
-    for (const { collection, document } of overdue) await compactDocument(ctx, collection, document);
+    const inPlace = overdue.slice(0, limits.compactionsInPlace);
+    const later = [...due, ...overdue.slice(limits.compactionsInPlace)];
+    for (const { collection, document } of inPlace) await compactDocument(ctx, collection, document);
     for (const delta of deltas) {
       for (const chunk of splitChunks(delta.bytes)) {
         await ctx.db.insert("deltas", { ...delta, ...chunk, ts: ctx.db.vars.commitTs });
       }
     }
     for (const { collection, document } of guarded) await touchGuard(ctx, collection, document);
-    if (due.length > 0) await ctx.scheduler.runAfter(0, internal.compact.enqueue, { documents: due });
+    if (later.length > 0) await ctx.scheduler.runAfter(0, internal.compact.enqueue, { documents: later });
     if (push === undefined) return null;
     const { client, receipts, authors } = push;
     for (const receipt of receipts)
@@ -66,15 +73,6 @@ export const append = mutation({
     return null;
   },
 });
-
-async function touchGuard(ctx: MutationCtx, collection: string, document: string): Promise<void> {
-  const guard = await ctx.db
-    .query("guards")
-    .withIndex("by_document", (q) => q.eq("collection", collection).eq("document", document))
-    .unique();
-  if (guard === null) await ctx.db.insert("guards", { collection, document, revision: 1 });
-  else await ctx.db.patch("guards", guard._id, { revision: guard.revision + 1 });
-}
 
 /** Once a day is enough for what retires clients and receipts, and keeps a push at one write less. */
 async function noteClient(

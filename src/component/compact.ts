@@ -1,13 +1,13 @@
 import { Workpool } from "@convex-dev/workpool";
 import { v } from "convex/values";
+import { compactionNeed } from "../shared/compaction.js";
 import { encodeSnapshot, openDocument } from "../shared/document.js";
-import { limits } from "../shared/limits.js";
 import { api, components, internal } from "./_generated/api.js";
 import { internalMutation, mutation, type MutationCtx } from "./_generated/server.js";
 import { splitChunks } from "./chunks.js";
 import type { State } from "./states.js";
 
-const pool = new Workpool(components.workpool, { maxParallelism: 10 });
+const pool = new Workpool(components.workpool, { maxParallelism: 10, logLevel: "WARN" });
 const args = { collection: v.string(), document: v.string() };
 
 /** Compacts a document now, however few its deltas. @returns how many delta rows were replaced */
@@ -33,7 +33,7 @@ export const compactIfDue = internalMutation({
   args,
   returns: v.null(),
   handler: async (ctx, { collection, document }) => {
-    await compactDocument(ctx, collection, document, limits.compactDeltas);
+    await compactDocument(ctx, collection, document, { onlyIfDue: true });
     return null;
   },
 });
@@ -46,14 +46,13 @@ export const compactIfDue = internalMutation({
  * no conflict: it is simply not part of this compaction. Deleting the rows by id is the only read that counts,
  * and makes two compactions of one document conflict with each other and with nothing else (I-13).
  *
- * @param fewest do nothing below so many deltas
  * @returns how many delta rows were replaced.
  */
 export async function compactDocument(
   ctx: MutationCtx,
   collection: string,
   document: string,
-  fewest = 1,
+  { onlyIfDue = false } = {},
 ): Promise<number> {
   const { states } = await ctx.runQuery(
     api.states.load,
@@ -61,8 +60,11 @@ export async function compactDocument(
     { useStaleSnapshot: true },
   );
   const [state] = states as State[];
-  if (state === undefined || state.deltaRows.length < fewest || state.scope === null) return 0;
-  const [firstRow] = state.deltaRows;
+  if (state === undefined || state.scope === null) return 0;
+  const { deltaBytes, snapshotBytes, deltaRows } = state;
+  if (onlyIfDue && compactionNeed({ deltaCount: deltaRows.length, deltaBytes, snapshotBytes }) === "none")
+    return 0;
+  const [firstRow] = deltaRows;
   // A stale snapshot does not show what this very transaction has compacted already.
   if (firstRow === undefined || (await ctx.db.get("deltas", firstRow)) === null) return 0;
   const doc = openDocument(state.blobs.map((blob) => new Uint8Array(blob)));

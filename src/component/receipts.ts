@@ -1,4 +1,4 @@
-import { v } from "convex/values";
+import { ConvexError, v } from "convex/values";
 import { limits } from "../shared/limits.js";
 import { vStatusResult, type TransactionStatus } from "../shared/wire.js";
 import { query } from "./_generated/server.js";
@@ -8,12 +8,17 @@ export const status = query({
   args: { client: v.string(), user: v.union(v.string(), v.null()), transactions: v.array(v.string()) },
   returns: vStatusResult,
   handler: async (ctx, { client, user, transactions }) => {
+    if (transactions.length > limits.statusTransactions)
+      throw new ConvexError({
+        code: "too_large" as const,
+        message: `status takes ${limits.statusTransactions} transactions at most, got ${transactions.length}.`,
+      });
     const owner = await ctx.db
       .query("clients")
       .withIndex("by_client", (q) => q.eq("client", client))
       .unique();
     const statuses: TransactionStatus[] = [];
-    for (const id of transactions.slice(0, limits.pushTransactions * limits.pushTransactions)) {
+    for (const id of transactions) {
       const receipt =
         owner?.user !== user
           ? null

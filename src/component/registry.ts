@@ -68,7 +68,8 @@ export const serverAuthor = mutation({
   args: { collection: v.string() },
   returns: v.number(),
   handler: async (ctx, { collection }) => {
-    const client = `server ${await epochOf(ctx, collection)} ${collection}`;
+    // No client can be called so: ids in a push have no NUL.
+    const client = `\0server ${await epochOf(ctx, collection)} ${collection}`;
     const row = await ctx.db
       .query("authors")
       .withIndex("by_client", (q) => q.eq("client", client))

@@ -1,8 +1,9 @@
-import { v, type Infer } from "convex/values";
+import { ConvexError, v, type Infer } from "convex/values";
 import { limits } from "../shared/limits.js";
 import { mutation, query, type QueryCtx } from "./_generated/server.js";
 import { joinChunks } from "./chunks.js";
 import { committedTs } from "./committedTs.js";
+import { findGuard } from "./guards.js";
 
 const vDocument = v.object({ collection: v.string(), document: v.string() });
 
@@ -15,13 +16,17 @@ const vState = v.object({
   ts: v.int64(),
   /** Snapshot and deltas, to be applied in this order. */
   blobs: v.array(v.bytes()),
+  deltaBytes: v.number(),
+  snapshotBytes: v.number(),
+  /** The newest deltas may be missing: it has more of them than are read. It can be compacted, and not written. */
+  isCut: v.boolean(),
 });
 export type State = Infer<typeof vState>;
 
 /**
  * Documents' stored states. Call it with `useStaleSnapshot`: it then adds nothing to the caller's read set, so
  * that nothing that is appended or compacted meanwhile conflicts with the caller. It reads until
- * `limits.pushStateBytes` are exceeded; `states` is shorter than `documents` then.
+ * `limits.pushStateBytes` or `limits.pushStateRows` are exceeded; `states` is shorter than `documents` then.
  */
 export const load = query({
   args: { documents: v.array(vDocument) },
@@ -29,10 +34,12 @@ export const load = query({
   handler: async (ctx, { documents }) => {
     const states: State[] = [];
     let bytes = 0;
+    let rows = 0;
     for (const { collection, document } of documents) {
-      if (bytes > limits.pushStateBytes) break;
       const state = await loadState(ctx, collection, document);
-      bytes += state.blobs.reduce((sum, blob) => sum + blob.byteLength, 0);
+      bytes += state.deltaBytes + state.snapshotBytes;
+      rows += state.deltaRows.length + state.snapshotRows.length;
+      if (states.length > 0 && (bytes > limits.pushStateBytes || rows > limits.pushStateRows)) break;
       states.push(state);
     }
     return { snapshotTs: await ctx.meta.getSnapshotTs(), states };
@@ -44,22 +51,36 @@ export const load = query({
  * timestamp's placeholder finds exactly these rows, and conflicts with nobody.
  */
 export const loadOwn = mutation({
-  args: { documents: v.array(vDocument) },
+  args: {
+    documents: v.array(vDocument),
+    /** Their guards are read too, so that the caller conflicts with other writes to them. */
+    hasGuards: v.boolean(),
+  },
   returns: v.array(v.array(v.bytes())),
-  handler: async (ctx, { documents }) => {
+  handler: async (ctx, { documents, hasGuards }) => {
     const own: ArrayBuffer[][] = [];
     for (const { collection, document } of documents) {
+      if (hasGuards) await findGuard(ctx, collection, document);
       const rows = await ctx.db
         .query("deltas")
         .withIndex("by_document", (q) =>
           q.eq("collection", collection).eq("document", document).eq("ts", ctx.db.vars.commitTs),
         )
-        .take(limits.stateDeltas);
+        .take(limits.ownDeltas + 1);
+      if (rows.length > limits.ownDeltas)
+        throw new ConvexError({
+          code: "too_large" as const,
+          message: `A mutation writes one document ${limits.ownDeltas} times at most: document "${document}" of "${collection}".`,
+        });
       own.push(joinChunks(rows).map((row) => row.bytes));
     }
     return own;
   },
 });
+
+function bytesOf(rows: readonly { bytes: ArrayBuffer }[]): number {
+  return rows.reduce((sum, row) => sum + row.bytes.byteLength, 0);
+}
 
 /** At most `limits.stateDeltas` deltas beside the snapshot are read; push keeps documents below that. */
 async function loadState(ctx: QueryCtx, collection: string, document: string): Promise<State> {
@@ -78,5 +99,8 @@ async function loadState(ctx: QueryCtx, collection: string, document: string): P
     scope: newest?.scope ?? null,
     ts: newest === undefined ? 0n : committedTs(newest),
     blobs: [...joinChunks(snapshotRows), ...joinChunks(deltaRows)].map((entry) => entry.bytes),
+    deltaBytes: bytesOf(deltaRows),
+    snapshotBytes: bytesOf(snapshotRows),
+    isCut: deltaRows.length === limits.stateDeltas,
   };
 }

@@ -1,4 +1,4 @@
-import { v } from "convex/values";
+import { compareValues, v } from "convex/values";
 import { limits } from "../shared/limits.js";
 import { endOfCommit, pullArgs, vPage, vReset, type Cursor, type StreamEntry } from "../shared/wire.js";
 import type { Doc } from "./_generated/dataModel.js";
@@ -93,8 +93,8 @@ async function* mergeRows(snapshots: AsyncGenerator<Row>, deltas: AsyncGenerator
 function comparePosition(a: Row, b: Row): number {
   const [tsA, tsB] = [committedTs(a.row), committedTs(b.row)];
   if (tsA !== tsB) return tsA < tsB ? -1 : 1;
-  if (a.row.document === b.row.document) return 0;
-  return a.row.document < b.row.document ? -1 : 1;
+  // As the index orders them, by UTF-8 bytes: `<` orders an emoji before a full-width letter.
+  return compareValues(a.row.document, b.row.document);
 }
 
 function toEntries(rows: readonly Row[]): StreamEntry[] {

@@ -10,6 +10,7 @@ import { isRegister } from "../collections/fields.js";
 import type { ErrorCode } from "../shared/errorCodes.js";
 import { limits } from "../shared/limits.js";
 import type { MainState, MainWrite } from "../shared/mainDocument.js";
+import { faultOfStorage } from "./checkStorable.js";
 
 /** A write that may be made, as far as its rows tell. */
 export interface CheckedWrite {
@@ -49,10 +50,12 @@ export function checkWrite(
 /**
  *     before   after             existence written?
  *     absent   absent, deleted                      unknown_document
- *     deleted  deleted                              unknown_document
- *     deleted  present           same incarnation   gap: it was inserted without knowing of the deletion
+ *     deleted  deleted           no                 unknown_document
+ *     deleted  any               same incarnation   gap: inserted, or deleted, without knowing of the deletion
  *     present  present           same incarnation   exists: an insert of what is there
  *     any      any               another incarnation's counters or members: gap, they would have no effect
+ *     any      any               lower incarnation  gap: it was inserted without knowing of later inserts
+ *     any      any               far higher         invalid_update: nobody deletes and inserts so often at once
  */
 function checkLife(
   id: string,
@@ -61,12 +64,18 @@ function checkLife(
   writes: readonly MainWrite[],
 ): WriteCheck | null {
   const isStale = writes.some((write) => "incarnation" in write && write.incarnation !== after.incarnation);
-  if (isStale) return { type: "gap" };
+  if (isStale || after.incarnation < before.incarnation) return { type: "gap" };
+  if (after.incarnation - before.incarnation > limits.transactionOperations)
+    return refused(
+      "invalid_update",
+      `The incarnation of "${id}" would jump from ${before.incarnation} to ${after.incarnation}.`,
+    );
+  const isRaised = after.incarnation > before.incarnation;
+  const writesExistence = writes.some((write) => write.kind === "existence");
+  if (before.existence === "deleted" && writesExistence && !isRaised) return { type: "gap" };
   if (before.existence !== "present" && after.existence !== "present")
     return refused("unknown_document", `There is no document "${id}": it was deleted, or never inserted.`);
-  const isRaised = after.incarnation > before.incarnation;
-  if (before.existence === "deleted" && !isRaised) return { type: "gap" };
-  const isInsert = writes.some((write) => write.kind === "existence") && after.existence === "present";
+  const isInsert = writesExistence && after.existence === "present";
   if (before.existence === "present" && isInsert && !isRaised)
     return refused("exists", `There is a document "${id}" already: it was inserted elsewhere first.`);
   return null;
@@ -97,6 +106,8 @@ function checkRow(
   if (row === null) return refused("unknown_document", `There is no document "${id}".`);
   const fault = after === null ? null : validateFields(definition, after);
   if (fault !== null) return refused("invalid_row", fault.message);
+  const unstorable = after === null ? null : faultOfStorage(after);
+  if (unstorable !== null) return refused(unstorable.code, unstorable.message);
   let scope: string;
   let previousScope: string | null;
   try {
@@ -113,7 +124,7 @@ function checkRow(
   if (previousScope !== null && previousScope !== scope)
     return refused(
       "invalid_row",
-      `Document "${id}" would move from scope "${previousScope}" to "${scope}"; a document's scope cannot be changed yet.`,
+      `Document "${id}" is in scope "${previousScope}" and would be in "${scope}": moving a document to another scope is not supported yet.`,
     );
   return { type: "write", change: changeOf(before, after), scope, previousScope };
 }
@@ -124,5 +135,5 @@ function changeOf(before: PlainRow | null, after: PlainRow | null): CheckedWrite
 }
 
 function refused(code: ErrorCode, message: string): WriteCheck {
-  return { type: "refused", code, message };
+  return { type: "refused", code, message: message.slice(0, limits.messageLength) };
 }

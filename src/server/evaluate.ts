@@ -1,11 +1,12 @@
 import type { GenericDataModel, GenericMutationCtx } from "convex/server";
 import type { Value } from "convex/values";
 import { encodeSnapshot, mergeUpdate, openDocument } from "../shared/document.js";
-import { isRefusal, type ErrorCode } from "../shared/errorCodes.js";
+import type { ErrorCode } from "../shared/errorCodes.js";
 import { limits } from "../shared/limits.js";
-import { readMain } from "../shared/mainDocument.js";
+import { readMain, type MainState } from "../shared/mainDocument.js";
 import type { PushOperation, PushTransaction, TransactionStatus } from "../shared/wire.js";
 import { checkWrite, type CheckedWrite } from "./checkWrite.js";
+import { hookFailure, refusalIn } from "./refuse.js";
 import type { RegisteredCollection, Registry } from "./registration.js";
 import type { LoadedState } from "./states.js";
 
@@ -93,6 +94,11 @@ async function judge(
       "schema_too_new",
       `The change was made with version ${schemaVersion} of "${name}", the server knows ${definition.schemaVersion}.`,
     );
+  if (bytes.byteLength > limits.updateBytes)
+    return refused(
+      "too_large",
+      `An update has at most ${limits.updateBytes} bytes, that of "${id}" has ${bytes.byteLength}.`,
+    );
   const merged = mergeOperation(context, operation);
   if (merged.type !== "merged") return merged;
   const { before, after, author, writes } = merged;
@@ -112,8 +118,9 @@ function mergeOperation({ client, states, authorClients }: PushContext, operatio
   if (state === undefined)
     return refused(
       "too_large",
-      `The documents of one push hold more than ${limits.pushStateBytes} bytes; send fewer of them together.`,
+      `The documents of this transaction hold more than ${limits.pushStateBytes} bytes or ${limits.pushStateRows} deltas, which is what one may read. Change fewer of them together.`,
     );
+  if (state.isCut) return { type: "gap" as const };
   const doc = openDocument(state.blobs);
   const before = readMain(doc);
   const outcome = mergeUpdate(doc, new Uint8Array(bytes));
@@ -121,18 +128,22 @@ function mergeOperation({ client, states, authorClients }: PushContext, operatio
   // An author id in two hands is nobody's fault: its honest owner takes another and authors the change again.
   const owner = outcome.type === "merged" ? (authorClients.get(outcome.author) ?? client) : client;
   if (outcome.type === "gap" || owner !== client) return { type: "gap" as const };
-  const mostBytes = bytes.byteLength + state.blobs.reduce((sum, blob) => sum + blob.length, 0);
+  const mostBytes = bytes.byteLength + state.deltaBytes + state.snapshotBytes;
   const size = mostBytes > limits.mainDocumentBytes ? encodeSnapshot(doc).length : mostBytes;
   if (size > limits.mainDocumentBytes)
     return refused(
       "too_large",
       `Document "${document}" would have ${size} bytes; a document has at most ${limits.mainDocumentBytes}.`,
     );
-  return { type: "merged" as const, before, after: readMain(doc), ...pick(outcome) };
-}
-
-function pick({ author, writes }: Extract<ReturnType<typeof mergeUpdate>, { type: "merged" }>) {
-  return { author, writes };
+  const { author, writes } = outcome;
+  let after: MainState;
+  try {
+    after = readMain(doc);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error; // too deep to be walked through
+    return refused("invalid_update", `A value in the update cannot be read: ${error.message}.`);
+  }
+  return { type: "merged" as const, before, after, author, writes };
 }
 
 /** @returns why the user may not make the write, or null if they may */
@@ -145,16 +156,15 @@ async function authorise(
   } & AcceptedWrite["change"],
 ): Promise<Refusal | null> {
   try {
-    if (await write(ctx, { user, ...request })) return null;
+    if ((await write(ctx, { user, ...request })) === true) return null;
   } catch (error) {
-    const data = (error as { data?: unknown } | null)?.data;
-    if (!isRefusal(data)) throw error;
-    const { code, message, data: details } = data as Refusal;
-    return { code, message, ...(details === undefined ? {} : { data: details }) };
+    const refusal = refusalIn(error);
+    if (refusal !== null) return refusal;
+    throw hookFailure("write", definition.name, error);
   }
   return { code: "denied", message: `You may not change document "${request.id}" of "${definition.name}".` };
 }
 
 function refused(code: ErrorCode, message: string): { readonly type: "refused"; readonly refusal: Refusal } {
-  return { type: "refused", refusal: { code, message } };
+  return { type: "refused", refusal: { code, message: message.slice(0, limits.messageLength) } };
 }

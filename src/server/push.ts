@@ -1,20 +1,17 @@
 import type { FunctionArgs, GenericDataModel, GenericMutationCtx } from "convex/server";
-import { ConvexError, type Value } from "convex/values";
 import { authorOf } from "../shared/document.js";
-import { isRefusal } from "../shared/errorCodes.js";
 import { limits } from "../shared/limits.js";
 import type { PushArgs, PushOutcome, PushResult, PushTransaction } from "../shared/wire.js";
 import type { ComponentApi } from "../component/_generated/component.js";
 import { checkPush } from "./checkPush.js";
 import { evaluateTransaction, type AcceptedWrite, type Evaluation, type PushContext } from "./evaluate.js";
-import { coded } from "./refuse.js";
+import { coded, hookFailure, refusalIn } from "./refuse.js";
 import type { Registry } from "./registration.js";
-import { writeRow } from "./rows.js";
-import { loadStates } from "./states.js";
+import { findRow, writeRow } from "./rows.js";
+import { loadStates, upkeepOf, type DocumentKey, type LoadedState } from "./states.js";
 
 type MutationCtx = GenericMutationCtx<GenericDataModel>;
 type AppendArgs = FunctionArgs<ComponentApi["append"]["append"]>;
-type Accepted = Extract<Evaluation, { type: "accepted" }>;
 
 /**
  * One push, in one transaction: judges each transaction by the merged state, then writes the app's rows and
@@ -37,11 +34,17 @@ export async function runPush(ctx: MutationCtx, registry: Registry, args: PushAr
   for (const { writes } of accepted)
     for (const { collection, id, change } of writes)
       if (collection.table !== undefined)
-        await writeRow(ctx, collection.definition, collection.table, id, change.after);
+        await writeRow(
+          ctx,
+          collection.definition,
+          collection.table,
+          await findRow(ctx, collection.table, id),
+          change.after,
+        );
+  const append = toAppend(args, context, evaluations);
+  if (append !== null) await ctx.runMutation(registry.component.append.append, append);
+  // After the append: an effect that writes documents itself stands on what this push wrote (I-9).
   for (const { transaction, writes } of accepted) await runEffects(ctx, user, transaction, writes);
-  const receipts = evaluations.flatMap(receiptsOf);
-  if (receipts.length > 0)
-    await ctx.runMutation(registry.component.append.append, toAppend(args, context, accepted, receipts));
   return { type: "results", results: evaluations.map(toOutcome), ts: ctx.db.vars.commitTs };
 }
 
@@ -54,6 +57,8 @@ async function readContext(
 ): Promise<PushContext | "epoch" | "identity"> {
   const operations = transactions.flatMap((transaction) => transaction.operations);
   const authors = [...new Set(operations.flatMap(({ bytes }) => authorOf(new Uint8Array(bytes)) ?? []))];
+  if (authors.length > limits.pushAuthors)
+    throw coded("too_large", `A push has ${limits.pushAuthors} authors at most, this one ${authors.length}.`);
   const registration = await ctx.runQuery(registry.component.registry.read, {
     client,
     transactions: transactions.flatMap((transaction) => transaction.ids),
@@ -75,6 +80,11 @@ async function readContext(
     .flatMap((transaction) => transaction.operations)
     .filter(({ collection }) => registry.collections.has(collection));
   const states = await loadStates(ctx, registry.component, documents);
+  if (states.length < documents.length && open.length > 1)
+    throw coded(
+      "too_large",
+      `The documents of this push hold more than ${limits.pushStateBytes} bytes or ${limits.pushStateRows} deltas, which is what one may read. Send fewer of its ${open.length} transactions at once.`,
+    );
   return {
     registry,
     client,
@@ -91,7 +101,7 @@ async function readContext(
   };
 }
 
-/** A hook that throws takes the whole push with it; the refusal names the transaction, so that the client isolates it. */
+/** A hook that throws takes the whole push with it; a refusal names the transaction, so that the client isolates it. */
 async function runEffects(
   ctx: MutationCtx,
   user: string | null,
@@ -102,28 +112,30 @@ async function runEffects(
     try {
       await collection.onWrite?.(ctx, { user, id, source: "client", ...change });
     } catch (error) {
-      const data = (error as { data?: unknown } | null)?.data;
-      if (!isRefusal(data)) throw error;
-      throw new ConvexError({ ...(data as unknown as Record<string, Value>), transactions: ids });
+      const refusal = refusalIn(error);
+      if (refusal === null) throw hookFailure("onWrite", collection.definition.name, error);
+      throw coded(refusal.code, refusal.message, refusal.data, ids);
     }
   }
 }
 
+/** @returns null if there is nothing to keep: every transaction was answered before, or is a gap */
 function toAppend(
-  { client, settledBelow }: PushArgs,
+  { client, settledBelow, transactions }: PushArgs,
   { user, seenAt, authorClients, states }: PushContext,
-  accepted: readonly Accepted[],
-  receipts: NonNullable<AppendArgs["push"]>["receipts"],
-): AppendArgs {
+  evaluations: readonly Evaluation[],
+): AppendArgs | null {
+  const receipts = evaluations.flatMap(receiptsOf);
+  const accepted = evaluations.filter((each) => each.type === "accepted");
   const writes = accepted.flatMap((each) => each.writes);
-  const keyOf = ({ collection, id }: AcceptedWrite) => ({
-    collection: collection.definition.name,
-    document: id,
-  });
-  const deltasOf = (write: AcceptedWrite) =>
-    states.get(`${write.collection.definition.name}\0${write.id}`)?.deltaCount ?? 0;
-  const isOverdue = (write: AcceptedWrite) => deltasOf(write) > limits.compactInPlaceDeltas;
-  const isDue = (write: AcceptedWrite) => deltasOf(write) + 1 >= limits.compactDeltas && !isOverdue(write);
+  const { due, overdue } = upkeepOf(
+    writes.map((write) => ({ key: keyOf(write), state: stateOf(write), bytes: write.bytes.byteLength })),
+  );
+  const cut = transactions
+    .flatMap(({ operations }) => operations)
+    .filter(({ collection, document }) => states.get(`${collection}\0${document}`)?.isCut)
+    .map(({ collection, document }) => ({ collection, document }));
+  if (receipts.length === 0 && cut.length === 0) return null;
   const authors = new Set(writes.map((write) => write.author));
   return {
     deltas: accepted.flatMap(({ transaction, writes: own }) =>
@@ -137,8 +149,8 @@ function toAppend(
       })),
     ),
     guarded: writes.filter(({ collection }) => collection.table === undefined).map(keyOf),
-    due: writes.filter(isDue).map(keyOf),
-    overdue: writes.filter(isOverdue).map(keyOf),
+    due,
+    overdue: [...cut, ...overdue],
     push: {
       client,
       user,
@@ -148,6 +160,15 @@ function toAppend(
       receipts,
     },
   };
+
+  function stateOf(write: AcceptedWrite): LoadedState {
+    const { collection, document } = keyOf(write);
+    return states.get(`${collection}\0${document}`) as LoadedState;
+  }
+}
+
+function keyOf({ collection, id }: AcceptedWrite): DocumentKey {
+  return { collection: collection.definition.name, document: id };
 }
 
 /** A receipt for each local transaction whose outcome is new and for good. */

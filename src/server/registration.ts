@@ -1,6 +1,7 @@
 import type { GenericDataModel, GenericMutationCtx, GenericQueryCtx } from "convex/server";
 import type { AnyCollection } from "../collections/index.js";
 import type { ComponentApi } from "../component/_generated/component.js";
+import type { WriteQueue } from "./writeQueue.js";
 
 type Awaitable<T> = T | Promise<T>;
 type MutationCtx = GenericMutationCtx<GenericDataModel>;
@@ -21,5 +22,6 @@ export interface RegisteredCollection {
 export interface Registry {
   readonly component: ComponentApi;
   readonly collections: ReadonlyMap<string, RegisteredCollection>;
+  readonly writes: WriteQueue;
   user(ctx: GenericQueryCtx<GenericDataModel> | MutationCtx): Awaitable<string | null>;
 }

@@ -1,5 +1,5 @@
 import { defineTable, type TableDefinition } from "convex/server";
-import type { GenericValidator, ObjectType, PropertyValidators, VObject } from "convex/values";
+import type { ObjectType, PropertyValidators, Validator, VObject } from "convex/values";
 import type { CollectionDefinition, Fields } from "../collections/index.js";
 import type { RowValidators } from "../collections/types.js";
 
@@ -12,7 +12,7 @@ type Paths<T extends PropertyValidators> = {
 type AnyParameter = any;
 
 /** Server-only fields beside the replicated ones: optional, because replication inserts rows without them. */
-export type ServerFields = Record<string, GenericValidator & { isOptional: "optional" }>;
+export type ServerFields = Record<string, Validator<AnyParameter, "optional", AnyParameter>>;
 
 /**
  * The app table of a collection, for `defineSchema`: the fields of its rows, the index `by_replica_id` that
@@ -39,7 +39,7 @@ export function replicaTable<F extends Fields, const Extra extends ServerFields 
   { by_replica_id: ["id", "_creationTime"] }
 > {
   const replicated = collection.row.fields as PropertyValidators;
-  for (const [name, validator] of Object.entries(serverFields ?? {})) {
+  for (const [name, validator] of Object.entries<{ isOptional: string }>(serverFields ?? {})) {
     const problem =
       validator.isOptional !== "optional"
         ? "must be v.optional(…): replication inserts rows without it"

@@ -7,12 +7,14 @@ import {
 } from "convex/server";
 import type { AnyCollection } from "../collections/index.js";
 import type { ComponentApi } from "../component/_generated/component.js";
+import { limits } from "../shared/limits.js";
 import { pullArgs, pushArgs, statusArgs, vPullResult, vPushResult, vStatusResult } from "../shared/wire.js";
 import { runPush } from "./push.js";
 import { coded } from "./refuse.js";
 import type { RegisteredCollection, Registry } from "./registration.js";
 import type { CollectionHooks, ReplicateFunctions, ReplicateOptions, Writer } from "./types.js";
 import { CollectionWriter } from "./writer.js";
+import { WriteQueue } from "./writeQueue.js";
 
 /**
  * Replication as the app sets it up: who the user is, which collections there are, who may read and write them.
@@ -34,6 +36,7 @@ export class Replicate<DM extends GenericDataModel> {
     this.#registry = {
       component,
       collections: this.#collections,
+      writes: new WriteQueue(),
       user: options.user as unknown as Registry["user"],
     };
   }
@@ -84,8 +87,14 @@ export class Replicate<DM extends GenericDataModel> {
         returns: vPullResult,
         handler: async (ctx: GenericQueryCtx<GenericDataModel>, args) => {
           const user = await registry.user(ctx);
+          const { scope } = args;
           const { read } = this.#find(args.collection);
-          if (!(await read(ctx, { user, scope: args.scope }))) return { type: "denied" as const };
+          if (scope.length > limits.idLength)
+            throw coded(
+              "too_large",
+              `A scope has at most ${limits.idLength} characters, this one ${scope.length}.`,
+            );
+          if ((await read(ctx, { user, scope })) !== true) return { type: "denied" as const };
           return await ctx.runQuery(registry.component.stream.page, args);
         },
       }),

@@ -1,5 +1,6 @@
 import type { GenericDataModel, GenericMutationCtx } from "convex/server";
 import type { ComponentApi } from "../component/_generated/component.js";
+import { compactionNeed, type StateSize } from "../shared/compaction.js";
 
 /** A document by the names under which the component stores it. */
 export interface DocumentKey {
@@ -8,9 +9,10 @@ export interface DocumentKey {
 }
 
 /** A document's state as bytes, in the order in which they are applied. */
-export interface LoadedState {
+export interface LoadedState extends StateSize {
   readonly blobs: readonly Uint8Array[];
-  readonly deltaCount: number;
+  /** It has more deltas than are read: nothing may be merged into it before it is compacted. */
+  readonly isCut: boolean;
 }
 
 /**
@@ -30,8 +32,26 @@ export async function loadStates(
   const stale = await ctx.runQuery(component.states.load, args, { useStaleSnapshot: true });
   const isSame = stale.snapshotTs === (await ctx.meta.getSnapshotTs());
   const { states } = isSame ? stale : await ctx.runQuery(component.states.load, args);
-  return states.map(({ blobs, deltaRows }) => ({
+  return states.map(({ blobs, deltaRows, deltaBytes, snapshotBytes, isCut }) => ({
     blobs: blobs.map((blob) => new Uint8Array(blob)),
     deltaCount: deltaRows.length,
+    deltaBytes,
+    snapshotBytes,
+    isCut,
   }));
+}
+
+/** Which of the documents that get another delta are to be compacted in the background, and which before that. */
+export function upkeepOf(
+  appended: readonly { readonly key: DocumentKey; readonly state: StateSize; readonly bytes: number }[],
+): { due: DocumentKey[]; overdue: DocumentKey[] } {
+  const due: DocumentKey[] = [];
+  const overdue: { key: DocumentKey; deltaCount: number }[] = [];
+  for (const { key, state, bytes } of appended) {
+    const { deltaCount, deltaBytes, snapshotBytes } = state;
+    const grown = { deltaCount: deltaCount + 1, deltaBytes: deltaBytes + bytes, snapshotBytes };
+    if (compactionNeed(state) === "overdue") overdue.push({ key, deltaCount });
+    else if (compactionNeed(grown) !== "none") due.push(key);
+  }
+  return { due, overdue: overdue.sort((a, b) => b.deltaCount - a.deltaCount).map(({ key }) => key) };
 }

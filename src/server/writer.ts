@@ -13,20 +13,25 @@ import { authorUpdate, encodeSnapshot, openDocument } from "../shared/document.j
 import { limits } from "../shared/limits.js";
 import { readMain } from "../shared/mainDocument.js";
 import type { Operation } from "../shared/operations.js";
+import { faultOfId } from "./checkPush.js";
 import { checkWrite, type CheckedWrite } from "./checkWrite.js";
 import { coded } from "./refuse.js";
 import type { RegisteredCollection, Registry } from "./registration.js";
-import { writeRow } from "./rows.js";
-import { loadStates } from "./states.js";
+import { findRow, writeRow } from "./rows.js";
+import { loadStates, upkeepOf, type LoadedState } from "./states.js";
 import type { Writer } from "./types.js";
 
 type MutationCtx = GenericMutationCtx<GenericDataModel>;
 type Change = { readonly id: string; operationsOf(row: PlainRow | null): readonly Operation[] };
-type Written = {
+type Opened = {
+  readonly state: LoadedState;
+  readonly row: PlainRow | null;
+  readonly appRow: Awaited<ReturnType<typeof findRow>>;
+};
+type Written = Pick<Opened, "appRow" | "state"> & {
   readonly id: string;
   readonly check: CheckedWrite;
   readonly bytes: ArrayBuffer;
-  readonly deltaCount: number;
 };
 
 /** @see Writer */
@@ -42,7 +47,7 @@ export class CollectionWriter<C extends AnyCollection> implements Writer<C> {
   }
 
   async get(id: string): Promise<RowOf<C> | null> {
-    const [opened] = await this.#open([id]);
+    const [opened] = await this.#registry.writes.run(this.#ctx, () => this.#open([id]));
     return (opened?.row ?? null) as RowOf<C> | null;
   }
 
@@ -69,8 +74,8 @@ export class CollectionWriter<C extends AnyCollection> implements Writer<C> {
       throw coded("too_large", `insertMany takes ${limits.insertMany} rows at most, got ${rows.length}.`);
     const changes = rows.map((row) => {
       const { id } = row as { id: unknown };
-      if (typeof id !== "string" || id === "" || id.length > limits.idLength || id.includes("\0"))
-        throw coded("invalid_row", `A document id is a string of 1 to ${limits.idLength} characters.`);
+      const fault = typeof id === "string" ? faultOfId("document id", id) : "A row needs a string as id.";
+      if (typeof id !== "string" || fault !== null) throw coded("invalid_row", fault ?? "");
       const operationsOf = (existing: PlainRow | null) => {
         if (existing !== null)
           throw coded("exists", `Collection "${this.#definition.name}" has a document "${id}" already.`);
@@ -91,63 +96,94 @@ export class CollectionWriter<C extends AnyCollection> implements Writer<C> {
     throw coded("unknown_document", `Collection "${this.#definition.name}" has no document "${id}".`);
   }
 
+  /** Effects come last and outside of the queue: they may write documents themselves. */
   async #write(changes: readonly Change[]): Promise<void> {
+    const written = await this.#registry.writes.run(this.#ctx, () => this.#apply(changes));
+    await this.#notify(written);
+  }
+
+  async #apply(changes: readonly Change[]): Promise<Written[]> {
     const { component } = this.#registry;
     const collection = this.#definition.name;
     const author = await this.#ctx.runMutation(component.registry.serverAuthor, { collection });
     const opened = await this.#open(changes.map(({ id }) => id));
     const written: Written[] = [];
     for (const [index, { id, operationsOf }] of changes.entries()) {
-      const { blobs, row, deltaCount } = opened[index] as (typeof opened)[number];
-      const result = authorChange(this.#definition, id, blobs, author, operationsOf(row));
-      if (result !== null) written.push({ id, deltaCount, ...result });
+      const { state, row, appRow } = opened[index] as Opened;
+      const result = authorChange(this.#definition, id, state.blobs, author, operationsOf(row));
+      if (result !== null) written.push({ id, state, appRow, ...result });
     }
-    for (const { id, check } of written) {
-      const { table } = this.#collection;
-      if (table !== undefined) await writeRow(this.#ctx, this.#definition, table, id, check.change.after);
-    }
+    const bytes = written.reduce((sum, each) => sum + each.bytes.byteLength, 0);
+    if (bytes > limits.transactionBytes)
+      throw coded(
+        "too_large",
+        `A write has at most ${limits.transactionBytes} bytes, this one ${bytes}: insert fewer rows at once.`,
+      );
     await this.#append(written);
-    for (const { id, check } of written) {
-      const user = await this.#registry.user(this.#ctx);
-      await this.#collection.onWrite?.(this.#ctx, { user, id, source: "server", ...check.change });
-    }
+    return written;
   }
 
   async #append(written: readonly Written[]): Promise<void> {
+    const { table } = this.#collection;
     const { name: collection, schemaVersion } = this.#definition;
-    const keyOf = ({ id }: Written) => ({ collection, document: id });
-    const isDue = ({ deltaCount }: Written) => deltaCount + 1 >= limits.compactDeltas;
-    const isOverdue = ({ deltaCount }: Written) => deltaCount > limits.compactInPlaceDeltas;
     if (written.length === 0) return;
+    if (table !== undefined)
+      for (const { appRow, check } of written)
+        await writeRow(this.#ctx, this.#definition, table, appRow, check.change.after);
+    const keyOf = ({ id }: Written) => ({ collection, document: id });
     await this.#ctx.runMutation(this.#registry.component.append.append, {
-      deltas: written.map(({ id, check, bytes }) => ({
-        collection,
-        document: id,
-        scope: check.scope,
-        bytes,
+      deltas: written.map((each) => ({
+        ...keyOf(each),
+        scope: each.check.scope,
+        bytes: each.bytes,
         client: "",
         transactions: [],
         schemaVersion,
       })),
-      guarded: this.#collection.table === undefined ? written.map(keyOf) : [],
-      due: written.filter((each) => isDue(each) && !isOverdue(each)).map(keyOf),
-      overdue: written.filter(isOverdue).map(keyOf),
+      guarded: table === undefined ? written.map(keyOf) : [],
+      ...upkeepOf(
+        written.map((each) => ({ key: keyOf(each), state: each.state, bytes: each.bytes.byteLength })),
+      ),
     });
   }
 
-  /** States with what this very transaction has appended to them: a stale snapshot does not show that. */
-  async #open(ids: readonly string[]) {
+  async #notify(written: readonly Written[]): Promise<void> {
+    const { onWrite } = this.#collection;
+    if (onWrite === undefined) return;
+    const user = await this.#registry.user(this.#ctx);
+    for (const { id, check } of written)
+      await onWrite(this.#ctx, { user, id, source: "server", ...check.change });
+  }
+
+  /**
+   * States with what this very transaction has appended to them: a stale snapshot does not show that. What is read
+   * here decides what the app does next, so each document's row or guard becomes part of the read set.
+   */
+  async #open(ids: readonly string[]): Promise<Opened[]> {
     const { component } = this.#registry;
-    const documents = ids.map((id) => ({ collection: this.#definition.name, document: id }));
+    const { name: collection } = this.#definition;
+    const documents = ids.map((id) => ({ collection, document: id }));
     const states = await loadStates(this.#ctx, component, documents);
-    if (states.length < documents.length)
-      throw coded("too_large", `These documents hold more than ${limits.pushStateBytes} bytes together.`);
-    const own = await this.#ctx.runMutation(component.states.loadOwn, { documents });
-    return states.map(({ blobs, deltaCount }, index) => {
-      const all = [...blobs, ...(own[index] ?? []).map((blob) => new Uint8Array(blob))];
+    if (states.length < ids.length)
+      throw coded(
+        "too_large",
+        `These documents hold more than ${limits.pushStateBytes} bytes or ${limits.pushStateRows} deltas.`,
+      );
+    const { table } = this.#collection;
+    const hasGuards = table === undefined;
+    const appRows: Opened["appRow"][] = [];
+    for (const id of ids) appRows.push(table === undefined ? null : await findRow(this.#ctx, table, id));
+    const own = await this.#ctx.runMutation(component.states.loadOwn, { documents, hasGuards });
+    return states.map((state, index) => {
       const id = ids[index] as string;
-      const row = projectRow(this.#definition, id, readMain(openDocument(all)));
-      return { blobs: all, deltaCount, row };
+      if (state.isCut)
+        throw coded(
+          "too_large",
+          `Document "${id}" has too many changes that are not compacted yet. Try again in a moment.`,
+        );
+      const blobs = [...state.blobs, ...(own[index] ?? []).map((blob) => new Uint8Array(blob))];
+      const row = projectRow(this.#definition, id, readMain(openDocument(blobs)));
+      return { state: { ...state, blobs }, row, appRow: appRows[index] ?? null };
     });
   }
 }

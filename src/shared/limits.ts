@@ -17,15 +17,39 @@ export const limits = {
   pushReceipts: 1000,
   /** What one push may load to merge into: half of Convex's 16 MiB of reads, the rest is the app's. */
   pushStateBytes: 8 * MIB,
+  /** The same as rows: a quarter of the 32,000 that Convex reads a call, for they may be read twice. */
+  pushStateRows: 8000,
+  /** Yjs ids in one push, each looked up. A client has one, and another after each update that came to nothing. */
+  pushAuthors: 100,
+  /** Also how many epochs a push may tell. */
+  collections: 1000,
+  /** An update is one row, and one update of a document of 256 KiB is never honestly larger. */
+  updateBytes: 512 * KIB,
   insertMany: 500,
+  /** Ids in one `status` call, each looked up. */
+  statusTransactions: 1000,
+  /** Of Convex's 1 MiB a row; the rest is for the app's own fields in it. */
+  rowBytes: 768 * KIB,
+  /** Convex's own: 8,192 elements, 1,024 fields, 64 levels (less those around the value). */
+  arrayLength: 8192,
+  objectFields: 1024,
+  valueDepth: 60,
+  /** A refusal quotes what was sent, and is stored with the receipt. */
+  messageLength: 1000,
   /** A page is one Convex call: small enough to decode within a frame or two, large enough to be few. */
   pageEntries: 256,
   pageBytes: 1 * MIB,
-  /** From here a push asks for compaction; above `compactInPlace` it compacts before it appends. */
+  /** From here a push asks for compaction; above the second it compacts before it appends (see compaction.ts). */
   compactDeltas: 32,
+  compactBytes: 16 * KIB,
   compactInPlaceDeltas: 128,
-  /** A document is compacted in place before it has more deltas; twice that is read, so none is ever cut off. */
-  stateDeltas: 256,
+  compactInPlaceBytes: 1 * MIB,
+  /** Documents compacted in place by one push, those with most deltas: each is read once more. */
+  compactionsInPlace: 8,
+  /** Writes to one document in one mutation of the app's: each reads those before it. */
+  ownDeltas: 128,
+  /** What is read of a document: all it can have, as it is compacted in place long before. */
+  stateDeltas: 512,
   stateChunks: 8,
   /** Ids are index keys: Convex's keys are cheap while they are short. */
   idLength: 256,

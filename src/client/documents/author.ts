@@ -25,6 +25,9 @@ export function authorDocument(
   const isPresent = readMain(doc).existence === "present";
   const first = operations[0]?.type;
   if (first === undefined) return { type: "unchanged" };
+  // Deleted by others as well: what was wanted is so.
+  if (!isPresent && operations.every((operation) => operation.type === "delete"))
+    return { type: "unchanged" };
   if (first === "insert" && isPresent)
     return refused("exists", `A document with the id "${id}" was inserted elsewhere before this one.`);
   if (first !== "insert" && !isPresent)

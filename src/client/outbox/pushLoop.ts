@@ -132,6 +132,7 @@ export class PushLoop {
     this.#failures = 0;
     this.#mostGroups = limits.pushTransactions;
     onBlocked(null);
+    await journal.refresh(); // what was written meanwhile fails with what it stands on
     await journal.change(() => this.#decideAnswers(result.results));
     onPushed();
     const gaps = result.results.flatMap((outcome) => (outcome.status === "gap" ? outcome.ids : []));
@@ -191,6 +192,7 @@ export class PushLoop {
       return 0;
     }
     const { code, message } = fault.refusal;
+    await journal.refresh();
     await journal.change(() => {
       const steps = guilty.map((group) => rejectGroup(journal, group, { code, message }));
       return {

@@ -18,6 +18,8 @@ interface Data {
 /** A database in memory. Several {@link MemoryStorage}s on one are what several tabs are on IndexedDB. */
 export class MemoryDatabase {
   data: Data | null = null;
+  /** For tests: the next append is refused, as by a full disk. */
+  failNextAppend = false;
 }
 
 /** For Node and tests: the same contract as IndexedDB but for surviving the process. */
@@ -38,6 +40,10 @@ export class MemoryStorage implements Storage {
   }
 
   async append(transactions: readonly StoredTransaction[]): Promise<number[]> {
+    if (this.#database.failNextAppend) {
+      this.#database.failNextAppend = false;
+      throw new ReplicaError("storage_full", "The storage is full.");
+    }
     return this.#append(transactions);
   }
 

@@ -99,7 +99,7 @@ export class LocalTransaction implements Transaction {
   enter(phase: Phase | { readonly type: "discarded" }): void {
     if (!this.isUnfinished && phase.type !== "discarded") return;
     this.#phase = phase;
-    if (phase.type === "completed") this.#confirmed.resolve();
+    if (phase.type === "persisted_awaiting_sync" || phase.type === "completed") this.#confirmed.resolve();
     if (phase.type === "failed") this.#confirmed.reject(toReplicaError(phase.failure));
     if (phase.type === "discarded")
       this.#confirmed.reject(new ReplicaError("closed", `Transaction "${this.id}" was discarded.`));

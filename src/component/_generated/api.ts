@@ -13,6 +13,7 @@ import type * as chunks from "../chunks.js";
 import type * as committedTs from "../committedTs.js";
 import type * as compact from "../compact.js";
 import type * as epochs from "../epochs.js";
+import type * as guards from "../guards.js";
 import type * as receipts from "../receipts.js";
 import type * as registry from "../registry.js";
 import type * as states from "../states.js";
@@ -31,6 +32,7 @@ const fullApi: ApiFromModules<{
   committedTs: typeof committedTs;
   compact: typeof compact;
   epochs: typeof epochs;
+  guards: typeof guards;
   receipts: typeof receipts;
   registry: typeof registry;
   states: typeof states;

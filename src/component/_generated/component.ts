@@ -146,8 +146,11 @@ export type ComponentApi<Name extends string | undefined = string | undefined> =
           snapshotTs: bigint;
           states: Array<{
             blobs: Array<ArrayBuffer>;
+            deltaBytes: number;
             deltaRows: Array<string>;
+            isCut: boolean;
             scope: string | null;
+            snapshotBytes: number;
             snapshotRows: Array<string>;
             ts: bigint;
           }>;
@@ -157,7 +160,10 @@ export type ComponentApi<Name extends string | undefined = string | undefined> =
       loadOwn: FunctionReference<
         "mutation",
         "internal",
-        { documents: Array<{ collection: string; document: string }> },
+        {
+          documents: Array<{ collection: string; document: string }>;
+          hasGuards: boolean;
+        },
         Array<Array<ArrayBuffer>>,
         Name
       >;

@@ -1,0 +1,104 @@
+/// <reference types="vite/client" />
+// The real server functions over the real component in convex-test, with hooks that a test chooses, with Convex's
+// own limits on, and with a look into the component's tables.
+import workpool from "@convex-dev/workpool/test";
+import { convexTest } from "convex-test";
+import {
+  anyApi,
+  componentsGeneric,
+  defineSchema,
+  queryGeneric,
+  type DataModelFromSchemaDefinition,
+  type FunctionArgs,
+  type FunctionReference,
+} from "convex/server";
+import { v } from "convex/values";
+import type { ComponentApi } from "../component/_generated/component.js";
+import componentSchema from "../component/schema.js";
+import { refuse, replicaTable, Replicate, type CollectionHooks } from "../server/index.js";
+import type { ReplicaApi } from "../shared/replicaApi.js";
+import { notes, sites } from "./fieldApp.js";
+
+const schema = defineSchema({ sites: replicaTable(sites, { score: v.optional(v.number()) }) });
+export type ServerDataModel = DataModelFromSchemaDefinition<typeof schema>;
+export type ServerApp = ReturnType<typeof createServerApp>;
+export type SiteHooks = CollectionHooks<ServerDataModel, typeof sites>;
+
+const componentModules = import.meta.glob(["../component/**/*.ts", "!../component/**/*.test.ts"]);
+const component = componentsGeneric()["replicate"] as unknown as ComponentApi & {
+  tables: {
+    scheduled: FunctionReference<"query", "internal", Record<string, never>, number>;
+    all: FunctionReference<"query", "internal", Record<string, never>, Record<string, object[]>>;
+  };
+};
+
+/** How many functions the component has scheduled. */
+const countScheduled = queryGeneric({
+  args: {},
+  handler: async (ctx) => (await ctx.db.system.query("_scheduled_functions").take(1000)).length,
+});
+
+/** Every row of the component's tables, as tests look at them. */
+const allTables = queryGeneric({
+  args: {},
+  handler: async (ctx) => {
+    const tables: Record<string, object[]> = {};
+    for (const name of Object.keys(componentSchema.tables)) {
+      const rows = await ctx.db.query(name).take(5000);
+      tables[name] = rows.map(({ _creationTime, ...row }) => row);
+    }
+    return tables;
+  },
+});
+
+/** Scope `XX` may not be read, scope `LU` not be written, and no site be called "forbidden". */
+const defaultHooks: SiteHooks = {
+  read: (_ctx, { scope }) => scope !== "XX",
+  write: (_ctx, { scope, after }) => {
+    if (scope === "LU") throw refuse("Luxembourg is read-only.", { until: 2027 });
+    return after?.name !== "forbidden";
+  },
+};
+
+/** @param hooks - in place of the default ones; they get the app, to write with it */
+export function createServerApp(
+  hooks: (replicate: Replicate<ServerDataModel>) => Partial<SiteHooks> = () => ({}),
+) {
+  const replicate = new Replicate<ServerDataModel>(component, {
+    user: async (ctx) => (await ctx.auth.getUserIdentity())?.tokenIdentifier ?? null,
+  });
+  replicate.collection(sites, { table: "sites", ...defaultHooks, ...hooks(replicate) });
+  replicate.collection(notes, { read: () => true, write: () => true });
+  const functions = replicate.api();
+  const t = convexTest({
+    schema,
+    modules: { "./_generated/api.js": async () => ({}), "./replicate.ts": async () => functions },
+    transactionLimits: true,
+  });
+  t.registerComponent("replicate", componentSchema, {
+    ...componentModules,
+    "../component/tables.ts": async () => ({ all: allTables, scheduled: countScheduled }),
+  });
+  workpool.register(t as unknown as Parameters<typeof workpool.register>[0], "replicate/workpool");
+  const api = anyApi["replicate"] as unknown as ReplicaApi;
+  const rows = () =>
+    t.query(async (ctx) => {
+      const all = await ctx.db.query("sites").withIndex("by_replica_id").take(1000);
+      return all.map(({ _creationTime, ...row }) => row);
+    });
+  const tables = () => t.query((ctx) => ctx.runQuery(component.tables.all, {}));
+  return {
+    t,
+    api,
+    replicate,
+    component,
+    rows,
+    tables,
+    scheduled: () => t.query((ctx) => ctx.runQuery(component.tables.scheduled, {})),
+    pull: (args: FunctionArgs<ReplicaApi["pull"]>) => t.query(api.pull, args),
+    /** The app's rows and all of the component's, to compare before and after. */
+    everything: async (): Promise<Record<string, object[]>> => ({ rows: await rows(), ...(await tables()) }),
+    writer: <T>(work: (writer: ReturnType<typeof replicate.writer<typeof sites>>) => Promise<T>) =>
+      t.mutation((ctx) => work(replicate.writer(ctx, sites))),
+  };
+}
