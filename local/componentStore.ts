@@ -1,21 +1,26 @@
-import type { SchemaDefinition, GenericSchema } from "convex/server";
 import {
   tableOfId,
   type ExportedSchema,
+  type ExportedTable,
   type Module,
-  type QuerySource,
+  type Query,
   type Store,
 } from "./convexTestInternals.js";
 import type { Document, Write } from "./engine.js";
 import { checkDocument } from "./limits.js";
+import { OrderedIndex, type IndexQuery } from "./orderedIndex.js";
 import { activeCall } from "./recording.js";
 
 /** One mounted component's documents: a store of convex-test, made to note what is read and to check what is written. */
 export class ComponentStore {
   readonly #component: string;
   readonly #store: Store;
-  /** Committed documents by table: convex-test scans all there are, whatever the table. */
+  /** Committed documents by table and id. */
   readonly #tables = new Map<string, Map<string, Document>>();
+  /** By table and index, made when it is first asked for. */
+  readonly #indexes = new Map<string, Map<string, OrderedIndex>>();
+  /** The query that convex-test is looking documents up for. */
+  #query: Query | null = null;
 
   constructor(component: string, store: Store) {
     this.#component = component;
@@ -27,6 +32,7 @@ export class ComponentStore {
 
   set schema(schema: ExportedSchema | null) {
     this.#store._schema = schema;
+    this.#indexes.clear();
   }
 
   /** Throws away what ended queries left behind. */
@@ -49,6 +55,10 @@ export class ComponentStore {
       this.#tables.set(table, documents);
       if (after === null) documents.delete(id);
       else documents.set(id, after);
+      for (const index of this.#indexes.get(table)?.values() ?? []) {
+        if (before !== null) index.remove(before);
+        if (after !== null) index.add(after);
+      }
       return { component: this.#component, table, id, before, after };
     });
   }
@@ -77,19 +87,23 @@ export class ComponentStore {
       return get.call(store, table, id);
     };
     store.startQuery = (query) => {
-      this.#noteRange(query.source);
-      return startQuery.call(store, query);
+      return this.#asking(query, () => startQuery.call(store, query));
     };
     store.paginate = (page) => {
-      this.#noteRange(page.query.source);
-      return paginate.call(store, page);
+      return this.#asking(page.query, () => paginate.call(store, page));
     };
   }
 
-  #noteRange({ type, tableName, indexName, range }: QuerySource): void {
+  #asking<T>(query: Query, look: () => T): T {
+    const { type, tableName, indexName, range } = query.source;
     const table = tableName ?? indexName?.split(".")[0] ?? "";
-    const bounds = type === "IndexRange" ? (range ?? []) : [];
-    activeCall()?.reads.addRange(this.#component, table, bounds);
+    activeCall()?.reads.addRange(this.#component, table, type === "IndexRange" ? (range ?? []) : []);
+    this.#query = query;
+    try {
+      return look();
+    } finally {
+      this.#query = null;
+    }
   }
 
   #checkWrites(): void {
@@ -119,28 +133,70 @@ export class ComponentStore {
     }
   }
 
+  /** convex-test would hand over every document there is; it still looks at those it gets. */
   #iterate(table: string, callback: (document: Document) => void): void {
     const pending = new Map<string, Document | null>();
     for (const level of this.#store._writes) {
       for (const id of Object.keys(level)) if (tableOfId(id) === table) pending.set(id, level[id] ?? null);
     }
-    const committed = this.#tables.get(table) ?? new Map<string, Document>();
-    for (const [id, document] of committed) {
-      const shown = pending.has(id) ? pending.get(id) : document;
-      if (shown) callback(shown);
-    }
-    for (const [id, document] of pending) if (document && !committed.has(id)) callback(document);
+    for (const document of this.#candidates(table, pending.size))
+      if (!pending.has(document["_id"] as string)) callback(document);
+    for (const document of pending.values()) if (document !== null) callback(document);
   }
+
+  #candidates(table: string, pendingCount: number): Iterable<Document> {
+    const query = this.#query;
+    const documents = this.#tables.get(table) ?? new Map<string, Document>();
+    if (query === null || query.source.type === "Search") return documents.values();
+    const index = this.#indexOf(
+      table,
+      query.source.indexName?.split(".")[1] ?? "by_creation_time",
+      documents,
+    );
+    if (index === null) return documents.values(); // convex-test says that there is none
+    return index.find(toIndexQuery(query, pendingCount));
+  }
+
+  #indexOf(table: string, name: string, documents: ReadonlyMap<string, Document>): OrderedIndex | null {
+    const indexes = this.#indexes.get(table) ?? new Map<string, OrderedIndex>();
+    this.#indexes.set(table, indexes);
+    const made = indexes.get(name);
+    if (made !== undefined) return made;
+    const declared = this.#store._schema?.tables.get(table)?.indexes;
+    const fields =
+      systemIndexes[name] ?? declared?.find(({ indexDescriptor }) => indexDescriptor === name)?.fields;
+    if (fields === undefined) return null;
+    const index = new OrderedIndex(fields, documents.values());
+    indexes.set(name, index);
+    return index;
+  }
+}
+
+const systemIndexes: Readonly<Record<string, readonly string[]>> = {
+  by_creation_time: ["_creationTime"],
+  by_id: ["_id"],
+};
+
+/** Each document that the transaction has written may take the place of one that is committed. */
+function toIndexQuery({ source, operators }: Query, pendingCount: number): IndexQuery {
+  const [only] = operators;
+  const limit = operators.length === 1 && only !== undefined && "limit" in only ? only.limit : null;
+  return {
+    bounds: source.type === "IndexRange" ? (source.range ?? []) : [],
+    order: source.order ?? "asc",
+    most: limit === null ? null : limit + pendingCount,
+  };
 }
 
 /** A schema in the form in which convex-test keeps it. */
 export function exportSchema(schema: unknown): ExportedSchema | null {
   if (schema === null || schema === undefined) return null;
-  const { tables, schemaValidation } = schema as SchemaDefinition<GenericSchema, boolean> & {
+  const { tables, schemaValidation } = schema as {
+    tables: Record<string, { export(): ExportedTable }>;
     schemaValidation: boolean;
   };
-  const exported = Object.entries(tables as unknown as Record<string, { export(): unknown }>);
-  return { schemaValidation, tables: new Map(exported.map(([name, table]) => [name, table.export()])) };
+  const exported = Object.entries(tables).map(([name, table]) => [name, table.export()] as const);
+  return { schemaValidation, tables: new Map(exported) };
 }
 
 /** Looks a module up as convex-test asks for it. */

@@ -28,8 +28,8 @@ interface Scheduled {
 }
 
 /**
- * Runs functions in convex-test, one transaction at a time. Comfortable up to some 10,000 documents: convex-test
- * scans a whole table for each query.
+ * Runs functions in convex-test, one transaction at a time, over indexes of its own: tens of thousands of
+ * documents are comfortable. Data is in memory only.
  */
 export class ConvexTestEngine implements Engine {
   readonly #test: Test;

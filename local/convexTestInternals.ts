@@ -16,11 +16,21 @@ export interface QuerySource {
   readonly tableName?: string;
   readonly indexName?: string;
   readonly range?: readonly Bound[];
+  readonly order?: "asc" | "desc" | null;
+}
+
+export interface Query {
+  readonly source: QuerySource;
+  readonly operators: readonly ({ readonly limit: number } | { readonly filter: unknown })[];
+}
+
+export interface ExportedTable {
+  readonly indexes: readonly { readonly indexDescriptor: string; readonly fields: readonly string[] }[];
 }
 
 export interface ExportedSchema {
   readonly schemaValidation: boolean;
-  readonly tables: ReadonlyMap<string, unknown>;
+  readonly tables: ReadonlyMap<string, ExportedTable>;
 }
 
 export interface Store {
@@ -34,8 +44,9 @@ export interface Store {
   insert(table: string, value: Document): string;
   patch(table: string | undefined, id: string, value: Record<string, JSONValue>): void;
   replace(table: string | undefined, id: string, value: Record<string, JSONValue>): void;
-  startQuery(query: { readonly source: QuerySource }): number;
-  paginate(page: { readonly query: { readonly source: QuerySource } }): unknown;
+  startQuery(query: Query): number;
+  paginate(page: { readonly query: Query }): unknown;
+  /** Hands all documents of a table that a query may find to `callback`, which looks at each. */
   _iterateDocs(table: string, callback: (document: Document) => void): void;
   /** Uses nothing of `this` but `_schema`. */
   _validate(this: { _schema: ExportedSchema | null }, table: string, document: Document): void;

@@ -32,7 +32,7 @@ export class ReadSet {
     const range = bounds.map(({ type, fieldPath, value }) => ({
       isMet: comparisons[type],
       path: fieldPath.split("."),
-      value: isUndefined(value) ? undefined : (jsonToConvex(value) as Value),
+      value: valueOf(value),
     }));
     const ranges = this.#ranges.get(key);
     if (range.length === 0 || ranges === undefined) this.#ranges.set(key, [range]);
@@ -59,7 +59,7 @@ function isIn(range: Range, document: Document | null): boolean {
   return range.every(({ isMet, path, value }) => isMet(compareValues(fieldOf(document, path), value)));
 }
 
-function fieldOf(document: Document, path: readonly string[]): Value | undefined {
+export function fieldOf(document: Document, path: readonly string[]): Value | undefined {
   return path.reduce<unknown>(
     (value, name) =>
       typeof value === "object" && value !== null ? (value as Record<string, unknown>)[name] : undefined,
@@ -67,7 +67,8 @@ function fieldOf(document: Document, path: readonly string[]): Value | undefined
   ) as Value | undefined;
 }
 
-/** How a query writes a bound on a field that is not there. */
-function isUndefined(value: JSONValue): boolean {
-  return typeof value === "object" && value !== null && "$undefined" in value;
+/** A bound's value; a bound on a field that is not there has its own word for that. */
+export function valueOf(value: JSONValue): Value | undefined {
+  if (typeof value === "object" && value !== null && "$undefined" in value) return undefined;
+  return jsonToConvex(value);
 }

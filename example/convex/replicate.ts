@@ -7,7 +7,8 @@ import { sites } from "./collections.js";
 const closedCountry = "LU";
 
 export const replicate = new Replicate<DataModel>(components.replicate, {
-  user: () => null, // everybody is anonymous here; an app with accounts asks ctx.auth
+  // Fieldbook has no accounts: everybody is null. With an auth provider set up, this is who is signed in.
+  user: async (ctx) => (await ctx.auth.getUserIdentity())?.tokenIdentifier ?? null,
 });
 
 replicate.collection(sites, {

@@ -1,0 +1,117 @@
+// `npm run check:package`: packs the package and uses the tarball in an empty project, as an app would: publint and
+// are-the-types-wrong look at it, every entry point is loaded, and an app that mounts the component is pushed.
+import { execFileSync } from "node:child_process";
+import fs from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import { deploy } from "../local/deploy.js";
+import { startBackend } from "../local/server.js";
+
+const { name, exports, devDependencies } = JSON.parse(fs.readFileSync("package.json", "utf8")) as {
+  name: string;
+  exports: Record<string, string | { default: string }>;
+  devDependencies: Record<string, string>;
+};
+const folder = fs.mkdtempSync(path.join(os.tmpdir(), "package-"));
+const run = (command: string, args: readonly string[], cwd = folder) =>
+  execFileSync(command, args, { cwd, stdio: "inherit" });
+const write = (file: string, text: string) => {
+  fs.mkdirSync(path.dirname(path.join(folder, file)), { recursive: true });
+  fs.writeFileSync(path.join(folder, file), text);
+};
+
+const entries = Object.entries(exports);
+/** Published as TypeScript source: only a bundler or a test runner can load them. */
+const sourceEntries = entries.filter(([, target]) => typeof target === "string").map(([entry]) => entry);
+/** Works in Convex's bundler only; the app that is pushed mounts it. */
+const definitionEntries = entries.map(([entry]) => entry).filter((entry) => entry.includes("convex.config"));
+const nodeEntries = entries
+  .map(([entry]) => entry)
+  .filter((entry) => !sourceEntries.includes(entry) && !definitionEntries.includes(entry));
+const specifierOf = (entry: string) => name + entry.slice(1);
+
+/** An app with one collection, mounted through `definition`. */
+function writeApp(definition: string): void {
+  write("convex/convex.config.ts", appConfig(definition));
+  write(
+    "convex/collections.ts",
+    `import { defineCollection } from "${name}/collections";
+     import { v } from "convex/values";
+     export const notes = defineCollection("notes", { fields: { text: v.string() } });`,
+  );
+  write(
+    "convex/schema.ts",
+    `import { defineSchema } from "convex/server";
+     import { replicaTable } from "${name}";
+     import { notes } from "./collections";
+     export default defineSchema({ notes: replicaTable(notes) });`,
+  );
+  write(
+    "convex/replicate.ts",
+    `import { componentsGeneric } from "convex/server";
+     import { Replicate } from "${name}";
+     import type { ComponentApi } from "${name}/_generated/component";
+     import { notes } from "./collections";
+     const replicate = new Replicate(componentsGeneric().replicate as unknown as ComponentApi, { user: () => null });
+     replicate.collection(notes, { read: () => true, write: () => true });
+     export const { push, pull, status } = replicate.api();`,
+  );
+}
+
+function appConfig(definition: string): string {
+  return `import { defineApp } from "convex/server";
+    import replicate from "${definition}";
+    const app = defineApp();
+    app.use(replicate);
+    export default app;`;
+}
+
+async function pushApp(): Promise<void> {
+  const backend = await startBackend();
+  try {
+    for (const entry of definitionEntries) {
+      writeApp(specifierOf(entry));
+      await deploy(backend.url, { cwd: folder });
+      const cursor = { ts: 0n, document: "" };
+      await backend.run("query", "replicate:pull", { collection: "notes", scope: "", cursor });
+      console.log(`mounted ${specifierOf(entry)}`);
+    }
+  } finally {
+    await backend.close();
+  }
+}
+
+try {
+  run("npm", ["pack", "--silent", "--pack-destination", folder], process.cwd());
+  const tarball = fs.readdirSync(folder).find((file) => file.endsWith(".tgz")) ?? "";
+  run("npx", ["publint", "--strict", path.join(folder, tarball)], process.cwd());
+  const ignored = ["--profile", "esm-only", "--exclude-entrypoints", ...sourceEntries];
+  run("npx", ["attw", path.join(folder, tarball), "--format", "ascii", ...ignored], process.cwd());
+
+  write("package.json", '{"type":"module","private":true,"dependencies":{"convex":"*"}}');
+  const tools = ["convex", "yjs", "convex-test", "vitest", "@edge-runtime/vm", "typescript"];
+  const versions = tools.map((tool) => `${tool}@${devDependencies[tool]}`);
+  run("npm", ["install", "--silent", "--no-audit", "--no-fund", `./${tarball}`, ...versions]);
+
+  const imports = nodeEntries.map(
+    (entry) => `await import("${specifierOf(entry)}"); console.log("imported ${specifierOf(entry)}");`,
+  );
+  write("load.mjs", imports.join("\n"));
+  run(process.execPath, ["load.mjs"]);
+
+  const tests = sourceEntries.map(
+    (entry) => `test("${entry}", async () => void (await import("${specifierOf(entry)}")));`,
+  );
+  write("load.test.ts", `import { test } from "vitest";\n${tests.join("\n")}`);
+  const inline = JSON.stringify([name, "convex-test", /@convex-dev/.source]);
+  write(
+    "vitest.config.mjs",
+    `export default { test: { environment: "edge-runtime", server: { deps: { inline: ${inline} } } } };`,
+  );
+  run("npx", ["vitest", "run"]);
+
+  await pushApp();
+  console.log(`package: ${entries.length} entry points used from the packed tarball`);
+} finally {
+  fs.rmSync(folder, { recursive: true, force: true });
+}
