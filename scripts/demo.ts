@@ -12,8 +12,6 @@ const firstPort = 3210;
 const site = "example/dist";
 /** As many as `seed:insert` takes. */
 const chunkSize = 500;
-/** The local engine looks through all it holds for each document: 2,000 take seconds, Germany's 7,244 two minutes. */
-const mostSites = process.argv.includes("--all") ? Infinity : 2_000;
 const seeded = [
   { country: "DE", name: "Germany" },
   { country: "LU", name: "Luxembourg" },
@@ -70,16 +68,13 @@ async function freePort(port: number): Promise<number> {
 }
 
 async function seed(on: Backend, country: string, name: string): Promise<void> {
-  const all = demoSites(country);
-  const rows = all.slice(0, mostSites);
-  const rest =
-    rows.length < all.length ? ` (the largest of ${all.length.toLocaleString("en")}; --all takes all)` : "";
+  const rows = demoSites(country);
   for (let done = 0; done < rows.length;) {
     const chunk = rows.slice(done, done + chunkSize);
     await on.run("mutation", "seed:insert", { rows: chunk });
     done += chunk.length;
     const isLast = done === rows.length;
-    const line = `${name}: ${done.toLocaleString("en")} of ${rows.length.toLocaleString("en")} sites${rest}`;
+    const line = `${name}: ${done.toLocaleString("en")} of ${rows.length.toLocaleString("en")} sites`;
     if (process.stdout.isTTY) process.stdout.write(`\r${line}`);
     if (isLast) console.log(process.stdout.isTTY ? "" : line);
   }
