@@ -106,7 +106,9 @@ export interface Subscription {
 }
 
 export type SubscribeArgs<C extends AnyCollection> =
-  ScopedOf<C> extends true ? [options: { scopes: readonly string[] }] : [options?: Record<never, never>];
+  ScopedOf<C> extends true
+    ? [options: { scopes: readonly string[] }]
+    : [options?: { readonly scopes?: never }];
 
 export interface ScopeStatus {
   readonly collection: string;
