@@ -54,7 +54,8 @@ function tabsOf(
   database: string,
   isShared: boolean,
 ): { election: LeaderElection; channel: TabChannel<TabMessage> } {
-  const hasTabs = isShared && "locks" in navigator && "indexedDB" in globalThis;
+  const hasLocks = typeof navigator !== "undefined" && "locks" in navigator;
+  const hasTabs = isShared && hasLocks && "indexedDB" in globalThis;
   if (!hasTabs) return { election: soleElection, channel: soleChannel };
   return { election: new WebLockElection(database), channel: new BroadcastTabChannel<TabMessage>(database) };
 }

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { createReplica } from "./createReplica.js";
 import { createFieldApp, notes, sites, type FieldApp } from "../testing/fieldApp.js";
 import { ManualClock, until } from "../testing/manualClock.js";
 import { SimulatedNetwork } from "../testing/simulatedNetwork.js";
@@ -396,6 +397,26 @@ describe("mistakes are told with their code, and change nothing", () => {
     await a.replica.clear({ discardPending: true });
     expect(() => a.replica.transact(() => {})).toThrow(expect.objectContaining({ code: "closed" }));
     expect(a.profile.database.data).toBeNull();
+  });
+});
+
+describe("createReplica", () => {
+  test("works in Node as it is: data in memory, and this is the only tab", async () => {
+    const client = network.connect(app.t);
+    const replica = createReplica({ client, api: app.api, collections: [sites], name: "n", user: null });
+    replica.subscribe(sites, { scopes: ["DE"] });
+    replica.collection(sites).insert(berlin);
+    await replica.flush();
+    expect(await serverRow("x")).toMatchObject(berlin);
+    expect(replica.status.get()).toMatchObject({ leader: true, pending: 0, connection: "connected" });
+    await replica.close();
+  });
+
+  test("refuses two collections of one name", () => {
+    const client = network.connect(app.t);
+    const make = () =>
+      createReplica({ client, api: app.api, collections: [sites, sites], name: "n", user: null });
+    expect(make).toThrow(/same name: sites, sites/);
   });
 });
 

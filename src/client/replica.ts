@@ -102,7 +102,7 @@ export class LocalReplica implements Replica {
     this.#collections = new Map(collections.map((each) => [each.name, this.#createCollection(each)]));
     for (const [name, view] of this.#view.collections)
       view.changed.on((ids) => this.#emitters.documentsChanged.emit({ collection: name, ids }));
-    this.#view.transactionChanged.on((transaction) => this.#onTransaction(transaction));
+    this.#view.transactionsChanged.on((changed) => this.#onTransactions(changed));
     this.#leadership = this.#createLeadership();
     this.#statusBoard = new StatusBoard(() => ({
       leaderStatus: this.#leaderStatus,
@@ -176,7 +176,7 @@ export class LocalReplica implements Replica {
   async flush(): Promise<void> {
     await this.#appender.idle();
     const unfinished = this.#view.transactions().filter((transaction) => transaction.isUnfinished);
-    await Promise.all(unfinished.map((transaction) => transaction.confirmed.catch(() => {})));
+    await Promise.all(unfinished.map((transaction) => transaction.finished));
   }
 
   async close(): Promise<void> {
@@ -352,9 +352,9 @@ export class LocalReplica implements Replica {
     removed().catch((error: unknown) => this.#reportError(asError(error), false));
   }
 
-  #onTransaction(transaction: LocalTransaction): void {
+  #onTransactions(changed: readonly LocalTransaction[]): void {
     this.#transactionsChanged.emit();
-    this.#emitters.transaction.emit(transaction);
+    for (const transaction of changed) this.#emitters.transaction.emit(transaction);
     this.#refreshStatus();
   }
 

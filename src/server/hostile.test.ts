@@ -3,8 +3,8 @@ import * as Y from "yjs";
 import { blobFormat, packBlob } from "../shared/blob.js";
 import { encodeSnapshot, openDocument } from "../shared/document.js";
 import { limits } from "../shared/limits.js";
-import type { PushArgs, PushOperation } from "../shared/wire.js";
-import { PushDevice, refusalOf } from "../testing/pushDevice.js";
+import type { PushOperation } from "../shared/wire.js";
+import { PushDevice } from "../testing/pushDevice.js";
 import { createServerApp, type ServerApp } from "../testing/serverApp.js";
 
 let app: ServerApp;
@@ -31,6 +31,8 @@ function forge(write: (root: Y.Map<unknown>) => void, author = 11, document = "x
     bytes: packBlob(blobFormat.v1, update).buffer,
   };
 }
+const many = <T>(length: number, make: (index: number) => T) =>
+  Array.from({ length }, (_, index) => make(index));
 let made = 0;
 const honest = () => device.set("x", "name", `B${made++}`);
 const cut = (operation: PushOperation, bytes: number) => ({
@@ -46,6 +48,17 @@ function forgeHistory(values: readonly string[]): PushOperation {
   for (const value of values) doc.getMap("r").set("name", value);
   const bytes = packBlob(blobFormat.v1, Y.encodeStateAsUpdate(doc, base)).buffer;
   return { collection: "sites", document: "x", part: "", schemaVersion: 1, bytes };
+}
+/** The name as an array in an array …, put together from bytes: Yjs cannot write what it can hardly read. */
+function forgeNested(depth: number): PushOperation {
+  const operation = forge((root) => root.set("name", [["end"]]));
+  const bytes = [...new Uint8Array(operation.bytes)];
+  const array = [117, 1];
+  const at = bytes.findIndex((_, index) =>
+    [...array, ...array].every((byte, n) => bytes[index + n] === byte),
+  );
+  bytes.splice(at, 0, ...Array.from({ length: depth - 2 }, () => array).flat());
+  return { ...operation, bytes: new Uint8Array(bytes).buffer };
 }
 function nested(depth: number): unknown {
   let value: unknown = "end";
@@ -169,115 +182,11 @@ test.each(gaps)("I-16: %s is a gap and changes nothing", async (_name, make) => 
   expect(await app.everything()).toEqual(before);
 });
 
-const many = <T>(length: number, make: (index: number) => T) =>
-  Array.from({ length }, (_, index) => make(index));
-const inserts = (count: number) => many(count, (index) => device.insert(`m${made++}-${index}`));
-const pushes: [string, string, () => PushArgs][] = [
-  ["10,000 operations", "too_large", () => device.toArgs([device.transaction(many(10_000, honest))])],
-  ["501 operations", "too_large", () => device.toArgs(many(5, () => device.transaction(inserts(101))))],
-  ["129 operations in a transaction", "too_large", () => device.toArgs([device.transaction(inserts(129))])],
-  [
-    "101 transactions",
-    "too_large",
-    () => device.toArgs(inserts(101).map((each) => device.transaction([each]))),
-  ],
-  [
-    "1,001 local transactions",
-    "too_large",
-    () =>
-      device.toArgs([
-        device.transaction(
-          [honest()],
-          many(1001, (index) => `t${index}`),
-        ),
-      ]),
-  ],
-  [
-    "more than 1 MiB in two transactions",
-    "too_large",
-    () =>
-      device.toArgs(
-        ["x", "y"].map((id) =>
-          device.transaction([{ ...honest(), document: id, bytes: new ArrayBuffer(600_000) }]),
-        ),
-      ),
-  ],
-  [
-    "more than 4 MiB in one transaction",
-    "too_large",
-    () => device.toArgs([device.transaction([{ ...honest(), bytes: new ArrayBuffer(5_000_000) }])]),
-  ],
-  [
-    "1,001 epochs",
-    "too_large",
-    () => device.toArgs([], { epochs: Object.fromEntries(many(1001, (index) => [`c${index}`, "0"])) }),
-  ],
-  [
-    "101 authors",
-    "too_large",
-    () =>
-      device.toArgs([device.transaction(many(101, (n) => new PushDevice(app, 1000 + n).insert(`m${n}`)))]),
-  ],
-  [
-    "two updates of one document",
-    "invalid_update",
-    () => device.toArgs([device.transaction([honest(), honest()])]),
-  ],
-  [
-    "two updates of one document in two transactions",
-    "invalid_update",
-    () => device.toArgs([device.transaction([honest()]), device.transaction([honest()])]),
-  ],
-  [
-    "one transaction id twice",
-    "invalid_update",
-    () => device.toArgs(inserts(2).map((each) => device.transaction([each], ["t"]))),
-  ],
-  [
-    "a transaction without an id",
-    "invalid_update",
-    () => device.toArgs([device.transaction([honest()], [])]),
-  ],
-  ["an oversized client id", "invalid_update", () => device.toArgs([], { client: "c".repeat(257) })],
-  ["a client id with NUL", "invalid_update", () => device.toArgs([], { client: "\0server 0 sites" })],
-  ["an empty client id", "invalid_update", () => device.toArgs([], { client: "" })],
-  [
-    "an oversized transaction id",
-    "invalid_update",
-    () => device.toArgs([device.transaction([honest()], ["t".repeat(257)])]),
-  ],
-  ...["d".repeat(257), "", "a\0b", "\uffff", "\ud800"].map((document): [string, string, () => PushArgs] => [
-    `the document id ${JSON.stringify(document.slice(0, 9))}`,
-    "invalid_update",
-    () => device.toArgs([device.transaction([{ ...honest(), document }])]),
-  ]),
-  [
-    "a sequence that is no count",
-    "invalid_update",
-    () => device.toArgs([{ ...device.transaction([honest()]), sequence: NaN }]),
-  ],
-  ["a settledBelow that is no count", "invalid_update", () => device.toArgs([], { settledBelow: -1 })],
-];
-test.each(pushes)(
-  "I-16: a push with %s is refused whole as %s, and changes nothing",
-  async (_name, code, make) => {
-    const args = make();
-    const before = await app.everything();
-    expect(await refusalOf(app.t.mutation(app.api.push, args))).toMatchObject({ code, message: /.{10}/ });
-    expect(await app.everything()).toEqual(before);
-  },
-);
-
-test("I-16: values of any depth are refused with a code, also those that overflow the stack when they are read", async () => {
-  for (let depth = 500; depth < 12_000; depth += 500) {
-    const operation = forge((root) => root.set("name", nested(depth)));
-    expect(await device.send(operation)).toMatchObject([{ status: "rejected" }]);
+test("I-16: values of any depth are refused with a code, also those too deep for the stack", async () => {
+  for (let depth = 500; depth < 12_000; depth += 250) {
+    const [result] = await device.send(forgeNested(depth));
+    expect(result).toMatchObject({ status: "rejected", code: expect.stringContaining("invalid_") });
   }
-});
-
-test("I-16: a limit that is broken is named, with the value", async () => {
-  const { message } = await refusalOf(device.send(...inserts(101)));
-  expect(message).toBe("There may be 100 transactions in a push at most; these are 101.");
 });
 
 test("I-16: flipped bits are answered with an outcome, and whatever is applied is a valid row", async () => {
@@ -296,10 +205,4 @@ test("I-16: flipped bits are answered with an outcome, and whatever is applied i
     expect(["applied", "gap", "rejected"]).toContain(result!.status);
     expect(await app.rows()).toMatchObject([{ id: "x", country: "DE" }]);
   }
-});
-
-test("I-16: status answers at most 1,000 ids a call", async () => {
-  const transactions = many(1001, (index) => `t${index}`);
-  const call = app.t.query(app.api.status, { client: "client11", transactions });
-  expect(await refusalOf(call)).toMatchObject({ code: "too_large" });
 });

@@ -20,6 +20,7 @@ export class LocalTransaction implements Transaction {
   readonly #changed = new Emitter();
   readonly #durable = createDeferred();
   readonly #confirmed = createDeferred();
+  readonly #finished = createDeferred();
   /** `collection\0id` of the documents whose confirmed row contains its operations. */
   readonly #covered = new Set<string>();
   #sequence: number | null = null;
@@ -76,6 +77,11 @@ export class LocalTransaction implements Transaction {
     return this.#confirmed.promise;
   }
 
+  /** Resolves once it is completed, failed or discarded. */
+  get finished(): Promise<void> {
+    return this.#finished.promise;
+  }
+
   /** Whether its operations on the document are part of what is shown beside the confirmed row. */
   isOverlaid(documentKey: string): boolean {
     return this.isUnfinished && !this.#covered.has(documentKey);
@@ -103,6 +109,7 @@ export class LocalTransaction implements Transaction {
     if (phase.type === "failed") this.#confirmed.reject(toReplicaError(phase.failure));
     if (phase.type === "discarded")
       this.#confirmed.reject(new ReplicaError("closed", `Transaction "${this.id}" was discarded.`));
+    if (!this.isUnfinished) this.#finished.resolve();
     this.#changed.emit();
   }
 

@@ -23,8 +23,8 @@ const mostRemembered = 10_000;
  */
 export class View implements TransactionHost {
   readonly collections: ReadonlyMap<string, CollectionView>;
-  /** A transaction came, changed its state or went. */
-  readonly transactionChanged = new Emitter<LocalTransaction>();
+  /** Transactions came, changed their state or went. */
+  readonly transactionsChanged = new Emitter<readonly LocalTransaction[]>();
   readonly #decisions: FailureDecisions;
   readonly #transactions = new Map<string, LocalTransaction>();
   readonly #byDocument = new Map<string, LocalTransaction[]>();
@@ -215,7 +215,7 @@ export class View implements TransactionHost {
       for (const id of ids) view?.recompute(id);
     }
     for (const [name, ids] of dirty) this.collections.get(name)?.changed.emit(ids);
-    for (const transaction of transactions) this.transactionChanged.emit(transaction);
+    if (transactions.length > 0) this.transactionsChanged.emit(transactions);
   }
 }
 
