@@ -188,6 +188,7 @@ export class Leader {
       stored: this.#journal.scope(collection, scope),
       storePage: (page, position, isFirstLoad) => this.#storePage(page, position, isFirstLoad),
       forget: () => this.forgetScope({ collection, scope }),
+      onRead: () => this.#noteSync(),
       onChange: () => this.#onReaderChange(),
       onError: (error) => this.#report(error),
     });
@@ -217,7 +218,6 @@ export class Leader {
         publication: this.#hold(publication, position, page.done || isFirstLoad),
       };
     });
-    this.#noteSync();
   }
 
   /** A catch-up is shown whole, at its last page: half of a commit is never seen (I-6). A first load as it comes. */

@@ -449,8 +449,9 @@ describe("subscriptions", () => {
     a.client.die();
     await a.replica.close();
     const before = network.calls.queries;
-    await openReader("DE", a.profile);
+    const again = await openReader("DE", a.profile);
     expect(network.calls.queries - before).toBe(1);
+    expect(again.replica.status.get().lastSyncAt).toBe(clock.now());
   });
 
   test("a document kept of a scope that is read no more keeps what is written to it", async () => {

@@ -18,6 +18,8 @@ export interface ScopeReaderOptions {
   storePage(page: Page, position: StoredScope, isFirstLoad: boolean): Promise<void>;
   /** The user may not read this scope, now or any more. */
   forget(): Promise<void>;
+  /** The server has answered, and what it sent is stored. */
+  onRead(): void;
   onChange(): void;
   onError(error: unknown): void;
 }
@@ -154,6 +156,7 @@ export class ScopeReader {
     if (isMoved) await this.#options.storePage(result, position, isFirstLoad);
     if (this.#isStopped) return;
     this.#failures = 0;
+    this.#options.onRead();
     const isElsewhere = !isSamePosition(this.#position, position);
     this.#position = position;
     this.#setState(result.done ? "live" : this.#readingState());
