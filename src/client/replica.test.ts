@@ -25,8 +25,12 @@ beforeEach(() => {
 
 afterEach(() => expect(errors).toHaveLength(expectedErrors));
 
-function openDevice(profile = new TestProfile(), hasTabs = false) {
-  const client = network.connect(app.t);
+function openDevice(
+  profile = new TestProfile(),
+  hasTabs = false,
+  functions: Parameters<typeof network.connect>[0] = app.t,
+) {
+  const client = network.connect(functions);
   const collections = [sites, notes] as const;
   const replica = openTestReplica({ api: app.api, client, collections, clock, randomness, profile, hasTabs });
   replica.events.on("error", ({ error }) => errors.push(error));
@@ -252,6 +256,73 @@ describe("refusals", () => {
     await waitUntil(() => subscription.state === "denied");
     a.col.update("x", (draft) => draft.visits.increment());
     await settled(a);
+  });
+});
+
+describe("pushes that fail as a whole", () => {
+  beforeEach(() => seed(berlin));
+
+  test("an unknown error is told, and the same push is tried again after a while", async () => {
+    const a = await openReader();
+    a.client.failNextMutation(new Error("Server Error"));
+    const start = clock.now();
+    const write = a.col.update("x", (draft) => draft.visits.increment());
+    await waitUntil(() => write.state === "completed");
+    expect(clock.now()).toBeGreaterThan(start + 50);
+    expect((await serverRow("x"))?.visits).toBe(1);
+    expectedErrors = 1;
+  });
+
+  test("a push refused whole is halved until the one that is to blame stands alone", async () => {
+    await seed(...["p", "q", "r"].map((id) => ({ id, name: id, country: "DE" })));
+    const a = await openReader();
+    const refusal = () => Object.assign(new Error(), { data: { code: "too_large", message: "too large" } });
+    for (let n = 0; n < 3; n++) a.client.failNextMutation(refusal());
+    const writes = ["x", "p", "q", "r"].map((id) => a.col.update(id, (draft) => draft.visits.increment()));
+    await waitUntil(() => a.replica.status.get().pending === 0);
+    expect(writes.map(({ state }) => state)).toEqual(["failed", "completed", "completed", "completed"]);
+    expect(writes[0]?.error?.code).toBe("too_large");
+  });
+
+  test("without the identity it belongs to a push waits; with it back it goes on", async () => {
+    const ada = app.t.withIdentity({ subject: "ada", issuer: "test" });
+    const profile = new TestProfile();
+    const a = openDevice(profile, false, ada);
+    a.replica.subscribe(sites, { scopes: ["DE"] });
+    await waitUntil(() => a.col.has("x"));
+    a.col.update("x", (draft) => draft.visits.increment());
+    await settled(a);
+    await a.replica.close();
+    const signedOut = openDevice(profile);
+    await signedOut.replica.ready;
+    signedOut.col.update("x", (draft) => draft.visits.increment());
+    await waitUntil(() => signedOut.replica.status.get().blocked !== null);
+    expect(signedOut.replica.status.get()).toMatchObject({
+      pending: 1,
+      failed: 0,
+      blocked: { code: "denied" },
+    });
+    await signedOut.replica.close();
+    const back = openDevice(profile, false, ada);
+    await back.replica.ready;
+    await settled(back);
+    expect((await serverRow("x"))?.visits).toBe(2);
+    expect(back.replica.status.get().blocked).toBeNull();
+  });
+
+  test("a database that belongs to another user never pushes as this one, and loses nothing", async () => {
+    const profile = new TestProfile();
+    const a = openDevice(profile, false, app.t.withIdentity({ subject: "ada", issuer: "test" }));
+    const first = a.col.insert({ ...berlin, id: "y" });
+    await waitUntil(() => !["pending", "persisting"].includes(first.state));
+    await a.replica.close();
+    const b = openDevice(profile, false, app.t.withIdentity({ subject: "bob", issuer: "test" }));
+    await b.replica.ready;
+    b.col.insert({ ...berlin, id: "z" });
+    await waitUntil(() => b.replica.status.get().blocked !== null);
+    expect(b.replica.status.get()).toMatchObject({ pending: 1, blocked: { code: "client_taken" } });
+    expect(b.col.has("z")).toBe(true);
+    expect((await app.rows()).map((row) => row.id).sort()).toEqual(["x", "y"]);
   });
 });
 

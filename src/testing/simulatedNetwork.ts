@@ -72,6 +72,7 @@ export class SimulatedClient implements ConvexClientShape {
   #loseAnswers = 0;
   #loseRequests = 0;
   #isHeld = false;
+  readonly #failures: Error[] = [];
 
   constructor(functions: Functions, network: SimulatedNetwork) {
     this.#functions = functions;
@@ -147,6 +148,11 @@ export class SimulatedClient implements ConvexClientShape {
     this.#loseAnswers++;
   }
 
+  /** The next mutation fails before it takes effect, as by an error of the server's. */
+  failNextMutation(error: Error): void {
+    this.#failures.push(error);
+  }
+
   /** The connection is cut before the next mutation arrives. */
   loseNextRequest(): void {
     this.#loseRequests++;
@@ -168,6 +174,8 @@ export class SimulatedClient implements ConvexClientShape {
       await this.#connected();
       await this.refresh(); // queries go before mutations on a new socket
     }
+    const failure = this.#failures.shift();
+    if (failure !== undefined) throw failure;
     // Arguments and results cross a wire: nobody may keep an object of the other side.
     const result = await this.#network.run("mutations", () =>
       this.#functions.mutation(mutation, structuredClone(args)),
