@@ -29,9 +29,12 @@ export function mergeDocument<U extends ClockRange>(
   blobs: readonly Uint8Array[],
   updates: readonly U[],
 ): MergedDocument<U> {
-  const doc = openDocument(base === undefined ? blobs : [base, ...blobs]);
+  const all = base === undefined ? blobs : [base, ...blobs];
+  const doc = openDocument(all);
+  const [only, ...others] = all;
   return {
-    base: encodeSnapshot(doc),
+    // A first load brings most documents as one blob: to encode it again would take as long as to read it.
+    base: only !== undefined && others.length === 0 ? only : encodeSnapshot(doc),
     row: projectRow(definition, id, readMain(doc)),
     // Every authored update adds a struct, so the state vector tells exactly whether a state contains it.
     covered: updates.filter((update) => clockOf(doc, update.author) >= update.to),

@@ -25,7 +25,7 @@ export interface StoredDocument {
   readonly scope: string;
   /** The projection of `base`; null: deleted. */
   readonly row: PlainRow | null;
-  /** A snapshot blob. */
+  /** Its whole state, as one blob. */
   readonly base: Uint8Array;
 }
 
