@@ -11,40 +11,44 @@ const ids = ["a", "b", "c"] as const;
 /** So that a transaction over all of them comes back in two pieces. */
 const countryOf = (id: string) => (id === "c" ? "FR" : "DE");
 
-/** Three devices, each with its own database, that outlives its replica. */
+/** Three tabs, each on the profile that `profileOf` names for it; a profile's database outlives its tabs. */
 class Devices {
   readonly network = new SimulatedNetwork();
   readonly clock = new ManualClock();
   readonly #app: FieldApp;
   readonly #randomness;
   readonly #profiles = [0, 1, 2].map(() => new TestProfile());
+  readonly #profileOf: readonly number[];
   readonly all;
 
-  constructor(app: FieldApp, seed: number) {
+  constructor(app: FieldApp, seed: number, profileOf: readonly number[] = [0, 1, 2]) {
     this.#app = app;
     this.#randomness = seededRandomness(seed);
-    this.all = this.#profiles.map((profile) => this.#open(profile));
+    this.#profileOf = profileOf;
+    this.all = profileOf.map((profile) => this.#open(this.#profiles[profile]!));
   }
 
-  /** The process ends, and another one opens the same database. */
+  /** The tab is killed, and another one opens the same database. */
   async crash(index: number): Promise<void> {
-    const { client, replica } = this.all[index]!;
+    const { client, tab } = this.all[index]!;
     client.die();
-    await replica.close();
-    this.all[index] = this.#open(this.#profiles[index]!);
+    tab.kill();
+    this.all[index] = this.#open(this.#profiles[this.#profileOf[index]!]!);
     await this.all[index]!.replica.ready;
   }
 
   /** Connects everybody, and waits until nobody has anything to send or to read. */
   async settle(): Promise<void> {
-    await until(this, () =>
-      this.all.every(({ replica, client }) => {
+    await until(this, () => {
+      for (const { client } of this.all) {
         client.release();
         client.reconnect(); // again: an answer may still have been lost
+      }
+      return this.all.every(({ replica }) => {
         const { pending, scopes } = replica.status.get();
         return pending === 0 && scopes.every(({ state }) => state === "live");
-      }),
-    );
+      });
+    });
     await this.network.refresh();
     const rows = text(await this.#app.rows());
     await until(this, () => this.all.every(({ col }) => text(col.rows()) === rows), 2_000).catch(() => {});
@@ -64,16 +68,17 @@ class Devices {
   #open(profile: TestProfile) {
     const { network, clock } = this;
     const client = network.connect(this.#app.t);
+    const tab = profile.openTab();
     const replica = openTestReplica({
       api: this.#app.api,
       client,
       collections: [sites],
       clock,
       randomness: this.#randomness,
-      profile,
+      tab,
     });
     replica.subscribe(sites, { scopes: ["DE", "FR"] });
-    return { client, replica, col: replica.collection(sites) };
+    return { client, replica, tab, col: replica.collection(sites) };
   }
 }
 
@@ -168,47 +173,56 @@ test("I-3, I-4, I-8, I-9: after any operations, offline spells and crashes three
   );
 }, 300_000);
 
-test("I-1, I-3, I-5, I-7: every increment counts once, and what a device shows never falls back nor runs ahead", async () => {
-  await fc.assert(
-    fc.asyncProperty(fc.array(editing, { maxLength: 60 }), fc.nat(), async (steps, seed) => {
-      const app = createFieldApp();
-      await app.writer((writer) =>
-        writer.insertMany(ids.map((each) => ({ id: each, name: each, country: countryOf(each) }))),
-      );
-      const devices = new Devices(app, seed);
-      await devices.settle();
-      const made = new Map<string, number>(ids.map((each) => [each, 0]));
-      const faults: string[] = [];
-      const shown = devices.all.map(() => new Map<string, number>(ids.map((each) => [each, 0])));
-      const check = (index: number) => {
-        const { col } = devices.all[index]!;
-        for (const each of ids) {
-          const visits = col.get(each)?.visits ?? -1;
-          const before = shown[index]!.get(each)!;
-          if (visits < before) faults.push(`device ${index}: "${each}" fell from ${before} to ${visits}`);
-          if (visits > made.get(each)!) faults.push(`device ${index}: "${each}" ran ahead to ${visits}`);
-          shown[index]!.set(each, visits);
+const profiles: [string, readonly number[]][] = [
+  ["on three devices", [0, 1, 2]],
+  ["in two tabs of one device and on another", [0, 0, 1]],
+];
+
+test.each(profiles)(
+  "I-1, I-3, I-5, I-7, I-19: %s every increment counts once, and what is shown never falls back nor runs ahead",
+  async (_name, profileOf) => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(editing, { maxLength: 60 }), fc.nat(), async (steps, seed) => {
+        const app = createFieldApp();
+        await app.writer((writer) =>
+          writer.insertMany(ids.map((each) => ({ id: each, name: each, country: countryOf(each) }))),
+        );
+        const devices = new Devices(app, seed, profileOf);
+        await devices.settle();
+        const made = new Map<string, number>(ids.map((each) => [each, 0]));
+        const faults: string[] = [];
+        const shown = devices.all.map(() => new Map<string, number>(ids.map((each) => [each, 0])));
+        const check = (index: number) => {
+          const { col } = devices.all[index]!;
+          for (const each of ids) {
+            const visits = col.get(each)?.visits ?? -1;
+            const before = shown[index]!.get(each)!;
+            if (visits < before) faults.push(`device ${index}: "${each}" fell from ${before} to ${visits}`);
+            if (visits > made.get(each)!) faults.push(`device ${index}: "${each}" ran ahead to ${visits}`);
+            shown[index]!.set(each, visits);
+          }
+        };
+        const watch = (index: number) => devices.all[index]!.col.subscribe(() => check(index));
+        devices.all.forEach((_, index) => watch(index));
+        for (const step of steps) {
+          const visited = step.type === "visit" ? [step.id] : step.type === "visitAll" ? ids : [];
+          for (const each of visited) made.set(each, made.get(each)! + 1);
+          await take(step, devices, app);
+          if (step.type !== "crash") continue;
+          check(step.device);
+          watch(step.device);
         }
-      };
-      const watch = (index: number) => devices.all[index]!.col.subscribe(() => check(index));
-      devices.all.forEach((_, index) => watch(index));
-      for (const step of steps) {
-        const visited = step.type === "visit" ? [step.id] : step.type === "visitAll" ? ids : [];
-        for (const each of visited) made.set(each, made.get(each)! + 1);
-        await take(step, devices, app);
-        if (step.type !== "crash") continue;
-        check(step.device);
-        watch(step.device);
-      }
-      await devices.settle();
-      expect(faults).toEqual([]);
-      // Nobody deletes: whatever is sent stands on what the server holds, at the first attempt.
-      expect(devices.network.results.flatMap(statusesOf)).not.toContain("gap");
-      const rows = await app.rows();
-      for (const { col } of devices.all) expect(text(col.rows())).toBe(text(rows));
-      expect(new Map(rows.map((row) => [row.id, row.visits]))).toEqual(made);
-      for (const { replica } of devices.all) expect(replica.transactions.list()).toEqual([]);
-    }),
-    { seed: 2, numRuns },
-  );
-}, 300_000);
+        await devices.settle();
+        expect(faults).toEqual([]);
+        // Nobody deletes: whatever is sent stands on what the server holds, at the first attempt.
+        expect(devices.network.results.flatMap(statusesOf)).not.toContain("gap");
+        const rows = await app.rows();
+        for (const { col } of devices.all) expect(text(col.rows())).toBe(text(rows));
+        expect(new Map(rows.map((row) => [row.id, row.visits]))).toEqual(made);
+        for (const { replica } of devices.all) expect(replica.transactions.list()).toEqual([]);
+      }),
+      { seed: 2, numRuns },
+    );
+  },
+  300_000,
+);

@@ -32,7 +32,8 @@ function openDevice(
 ) {
   const client = network.connect(functions);
   const collections = [sites, notes] as const;
-  const replica = openTestReplica({ api: app.api, client, collections, clock, randomness, profile, hasTabs });
+  const tab = hasTabs ? { tab: profile.openTab() } : {};
+  const replica = openTestReplica({ api: app.api, client, collections, clock, randomness, profile, ...tab });
   replica.events.on("error", ({ error }) => errors.push(error));
   return { client, replica, profile, col: replica.collection(sites) };
 }

@@ -1,6 +1,7 @@
 import type { AnyCollection } from "../collections/index.js";
 import type { LeaderElection, TabChannel } from "../client/ports/tabs.js";
 import type { Randomness } from "../client/ports/clock.js";
+import type { Storage } from "../client/ports/storage.js";
 import type { TabMessage } from "../client/base/tabMessages.js";
 import { LocalReplica } from "../client/replica.js";
 import { MemoryDatabase, MemoryStorage } from "../client/store/memoryStorage.js";
@@ -33,10 +34,46 @@ export class TestProfile {
     },
   };
 
-  openChannel(): TabChannel<TabMessage> {
+  openTab(): TestTab {
     const channel = new MemoryChannel(this.#channels);
     this.#channels.add(channel);
-    return channel;
+    return new TestTab(this, channel);
+  }
+}
+
+/** One tab of a profile, which a test can kill. */
+export class TestTab {
+  readonly storage: Storage;
+  readonly channel: TabChannel<TabMessage>;
+  readonly election: LeaderElection;
+  readonly #endings: (() => void)[] = [];
+  #isKilled = false;
+
+  constructor(profile: TestProfile, channel: TabChannel<TabMessage>) {
+    const storage = new MemoryStorage(profile.database);
+    // What the tab asks of the database after its death is never done, and never answered.
+    this.storage = new Proxy(storage, {
+      get: (_target, name: keyof Storage) => {
+        const method = storage[name] as (...args: unknown[]) => Promise<unknown>;
+        return (...args: unknown[]) => (this.#isKilled ? new Promise(() => {}) : method.apply(storage, args));
+      },
+    });
+    this.channel = channel;
+    this.election = {
+      campaign: (onElected) => {
+        if (this.#isKilled) return () => {};
+        const end = profile.election.campaign(onElected);
+        this.#endings.push(end);
+        return end;
+      },
+    };
+  }
+
+  /** It dies without a word, as a tab does whose process is killed. */
+  kill(): void {
+    this.#isKilled = true;
+    this.channel.close();
+    for (const end of this.#endings) end();
   }
 }
 
@@ -87,10 +124,10 @@ export interface TestReplicaOptions<Cs extends readonly AnyCollection[]> {
   readonly collections: Cs;
   readonly clock: ManualClock;
   readonly randomness: Randomness;
-  /** Tabs that share one; omitted: a profile of its own, with no other tab. */
+  /** Omitted: the only tab of its profile. */
+  readonly tab?: TestTab;
+  /** Omitted: a profile of its own. */
   readonly profile?: TestProfile;
-  /** Whether other tabs are open on the profile. */
-  readonly hasTabs?: boolean;
 }
 
 /** A replica in memory, on a simulated connection, in time that the test drives. */
@@ -100,16 +137,16 @@ export function openTestReplica<const Cs extends readonly AnyCollection[]>({
   collections,
   clock,
   randomness,
+  tab,
   profile = new TestProfile(),
-  hasTabs = false,
 }: TestReplicaOptions<Cs>): Replica<Cs[number]> {
   const replica = new LocalReplica({
     collections,
     user: null,
-    storage: new MemoryStorage(profile.database),
+    storage: tab?.storage ?? new MemoryStorage(profile.database),
     transport: new ConvexTransport(client, api),
-    election: hasTabs ? profile.election : soleElection,
-    channel: hasTabs ? profile.openChannel() : soleChannel,
+    election: tab?.election ?? soleElection,
+    channel: tab?.channel ?? soleChannel,
     clock,
     randomness,
   });
