@@ -5,6 +5,8 @@ import { SiteRow } from "./siteRow.js";
 
 /** Close to the heights that the style sheet gives; each row is measured once it is there. */
 const rowHeights = { narrow: 105, wide: 65 };
+/** Asked for every row of a list of thousands: kept, because making it costs far more than reading it. */
+const isWide = matchMedia("(min-width: 60rem)");
 const revealedMs = 2_400;
 
 export interface SiteListHandle {
@@ -26,7 +28,7 @@ export function SiteList({ ref, sites, onDelete }: SiteListProps) {
   const virtualizer = useVirtualizer({
     count: sites.length,
     getScrollElement: () => scroller.current,
-    estimateSize: () => (matchMedia("(min-width: 60rem)").matches ? rowHeights.wide : rowHeights.narrow),
+    estimateSize: () => (isWide.matches ? rowHeights.wide : rowHeights.narrow),
     getItemKey: (index) => sites[index]?.id ?? index,
     overscan: 8,
   });

@@ -1,4 +1,5 @@
 import type { LeaderStatus, Want } from "./base/tabMessages.js";
+import { backoffMs } from "./core/backoff.js";
 import { Leader, type LeaderOptions } from "./leader.js";
 
 export interface LeadershipOptions extends Omit<LeaderOptions, "onStatus" | "onFenced"> {
@@ -14,6 +15,8 @@ export class Leadership {
   readonly #options: LeadershipOptions;
   readonly #wantsByTab = new Map<string, readonly Want[]>();
   #leader: Leader | null = null;
+  #cancelRetry: () => void = () => {};
+  #failures = 0;
   #isEnded = false;
 
   constructor(options: LeadershipOptions) {
@@ -26,7 +29,7 @@ export class Leadership {
 
   /** This tab was elected. */
   async begin(): Promise<void> {
-    const { onStatus, onChange, onError } = this.#options;
+    const { onStatus, onChange } = this.#options;
     try {
       const leader = await Leader.start({
         ...this.#options,
@@ -35,8 +38,9 @@ export class Leadership {
       });
       if (this.#isEnded) return leader.stop();
       this.#leader = leader;
+      this.#failures = 0;
     } catch (error) {
-      if (!this.#isEnded) onError(error);
+      if (!this.#isEnded) this.#beginLater(error);
       return;
     }
     onChange();
@@ -45,6 +49,7 @@ export class Leadership {
 
   end(): void {
     this.#isEnded = true;
+    this.#cancelRetry();
     this.#leader?.stop();
     this.#leader = null;
   }
@@ -73,6 +78,16 @@ export class Leadership {
 
   onFailedRemoved(sequences: readonly number[]): void {
     this.#leader?.onFailedRemoved(sequences);
+  }
+
+  /** The database could not be taken over. Nobody else is elected meanwhile, so it is tried again. */
+  #beginLater(error: unknown): void {
+    const { clock, randomness, onError } = this.#options;
+    onError(error);
+    this.#cancelRetry = clock.setTimer(
+      () => void this.begin(),
+      backoffMs(++this.#failures, randomness.fraction()),
+    );
   }
 
   #stepDown(): void {

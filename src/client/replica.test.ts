@@ -595,6 +595,14 @@ describe("tabs of one profile", () => {
     expect((await serverRow("x"))?.visits).toBe(3);
   });
 
+  test("a leader whose database cannot be taken over at first tries again", async () => {
+    const profile = new TestProfile();
+    profile.database.failNextTakeOver = true;
+    const first = openDevice(profile, true);
+    await waitUntil(() => first.replica.status.get().leader);
+    expectedErrors = 1;
+  });
+
   test("a failed transaction that one tab discards is gone in the other", async () => {
     await seed({ id: "l", name: "l", country: "LU" });
     const profile = new TestProfile();

@@ -20,6 +20,8 @@ export class MemoryDatabase {
   data: Data | null = null;
   /** For tests: the next append is refused, as by a full disk. */
   failNextAppend = false;
+  /** For tests: the next attempt to take over fails. */
+  failNextTakeOver = false;
 }
 
 /** For Node and tests: the same contract as IndexedDB but for surviving the process. */
@@ -58,6 +60,10 @@ export class MemoryStorage implements Storage {
   }
 
   async takeOver(): Promise<Stored> {
+    if (this.#database.failNextTakeOver) {
+      this.#database.failNextTakeOver = false;
+      throw new ReplicaError("storage_unavailable", "The storage cannot be used.");
+    }
     const { contents } = this.#data;
     contents.meta = { ...contents.meta, term: contents.meta.term + 1 };
     return this.#read();
