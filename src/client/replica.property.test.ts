@@ -202,7 +202,11 @@ test.each(profiles)(
             shown[index]!.set(each, visits);
           }
         };
-        const watch = (index: number) => devices.all[index]!.col.subscribe(() => check(index));
+        const watch = (index: number) => {
+          const tab = devices.all[index]!;
+          // What a killed tab's object still does nobody sees.
+          tab.col.subscribe(() => tab === devices.all[index] && check(index));
+        };
         devices.all.forEach((_, index) => watch(index));
         for (const step of steps) {
           const visited = step.type === "visit" ? [step.id] : step.type === "visitAll" ? ids : [];
