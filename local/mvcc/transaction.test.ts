@@ -1,0 +1,81 @@
+import { beforeEach, expect, test } from "vitest";
+import type { Document } from "../engine.js";
+import { defineIndex, wholeIndex } from "./indexKey.js";
+import { Transaction } from "./transaction.js";
+import { ConflictError, VersionedStore } from "./versionedStore.js";
+
+let store: VersionedStore;
+const row = (id: string, n: number): Document => ({ _id: id, _creationTime: n, n });
+const names = (documents: Iterable<Document>) => [...documents].map((document) => document["_id"]);
+
+beforeEach(() => {
+  store = new VersionedStore(
+    { rows: [defineIndex("by_number", ["n"]), defineIndex("by_id", ["_id"])] },
+    () => 0n,
+  );
+  const seed = new Transaction(store);
+  for (const [id, n] of [
+    ["a", 1],
+    ["b", 2],
+    ["c", 3],
+  ] as const)
+    seed.write("rows", id, row(id, n));
+  seed.commit();
+});
+
+const all = (transaction: Transaction, order: "asc" | "desc" = "asc") =>
+  transaction.scan("rows", "by_number", wholeIndex, order);
+
+test("a transaction sees its own writes in their place, and nothing that others commit", () => {
+  const [mine, other] = [new Transaction(store), new Transaction(store)];
+  mine.write("rows", "d", row("d", 1.5));
+  mine.write("rows", "b", null);
+  mine.write("rows", "c", row("c", 0));
+  other.write("rows", "e", row("e", 9));
+  other.commit();
+  expect(names(all(mine))).toEqual(["c", "a", "d"]);
+  expect(names(all(mine, "desc"))).toEqual(["d", "a", "c"]);
+  expect(mine.get("rows", "b")).toBeNull();
+  mine.rollback();
+  expect(names(all(new Transaction(store)))).toEqual(["a", "b", "c", "e"]);
+});
+
+test("a nested level that is rolled back leaves no write, one that is committed leaves all", () => {
+  const transaction = new Transaction(store);
+  transaction.write("rows", "a", row("a", 10));
+  transaction.beginNested();
+  transaction.write("rows", "a", row("a", 20));
+  transaction.write("rows", "x", row("x", 30));
+  expect(transaction.get("rows", "a")?.["n"]).toBe(20);
+  transaction.rollbackNested();
+  expect([transaction.get("rows", "a")?.["n"], transaction.get("rows", "x")]).toEqual([10, null]);
+  transaction.beginNested();
+  transaction.write("rows", "y", row("y", 40));
+  transaction.commitNested();
+  transaction.commit();
+  expect(names(all(new Transaction(store)))).toEqual(["b", "c", "a", "y"]);
+});
+
+test("taking the first document depends on nothing behind it", () => {
+  const take = (order: "asc" | "desc") => {
+    const transaction = new Transaction(store);
+    for (const _ of all(transaction, order)) break;
+    transaction.write("rows", "mine", row("mine", 100));
+    return transaction;
+  };
+  const [first, last] = [take("asc"), take("desc")];
+  const writer = new Transaction(store);
+  writer.write("rows", "z", row("z", 50));
+  writer.commit();
+  expect(() => first.commit()).not.toThrow();
+  expect(() => last.commit()).toThrow(ConflictError);
+});
+
+test("reading that a document is not there conflicts with its insert", () => {
+  const reader = new Transaction(store);
+  expect(reader.get("rows", "new")).toBeNull();
+  const writer = new Transaction(store);
+  writer.write("rows", "new", row("new", 1));
+  writer.commit();
+  expect(() => reader.commit()).toThrow(ConflictError);
+});
