@@ -53,9 +53,8 @@ export class Loop {
       again = await this.#work();
     } finally {
       this.#isRunning = false;
+      if (!this.#isStopped && this.#isWoken) this.#runAt(this.#clock.now());
+      else if (!this.#isStopped && again !== null) this.#runAt(this.#clock.now() + again);
     }
-    if (this.#isStopped) return;
-    if (this.#isWoken) this.#runAt(this.#clock.now());
-    else if (again !== null) this.#runAt(this.#clock.now() + again);
   }
 }

@@ -80,6 +80,8 @@ export class ScopeReader {
   }
 
   start(): void {
+    if (this.#isStopped) return;
+    this.#cancelRetry();
     this.#setState(this.#readingState());
     this.#watch();
   }
@@ -155,6 +157,7 @@ export class ScopeReader {
     const position = { collection, scope, cursor, epoch: result.epoch, isComplete };
     if (isMoved) await this.#options.storePage(result, position, isFirstLoad);
     if (this.#isStopped) return;
+    if (this.#state === "error") return void (this.#position = position); // the question failed meanwhile
     this.#failures = 0;
     this.#options.onRead();
     const isElsewhere = !isSamePosition(this.#position, position);
@@ -167,15 +170,21 @@ export class ScopeReader {
   }
 
   async #deny(): Promise<void> {
+    const asksFromStart = this.#position === undefined;
     this.#position = undefined;
     this.#progress = 0;
     await this.#options.forget();
+    if (this.#isStopped) return;
     this.#setState("denied");
+    // What is read once the permission is back has to be all of it.
+    if (!asksFromStart) this.#watch();
   }
 
   #fail(error: unknown): void {
     if (this.#isStopped) return;
     this.#stopWatch();
+    this.#cancelRetry();
+    this.#next = null;
     this.#options.onError(error);
     this.#setState("error");
     const { clock, randomness } = this.#options;
