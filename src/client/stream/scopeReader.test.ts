@@ -534,3 +534,40 @@ describe("progress and isComplete", () => {
     expect([reader.state, reader.isSettled]).toEqual([state, isSettled]);
   });
 });
+
+describe("after a denial", () => {
+  test("everything is asked for from the start: what was forgotten comes back whole", async () => {
+    const { reader, answer, last, open, calls, pages } = setUp(stored(5, true));
+    reader.start();
+    const question = last();
+    await answer({ type: "denied" });
+    expect([reader.state, calls.forget, open()]).toEqual(["denied", 1, [Number(startCursor.ts)]]);
+    question.answer(page(9, 1, true)); // to the question that stood at 5
+    await turn();
+    expect([reader.state, pages]).toEqual(["denied", []]);
+    await answer(page(9, 3, true));
+    expect([reader.state, pages.map(({ entries }) => entries)]).toEqual(["live", [3]]);
+  });
+
+  test("a second one asks nothing new", async () => {
+    const { reader, answer, transport } = setUp();
+    reader.start();
+    await answer({ type: "denied" });
+    await answer({ type: "denied" });
+    expect(transport.log).toEqual(["open 0"]);
+  });
+});
+
+test("a question and a storage that fail together are tried again once, and not after stop", async () => {
+  const { reader, answer, hold, last, storage, open, clock } = setUp(stored(5, true));
+  reader.start();
+  const release = hold();
+  await answer(page(9, 1, true));
+  last().fail(new Error("query"));
+  storage.nextError = new Error("storage");
+  await release();
+  expect(reader.state).toBe("error");
+  reader.stop();
+  while (clock.runNext());
+  expect(open()).toEqual([]);
+});
