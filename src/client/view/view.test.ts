@@ -624,3 +624,26 @@ describe("the user's decision about a failed transaction", () => {
     expect(decisions).toEqual([]);
   });
 });
+
+describe("I-7: a publication that overtakes the message about its transaction", () => {
+  test("is not forgotten: the operations it covers are not shown beside the row that contains them", () => {
+    const { view, collection } = setUp(site("x", "confirmed", 0));
+    const told = publish({
+      rows: arrived(site("x", "confirmed", 1)),
+      covered: [cover("a", "x")],
+      transactions: entering("persisted_awaiting_sync", "a"),
+    });
+    view.apply(told);
+    view.receive([{ sequence: 1, transaction: write("a", { x: [visit] }) }]);
+    expect(view.collections.get("sites")?.get("x")).toMatchObject({ visits: 1 });
+    expect([collection.definition.name, view.find("a")?.state]).toEqual(["sites", "persisted_awaiting_sync"]);
+  });
+
+  test("tells of a failure too", () => {
+    const { view } = setUp(site("x", "confirmed", 0));
+    view.apply(publish({ transactions: failing("a") }));
+    view.receive([{ sequence: 1, transaction: write("a", { x: [visit] }) }]);
+    expect(view.find("a")?.state).toBe("failed");
+    expect(view.collections.get("sites")?.get("x")).toMatchObject({ visits: 0 });
+  });
+});

@@ -29,6 +29,8 @@ export class View implements TransactionHost {
   readonly #transactions = new Map<string, LocalTransaction>();
   readonly #byDocument = new Map<string, LocalTransaction[]>();
   readonly #finished = new Set<string>();
+  /** What the leader said of transactions whose own message is still on its way: tabs' messages can overtake. */
+  readonly #foretold = new Map<string, { covered: string[]; phase: Phase }>();
 
   constructor(definitions: readonly AnyCollection[], decisions: FailureDecisions) {
     this.#decisions = decisions;
@@ -114,7 +116,9 @@ export class View implements TransactionHost {
       mark(dirty, collection, id);
     }
     for (const { transaction, collection, id } of covered) {
-      this.#transactions.get(transaction)?.cover(`${collection}\0${id}`);
+      const known = this.#transactions.get(transaction);
+      if (known !== undefined) known.cover(`${collection}\0${id}`);
+      else this.#foretell(transaction).covered.push(`${collection}\0${id}`);
       mark(dirty, collection, id);
     }
     for (const { id, phase } of transactions) {
@@ -162,7 +166,19 @@ export class View implements TransactionHost {
   #add(stored: StoredTransaction): LocalTransaction {
     const transaction = new LocalTransaction(stored, this);
     this.#transactions.set(transaction.id, transaction);
+    const { covered, phase } = this.#foretell(transaction.id);
+    this.#foretold.delete(transaction.id);
+    for (const key of covered) transaction.cover(key);
+    transaction.enter(phase);
     return transaction;
+  }
+
+  #foretell(id: string): { covered: string[]; phase: Phase } {
+    const foretold = this.#foretold.get(id) ?? { covered: [], phase: { type: "waiting" } };
+    this.#foretold.set(id, foretold);
+    const [oldest] = this.#foretold.keys();
+    if (this.#foretold.size > mostRemembered) this.#foretold.delete(oldest as string);
+    return foretold;
   }
 
   #index(transaction: LocalTransaction, collection: string, id: string): void {
@@ -174,7 +190,11 @@ export class View implements TransactionHost {
   #enter(id: string, phase: Phase): LocalTransaction | undefined {
     const transaction = this.#transactions.get(id);
     if (phase.type === "completed") this.#remember(id);
-    if (transaction === undefined) return undefined;
+    if (transaction === undefined) {
+      if (phase.type === "completed") this.#foretold.delete(id);
+      else this.#foretell(id).phase = phase;
+      return undefined;
+    }
     transaction.enter(phase);
     if (phase.type === "completed") this.#forget(transaction);
     return transaction;
