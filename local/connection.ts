@@ -5,7 +5,7 @@ import type { Answers } from "./answers.js";
 import type { Calls } from "./calls.js";
 import type { CallResult, Engine, Identity } from "./engine.js";
 import type { Faults } from "./faults.js";
-import type { QueryCache, QueryExecution } from "./queryCache.js";
+import { isRightAt, type QueryCache, type QueryExecution } from "./queryCache.js";
 import {
   encodeTs,
   encodeVersion,
@@ -26,6 +26,8 @@ interface WatchedQuery {
   execution: QueryExecution | null;
   /** What was sent last, as JSON; null: nothing yet. */
   sent: string | null;
+  /** What its last run has left. */
+  journal: string | null;
 }
 
 /** What connections share. */
@@ -36,9 +38,6 @@ export interface ConnectionOptions {
   readonly queries: QueryCache;
   readonly answers: Answers;
 }
-
-/** So often queries run again beside writers that make their results stale; after that writers wait. */
-const roundsBesideWriters = 3;
 
 /**
  * One socket. Query results go out in transitions, each from the version before it to the next, all of one
@@ -57,6 +56,8 @@ export class Connection {
   #mutations: Promise<void> = Promise.resolve();
   #transitions: Promise<void> = Promise.resolve();
   #isTransitionDue = false;
+  /** Of the transition that is being worked on. */
+  #comingTs: bigint | null = null;
 
   constructor(socket: WebSocket, options: ConnectionOptions) {
     this.#socket = socket;
@@ -90,7 +91,9 @@ export class Connection {
 
   /** To be called when executions may have become stale. */
   noteStale(): void {
-    const isAny = [...this.#queries.values()].some(({ execution }) => execution?.isStale);
+    const isAny = [...this.#queries.values()].some(
+      ({ execution }) => execution && execution.staleAt !== null,
+    );
     if (isAny) this.#scheduleTransition();
   }
 
@@ -117,8 +120,8 @@ export class Connection {
   #modify(modification: QueryModification): void {
     const { queryId } = modification;
     if (modification.type === "Add") {
-      const { udfPath, args } = modification;
-      this.#queries.set(queryId, { udfPath, args, execution: null, sent: null });
+      const { udfPath, args, journal = null } = modification;
+      this.#queries.set(queryId, { udfPath, args, execution: null, sent: null, journal });
       return;
     }
     this.#forgetResult(this.#queries.get(queryId));
@@ -143,16 +146,16 @@ export class Connection {
   async #mutate({ requestId, udfPath, args }: FunctionRequest): Promise<void> {
     if (!this.#isOpen) return; // the client sends it again, on another socket
     const { faults, answers } = this.#options;
-    if (faults.takes("failAsOcc", udfPath))
-      return this.#socket.close(1013, "OptimisticConcurrencyControlFailure");
-    const answer = await answers.once(this.#sessionId, requestId, async () => {
-      const result = await this.#call("mutation", udfPath, args);
-      const ts = result.ok ? { ts: encodeTs(result.ts) } : {};
-      return { type: "MutationResponse", requestId, ...toAnswer(result), ...ts };
-    });
+    if (faults.takes("failAsOcc", udfPath)) return this.#closeAsConflict();
+    const result = await answers.once(this.#sessionId, requestId, () =>
+      this.#call("mutation", udfPath, args),
+    );
+    if (!result.ok && result.isConflict) return this.#closeAsConflict();
     if (faults.takes("loseAnswer", udfPath)) return this.cut();
-    this.#send(answer);
-    this.#scheduleTransition(); // the client's promise resolves with a transition at or after the mutation's ts
+    const ts = result.ok ? { ts: encodeTs(result.ts) } : {};
+    this.#send({ type: "MutationResponse", requestId, ...toAnswer(result), ...ts });
+    // The client's promise resolves with the next transition at or after the mutation's ts.
+    if (result.ok && (this.#comingTs === null || this.#comingTs < result.ts)) this.#scheduleTransition();
   }
 
   async #act({ requestId, udfPath, args }: FunctionRequest): Promise<void> {
@@ -163,7 +166,7 @@ export class Connection {
 
   #call(kind: "mutation" | "action", path: string, args: readonly JSONValue[]): Promise<CallResult> {
     const call = { kind, path, args: args[0] ?? {}, identity: this.#identity };
-    return this.#options.calls.make(call, { sessionId: this.#sessionId });
+    return this.#options.calls.make(call, this.#sessionId);
   }
 
   #scheduleTransition(): void {
@@ -172,15 +175,19 @@ export class Connection {
     this.#transitions = this.#transitions.then(() => this.#transition()).catch((error) => this.#fail(error));
   }
 
+  /** Sends what all queries come to as of one timestamp. */
   async #transition(): Promise<void> {
-    await this.#refresh();
-    // Nothing is awaited from here on: no result is stale, so all of them are those of this one timestamp.
     this.#isTransitionDue = false;
-    if (!this.#isOpen) return;
-    const now = this.#options.engine.currentTs();
-    const end = { ...this.#wanted, ts: now > this.#version.ts ? now : this.#version.ts };
+    const wanted = { ...this.#wanted };
     const removed = this.#removed.splice(0).map((queryId) => ({ type: "QueryRemoved", queryId }));
-    const updated = [...this.#queries].flatMap(([queryId, query]) => toUpdate(queryId, query) ?? []);
+    const queries = [...this.#queries];
+    const ts = await this.#runAll(queries.map(([, query]) => query));
+    await new Promise((resolve) => setImmediate(resolve)); // mutations that are done are answered before
+    this.#comingTs = null;
+    if (!this.#isOpen) return;
+    if (wanted.identity !== this.#wanted.identity) queries.splice(0); // another user's now: a transition of their own follows
+    const updated = queries.flatMap(([queryId, query]) => toUpdate(queryId, query) ?? []);
+    const end = { ...wanted, ts: ts > this.#version.ts ? ts : this.#version.ts };
     this.#send({
       type: "Transition",
       startVersion: encodeVersion(this.#version),
@@ -190,24 +197,30 @@ export class Connection {
       serverTs: Date.now() * 1e6,
     });
     this.#version = end;
+    this.noteStale(); // by what was committed while they ran
   }
 
-  /** Runs queries until the result of each is of the present. */
-  async #refresh(): Promise<void> {
-    for (let round = 1; this.#isOpen; round++) {
-      const outdated = [...this.#queries.values()].filter((query) => !isFresh(query));
-      if (outdated.length === 0) return;
-      const run = () => Promise.all(outdated.map((query) => this.#run(query)));
-      await (round > roundsBesideWriters ? this.#options.engine.holdWrites(run) : run());
+  /** @returns the timestamp as of which all of them are right */
+  async #runAll(queries: readonly WatchedQuery[]): Promise<bigint> {
+    for (;;) {
+      const ts = this.#options.engine.currentTs();
+      this.#comingTs = ts;
+      await Promise.all(queries.map((query) => this.#runAt(ts, query)));
+      // One that had to wait before it could begin may have seen what was committed meanwhile.
+      const isRight = queries.every(({ execution }) => execution === null || isRightAt(execution, ts));
+      if (isRight || !this.#isOpen) return ts;
     }
   }
 
-  async #run(query: WatchedQuery): Promise<void> {
-    if (query.execution?.isStale) this.#forgetResult(query);
-    const { udfPath, args } = query;
+  async #runAt(ts: bigint, query: WatchedQuery): Promise<void> {
     const { queries } = this.#options;
-    query.execution ??= queries.watch(udfPath, args[0] ?? {}, this.#identity, this.#sessionId);
-    await query.execution.ended;
+    if (query.execution !== null && !isRightAt(query.execution, ts)) this.#forgetResult(query);
+    const { udfPath: path, args, journal } = query;
+    const asked = { path, args: args[0] ?? {}, identity: this.#identity, journal };
+    query.execution ??= queries.watch(asked, this.#sessionId);
+    const { execution } = query;
+    await execution.ended;
+    if (execution.result?.ok) query.journal = execution.result.journal;
   }
 
   #forgetResults(): void {
@@ -234,14 +247,15 @@ export class Connection {
     this.#socket.close(1000);
   }
 
+  /** The client sends it again, on another socket. */
+  #closeAsConflict(): void {
+    this.#socket.close(1013, "OptimisticConcurrencyControlFailure");
+  }
+
   #fail(error: unknown): void {
     console.error(error);
     this.#socket.close(1011, "InternalServerError");
   }
-}
-
-function isFresh({ execution }: WatchedQuery): boolean {
-  return execution !== null && execution.result !== null && !execution.isStale;
 }
 
 /** @returns null if the client has this result already */
@@ -251,7 +265,7 @@ function toUpdate(queryId: number, query: WatchedQuery): object | null {
   const sent = JSON.stringify(result.ok ? [result.value] : [result.message, result.data ?? null, "error"]);
   if (sent === query.sent) return null;
   query.sent = sent;
-  const common = { queryId, logLines: result.logLines, journal: null };
+  const common = { queryId, logLines: result.logLines, journal: query.journal };
   if (result.ok) return { type: "QueryUpdated", value: result.value, ...common };
   const errorData = result.data === undefined ? {} : { errorData: result.data };
   return { type: "QueryFailed", errorMessage: serverError(result.message), ...errorData, ...common };

@@ -3,6 +3,7 @@ import { ConvexClient } from "convex/browser";
 import { anyApi } from "convex/server";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import WebSocket from "ws";
+import { deploy } from "./deploy.js";
 import { startFixtureApp, type FixtureApp } from "./fixtureApp.js";
 
 // The fixture has no generated code: any function, any arguments.
@@ -79,10 +80,35 @@ test("a component that is added runs; one that is taken away is gone, and keeps 
   expect(await run("counting:up")).toBe(1);
   app.write("convex.config.ts", config);
   await app.push();
-  await expect(run("counting:up")).rejects.toThrow(/Could not find module/);
+  await expect(run("counting:up")).rejects.toThrow(/Child component .* not found/);
   app.write("convex.config.ts", configWithCounter);
   await app.push();
   expect(await run("counting:up")).toBe(2);
+}, 60_000);
+
+const appWithCronsAndRoutes = {
+  "crons.ts": `
+    import { cronJobs, makeFunctionReference } from "convex/server";
+    const crons = cronJobs();
+    crons.interval("count up", { hours: 1 }, makeFunctionReference("deployed:up"));
+    export default crons;`,
+  "http.ts": `
+    import { httpActionGeneric, httpRouter } from "convex/server";
+    const http = httpRouter();
+    http.route({ path: "/hello", method: "GET", handler: httpActionGeneric(async () => new Response("hello")) });
+    export default http;`,
+  "deployed.ts": `
+    import { mutationGeneric } from "convex/server";
+    export const up = mutationGeneric({ args: {}, handler: async () => "deployed" });`,
+};
+
+test("the stock `convex deploy` deploys an app with crons and HTTP routes", async () => {
+  for (const [name, source] of Object.entries(appWithCronsAndRoutes)) app.write(name, source);
+  const args = ["deploy", "--typecheck", "disable", "--codegen", "disable"];
+  const output = await deploy(app.backend.url, { cwd: app.folder, args });
+  expect(output).toContain(`Deployed Convex functions to ${app.backend.url}`);
+  expect(await run("deployed:up")).toBe("deployed");
+  for (const name of Object.keys(appWithCronsAndRoutes)) app.remove(name);
 }, 60_000);
 
 test("a module that is taken away is gone", async () => {

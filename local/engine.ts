@@ -1,6 +1,7 @@
 // What runs functions, behind a narrow seam: the server knows nothing of how data is kept or how a transaction runs.
 import type { JSONValue, Value } from "convex/values";
-import type { ReadSet } from "./readSet.js";
+import type { StoredWrite } from "./mvcc/readSet.js";
+import type { Commit } from "./mvcc/versionedStore.js";
 
 export type FunctionKind = "query" | "mutation" | "action";
 
@@ -21,6 +22,8 @@ export interface FunctionCall {
   readonly identity: Identity | null;
   /** Whether internal functions may be called: by the operator, never by a client. */
   readonly isTrusted?: boolean;
+  /** What the last run of this query has left, so that its page ends where it did. */
+  readonly journal?: string | null;
 }
 
 export interface Usage {
@@ -28,41 +31,51 @@ export interface Usage {
   readonly bytes: number;
 }
 
-/** What a call came to. */
-export type CallResult = {
-  /** What the function wrote to the console, as Convex words it for clients. */
-  readonly logLines: readonly string[];
-  readonly read: Usage;
-  readonly written: Usage;
-} & (
-  | { readonly ok: true; readonly value: JSONValue; readonly ts: bigint }
-  | { readonly ok: false; readonly message: string; readonly data: JSONValue | undefined }
-);
-
-export type Document = Readonly<Record<string, Value>>;
-
-/** One document that a transaction wrote; `null`: it was not there before, or is not after. */
-export interface Write {
-  /** Where the component is mounted; the app's own tables: "". */
-  readonly component: string;
-  readonly table: string;
-  readonly id: string;
-  readonly before: Document | null;
-  readonly after: Document | null;
-}
-
-export interface Commit {
-  readonly ts: bigint;
-  readonly writes: readonly Write[];
-}
-
-/** A function that ran because it was scheduled. */
-export interface ScheduledCall {
-  readonly kind: FunctionKind;
-  readonly path: string;
+/** What a call cost. */
+export interface Cost {
   readonly ms: number;
   readonly read: Usage;
   readonly written: Usage;
+  /** How often the mutation, or one that the action ran, found at its end that what it had read had changed. */
+  readonly conflicts: number;
+}
+
+/** What a query stands on. */
+export interface Snapshot {
+  /** The newest commit that it saw. */
+  readonly ts: bigint;
+  /** Whether its result may be another once this is written. */
+  isTouchedBy(write: StoredWrite): boolean;
+}
+
+/** What a call came to. */
+export type CallResult = Cost & {
+  /** What the function wrote to the console, as Convex words it for clients. */
+  readonly logLines: readonly string[];
+  /** null: it is no query. */
+  readonly snapshot: Snapshot | null;
+} & (
+    | { readonly ok: true; readonly value: JSONValue; readonly ts: bigint; readonly journal: string | null }
+    | {
+        readonly ok: false;
+        readonly message: string;
+        /** Of a ConvexError. */
+        readonly data: JSONValue | undefined;
+        /** It conflicted, and so did every retry: the client should send it again later. */
+        readonly isConflict: boolean;
+      }
+  );
+
+export type Document = Readonly<Record<string, Value>>;
+
+/** A function that ran, though no client asked for it. */
+export interface BackgroundCall extends Cost {
+  readonly kind: FunctionKind | "httpAction";
+  /** That of a component's function after where it is mounted: `replicate/compact:run`. */
+  readonly path: string;
+  readonly cause: "action" | "cron" | "http" | "schedule";
+  readonly logLines: readonly string[];
+  /** Why it failed. */
   readonly error?: string;
 }
 
@@ -91,19 +104,13 @@ export interface Engine {
   findSchemaProblem(runtime: Runtime): SchemaProblem | null;
   /** Puts new code and schema in the place of the old, between two transactions; data is kept. */
   activate(runtime: Runtime): Promise<void>;
-  /**
-   * Runs a function. Never rejects: what it throws is in the result.
-   *
-   * @param reads is filled with what the call reads, while it reads
-   */
-  run(call: FunctionCall, reads?: ReadSet): Promise<CallResult>;
+  /** Runs a function. Never rejects: what it throws is in the result, which comes once all it tells is durable. */
+  run(call: FunctionCall): Promise<CallResult>;
   /** The timestamp of the newest commit. */
   currentTs(): bigint;
-  /** No transaction but queries of `run` begins until `work` has ended. */
-  holdWrites<T>(work: () => Promise<T>): Promise<T>;
   /** Calls `listener` at each commit, before anything else runs. */
   onCommit(listener: (commit: Commit) => void): void;
-  onScheduledCall(listener: (call: ScheduledCall) => void): void;
-  /** Nothing begins any more, nothing that is scheduled runs. */
-  close(): void;
+  onBackgroundCall(listener: (call: BackgroundCall) => void): void;
+  /** Nothing begins any more, nothing that is scheduled runs; resolves once all is written. */
+  close(): Promise<void>;
 }

@@ -35,6 +35,8 @@ export async function answerCall(
   const result = await calls.make({ kind, path: functionPath, args: given, identity });
   const { logLines } = result;
   if (result.ok) return { status: 200, body: { status: "success", value: result.value, logLines } };
+  if (result.isConflict)
+    return { status: 503, body: { code: "OptimisticConcurrencyControlFailure", message: result.message } };
   const errorData = result.data === undefined ? {} : { errorData: result.data };
   const errorMessage = serverError(result.message);
   return { status: 560, body: { status: "error", errorMessage, ...errorData, logLines } };

@@ -1,21 +1,42 @@
-// `npm run backend -- --port 3210`: a backend to push to and to connect to, until it is stopped.
+// `npm run backend -- --port 3210 --data .convex-local`: a backend to push to and to connect to, until it is stopped.
 import { parseArgs } from "node:util";
+import { importSeed } from "./seed.js";
 import { startBackend } from "./server.js";
 
 const { values } = parseArgs({
-  options: { port: { type: "string", default: "3210" }, site: { type: "string" } },
+  options: {
+    port: { type: "string", default: "3210" },
+    "site-port": { type: "string", default: "3211" },
+    site: { type: "string" },
+    data: { type: "string" },
+    seed: { type: "string" },
+  },
 });
-const port = Number(values.port);
-if (!Number.isInteger(port) || port < 0 || port > 65_535) {
-  console.error(`--port must be a number from 0 to 65535, got "${values.port}".`);
-  process.exit(1);
-}
+
 try {
-  const site = values.site === undefined ? {} : { site: values.site };
-  const { url } = await startBackend({ port, ...site, log: console.log });
-  console.log(`Local backend at ${url}. Push an app to it with`);
-  console.log(`  CONVEX_SELF_HOSTED_URL=${url} CONVEX_SELF_HOSTED_ADMIN_KEY=local npx convex dev`);
+  const { site, data, seed } = values;
+  const backend = await startBackend({
+    port: portOf("--port", values.port),
+    sitePort: portOf("--site-port", values["site-port"]),
+    ...(site === undefined ? {} : { site }),
+    ...(data === undefined ? {} : { data }),
+    log: console.log,
+  });
+  for (const signal of ["SIGINT", "SIGTERM"] as const)
+    process.once(signal, () => {
+      for (const line of backend.stats.lines()) console.log(line);
+      void backend.close().then(() => process.exit(0));
+    });
+  console.log(`Local backend at ${backend.url}, HTTP actions at ${backend.siteUrl}. Push an app to it with`);
+  console.log(`  CONVEX_SELF_HOSTED_URL=${backend.url} CONVEX_SELF_HOSTED_ADMIN_KEY=local npx convex dev`);
+  if (seed !== undefined) console.log(await importSeed(backend, seed));
 } catch (error) {
   console.error(error instanceof Error ? error.message : error);
   process.exit(1);
+}
+
+function portOf(option: string, value: string): number {
+  const port = Number(value);
+  if (Number.isInteger(port) && port >= 0 && port <= 65_535) return port;
+  throw new Error(`${option} must be a number from 0 to 65535, got "${value}".`);
 }

@@ -3,31 +3,41 @@
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import { pathToFileURL } from "node:url";
+import { readCronSpecs } from "./crons/cronSpecs.js";
 import type { Runtime, RuntimeComponent } from "./engine.js";
+import { analyzeModules, importModule, loadCode, writeModule } from "./pushModules.js";
 import type {
   Bundle,
   ComponentPush,
   Definition,
   DefinitionAnalysis,
   ExportTree,
-  FunctionAnalysis,
   ModuleAnalysis,
   StartPush,
 } from "./pushTypes.js";
+import { checkMounts, HttpRouteError, readRouter, type HttpComponent } from "./site/httpRoutes.js";
 
 /** A push that was evaluated: what to answer, and what to run once it is finished. */
 export interface AnalyzedPush {
   readonly reply: object;
   readonly runtime: Runtime;
+  /** The HTTP routes of the app, and of the components it mounts under a prefix. */
+  readonly http: HttpComponent;
 }
 
-/** Evaluates a push. @throws whatever a pushed module throws while it is evaluated. */
+/**
+ * Evaluates a push.
+ *
+ * @throws CronError, HttpRouteError if its crons or routes cannot be
+ * @throws whatever a pushed module throws while it is evaluated
+ */
 export async function analyzePush(push: StartPush): Promise<AnalyzedPush> {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), "convex-push-"));
   try {
     fs.writeFileSync(path.join(folder, "package.json"), '{"type":"module"}');
     const { analysis, loaded } = await analyzeDefinitions(push, folder);
+    const runtime = runtimeOf(analysis, loaded);
+    const http = httpOf(analysis, loaded, "", "");
     const reply = {
       environmentVariables: {},
       externalDepsId: null,
@@ -37,7 +47,8 @@ export async function analyzePush(push: StartPush): Promise<AnalyzedPush> {
       app: componentTree(analysis, "", ""),
       schemaChange: noSchemaChange,
     };
-    return { reply, runtime: runtimeOf(analysis, loaded) };
+    readCronSpecs(runtime); // wrong ones fail the push
+    return { reply, runtime, http };
   } finally {
     fs.rmSync(folder, { recursive: true, force: true });
   }
@@ -103,78 +114,16 @@ function toAnalysis(
   return { definition, schema: null, functions, udfConfig };
 }
 
-/** Evaluates bundled modules and a schema, in a folder of their own that is gone afterwards. */
-async function loadCode(
-  folder: string,
-  bundles: readonly Bundle[],
-  schema: Bundle | null,
-): Promise<RuntimeComponent> {
-  const all = schema === null ? bundles : [...bundles, schema];
-  for (const bundle of all) writeModule(path.join(folder, bundle.path), bundle.source);
-  const modules: Record<string, Record<string, unknown>> = {};
-  for (const bundle of bundles) {
-    if (bundle.path.startsWith("_deps/")) continue;
-    modules[bundle.path.replace(/\.js$/, "")] = await importModule(path.join(folder, bundle.path));
-  }
-  const evaluated = schema === null ? null : await importModule(path.join(folder, schema.path));
-  return { modules, schema: evaluated?.["default"] ?? null };
-}
-
-function analyzeModules(modules: RuntimeComponent["modules"]): Record<string, ModuleAnalysis> {
-  return Object.fromEntries(
-    Object.entries(modules).map(([modulePath, module]) => {
-      const functions = Object.entries(module).flatMap(([name, value]) => analyzeFunction(name, value) ?? []);
-      return [`${modulePath}.js`, { functions, httpRoutes: null, cronSpecs: null, sourceMapped: null }];
-    }),
-  );
-}
-
 /** The components as they are mounted: a definition that is used twice is mounted twice. */
 function runtimeOf(analysis: Readonly<Analysis>, loaded: Loaded): Runtime {
   const mount = (definitionPath: string, mountPath: string): Runtime["components"] =>
     (analysis[definitionPath]?.definition.childComponents ?? []).flatMap(({ name, path: childPath }) => {
-      const place = mountPath === "" ? name : `${mountPath}/${name}`;
+      const place = placeOf(mountPath, name);
       return [{ path: place, ...codeOf(childPath) }, ...mount(childPath, place)];
     });
   const codeOf = (definitionPath: string): RuntimeComponent =>
     loaded.get(definitionPath) ?? { schema: null, modules: {} };
   return { root: codeOf(""), components: mount("", "") };
-}
-
-type Registered = {
-  isQuery?: true;
-  isMutation?: true;
-  isAction?: true;
-  isPublic?: true;
-  isInternal?: true;
-  exportArgs(): string;
-  exportReturns(): string;
-};
-
-function analyzeFunction(name: string, value: unknown): FunctionAnalysis | undefined {
-  if (value === null || (typeof value !== "function" && typeof value !== "object")) return undefined;
-  const fn = value as Registered;
-  const udfType = fn.isQuery ? "Query" : fn.isMutation ? "Mutation" : fn.isAction ? "Action" : undefined;
-  if (udfType === undefined) return undefined;
-  const visibility = fn.isPublic
-    ? { kind: "public" as const }
-    : fn.isInternal
-      ? { kind: "internal" as const }
-      : null;
-  const [args, returns] = [withSortedKeys(fn.exportArgs()), withSortedKeys(fn.exportReturns())];
-  return { name, pos: null, udfType, visibility, args, returns };
-}
-
-/** A deployment keeps the fields of an object validator sorted, and generated code shows them in that order. */
-function withSortedKeys(json: string | null): string | null {
-  return json === null ? null : JSON.stringify(sortKeys(JSON.parse(json) as unknown));
-}
-
-function sortKeys(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(sortKeys);
-  if (value === null || typeof value !== "object") return value;
-  const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
-  return Object.fromEntries(entries.map(([key, field]) => [key, sortKeys(field)]));
 }
 
 /** A definition's bundle imports each component it uses from `./_componentDeps/<base64url of its path>`. */
@@ -193,6 +142,37 @@ async function evaluateDefinition(
   writeModule(file, source);
   const module = (await importModule(file)) as { default: { export(): Definition } };
   return module.default.export();
+}
+
+/** The HTTP routes of a component, with those of the components that are mounted under a prefix in it. */
+function httpOf(
+  analysis: Readonly<Analysis>,
+  loaded: Loaded,
+  definitionPath: string,
+  mountPath: string,
+): HttpComponent {
+  const { childComponents = [], httpMounts = {}, httpPrefix } = analysis[definitionPath]?.definition ?? {};
+  const mounts = Object.entries(httpMounts).map(([prefix, reference]) => {
+    const child = childComponents.find(({ name }) => reference === `_reference/childComponent/${name}`);
+    if (child === undefined)
+      throw new HttpRouteError(
+        `HTTP mount "${prefix}" is invalid: Child component "${reference}" not found.`,
+      );
+    return { prefix, component: httpOf(analysis, loaded, child.path, placeOf(mountPath, child.name)) };
+  });
+  const router = readRouter(loaded.get(definitionPath)?.modules["http"]);
+  const http = {
+    path: mountPath,
+    router,
+    mounts,
+    ...(httpPrefix === undefined ? {} : { ownPrefix: httpPrefix }),
+  };
+  checkMounts(http);
+  return http;
+}
+
+function placeOf(mountPath: string, name: string): string {
+  return mountPath === "" ? name : `${mountPath}/${name}`;
 }
 
 function exportTree(functions: Readonly<Record<string, ModuleAnalysis>>): ExportTree {
@@ -217,28 +197,19 @@ function branchOf(tree: ExportTree, name: string): ExportTree {
 
 function componentTree(analysis: Readonly<Analysis>, definitionPath: string, componentPath: string): object {
   const children = analysis[definitionPath]?.definition.childComponents ?? [];
-  const childComponents = children.map(({ name, path: childPath }) => [
-    name,
-    componentTree(analysis, childPath, componentPath === "" ? name : `${componentPath}/${name}`),
-  ]);
+  const childComponents = children.map(({ name, path: childPath }) => {
+    return [name, componentTree(analysis, childPath, placeOf(componentPath, name))];
+  });
+  const { httpRoutes = null } = analysis[definitionPath]?.functions["http.js"] ?? {};
   return {
     definitionPath,
     componentPath,
     args: {},
     childComponents: Object.fromEntries(childComponents) as object,
-    httpRoutes: { httpModuleRoutes: null, mounts: [] },
+    httpRoutes: {
+      httpModuleRoutes: httpRoutes?.map(({ route }) => route) ?? null,
+      mounts: Object.keys(analysis[definitionPath]?.definition.httpMounts ?? {}).sort(),
+    },
     exports: {},
   };
-}
-
-function writeModule(file: string, source: string): void {
-  fs.mkdirSync(path.dirname(file), { recursive: true });
-  fs.writeFileSync(file, source.replace(/^\/\/# sourceMappingURL=.*$/m, "")); // the maps stay with the CLI
-}
-
-function importModule(file: string): Promise<Record<string, unknown>> {
-  // Each bundle brings its own Yjs, as each component does in production; they share nothing but bytes. Yjs warns
-  // of a second copy in one process all the same, by this mark.
-  delete (globalThis as Record<string, unknown>)["__ $YJS$ __"];
-  return import(pathToFileURL(file).href) as Promise<Record<string, unknown>>;
 }

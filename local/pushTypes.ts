@@ -1,3 +1,6 @@
+import type { CronAnalysis } from "./crons/cronSpecs.js";
+import type { HttpRouteAnalysis } from "./site/httpRoutes.js";
+
 /** A bundled module as the CLI sends it. */
 export type Bundle = { path: string; source: string };
 
@@ -12,6 +15,8 @@ export type ComponentPush = {
 
 /** The body of `POST /api/deploy2/start_push`, as far as it is read here. */
 export type StartPush = {
+  /** Nothing may come of it. */
+  dryRun?: boolean;
   appDefinition: {
     definition: Bundle | null;
     dependencies: string[];
@@ -33,8 +38,10 @@ export type FunctionAnalysis = {
 
 export type ModuleAnalysis = {
   functions: FunctionAnalysis[];
-  httpRoutes: null;
-  cronSpecs: null;
+  /** Of `http.js`. */
+  httpRoutes: HttpRouteAnalysis[] | null;
+  /** Of `crons.js`. */
+  cronSpecs: CronAnalysis[] | null;
   sourceMapped: null;
 };
 
@@ -44,6 +51,10 @@ export type ExportTree = { type: "branch"; branch: [string, ExportTree | ExportL
 /** What `definition.export()` of an app or component returns; only what is read is named. */
 export type Definition = {
   childComponents: { name: string; path: string }[];
+  /** References to child components by the prefix under which their routes are mounted; it ends with a slash. */
+  httpMounts?: Record<string, string>;
+  /** Before the paths of the app's own routes; ends with a slash. */
+  httpPrefix?: string;
   exports?: ExportTree;
   name?: string;
   path?: string;

@@ -1,99 +1,162 @@
 import http from "node:http";
 import type { AddressInfo } from "node:net";
-import zlib from "node:zlib";
+import path from "node:path";
 import { convexToJson, jsonToConvex, type Value } from "convex/values";
-import { WebSocketServer } from "ws";
 import { Answers } from "./answers.js";
 import { Calls, type Call } from "./calls.js";
 import { Connection } from "./connection.js";
-import { ConvexTestEngine } from "./convexTestEngine.js";
-import type { Engine, FunctionKind, Identity } from "./engine.js";
+import { DataDirectory, type FsyncPolicy } from "./durable/dataDirectory.js";
+import type { FunctionKind, Identity } from "./engine.js";
+import { LocalEngine, type EngineOptions } from "./engine/localEngine.js";
 import { Faults } from "./faults.js";
-import { answerCall } from "./httpApi.js";
+import { analyzePush } from "./push.js";
 import { PushApi } from "./pushApi.js";
+import { PushFile } from "./pushFile.js";
 import { QueryCache } from "./queryCache.js";
-import { checkSite, serveFile } from "./staticSite.js";
-import { encodeTs, type ClientMessage } from "./syncProtocol.js";
+import { answerRequest } from "./requests.js";
+import type { HttpComponent } from "./site/httpRoutes.js";
+import type { SeedTarget } from "./seed.js";
+import { siteHandler } from "./site/siteHandler.js";
+import { startSite } from "./site/siteServer.js";
+import { acceptSockets } from "./sockets.js";
+import { checkSite } from "./staticSite.js";
+import { Stats } from "./stats.js";
 
 export interface BackendOptions {
   /** 0, the default: a free one. */
   readonly port?: number;
+  /** Of the app's HTTP actions; 0, the default: a free one. */
+  readonly sitePort?: number;
   /** A folder with a built app, served beside the API. */
   readonly site?: string;
+  /** A folder that keeps data and code from one start to the next; default: they are gone at the end. */
+  readonly data?: string;
+  /** When a mutation that was answered is on disk. Default: `always`, before it is answered. */
+  readonly fsync?: FsyncPolicy;
+  readonly engine?: Pick<EngineOptions, "seed" | "readLatencyMs" | "limits">;
   /** Gets a line per call. */
   readonly log?: (line: string) => void;
 }
 
-export interface Backend {
+export interface Backend extends SeedTarget {
   readonly url: string;
+  /** Where the app's HTTP actions are. */
+  readonly siteUrl: string;
+  /** Whether there is code to run: pushed, or kept from an earlier start. */
+  readonly hasCode: boolean;
   readonly faults: Faults;
+  readonly stats: Stats;
   /** Calls that were made, newest last. */
   readonly calls: readonly Call[];
   /** Open sockets. */
   connections(): { readonly sessionId: string }[];
   /** Runs any function, internal ones too, as an operator does. @throws Error with `data` if the function threw a ConvexError */
   run(kind: FunctionKind, path: string, args?: object, identity?: Identity): Promise<unknown>;
+  /** Until nothing that is due is scheduled, and nothing that was scheduled runs. */
+  settled(): Promise<void>;
   close(): Promise<void>;
 }
-
-const pingMs = 15_000;
 
 /**
  * Starts a backend on loopback. It is for development, tests and the demo; production runs on Convex.
  *
- * @throws Error if the port is taken, or `site` holds no built app
+ * @throws Error if a port is taken, `site` holds no built app, or `data` cannot be read
  */
 export async function startBackend(options: BackendOptions = {}): Promise<Backend> {
   if (options.site !== undefined) checkSite(options.site);
-  const engine = new ConvexTestEngine();
+  const log = options.log ?? (() => {});
+  const engine = await openEngine(options, log);
+  const pushFile = options.data === undefined ? null : new PushFile(path.join(options.data, "push.json.br"));
   const connections = new Set<Connection>();
   const faults = new Faults(() => connections.forEach((connection) => connection.cut()));
-  const calls = new Calls(engine, faults, options.log ?? (() => {}));
+  const stats = new Stats();
+  const calls = new Calls(engine, faults, stats, log);
   const queries = new QueryCache(calls);
   const noteStale = () => connections.forEach((connection) => connection.noteStale());
   engine.onCommit((commit) => {
     queries.noteCommit(commit);
     noteStale();
   });
-  const pushApi = new PushApi(engine, () => {
-    queries.makeAllStale();
+  let routes: HttpComponent | null = null;
+  const pushApi = new PushApi(engine, ({ http: pushed, source }) => {
+    routes = pushed;
+    pushFile?.write(source);
+    queries.makeAllStale(engine.currentTs());
     noteStale();
   });
+  const kept = pushFile?.read() ?? null;
+  if (kept !== null) {
+    const { runtime, http: pushed } = await analyzePush(kept);
+    await engine.activate(runtime);
+    routes = pushed;
+  }
+  const handle = siteHandler({
+    routes: () => routes,
+    runHttpAction: (...request) => engine.runHttpAction(...request),
+  });
+  const site = await startSite({ port: options.sitePort ?? 0, handle, log });
   const server = http.createServer((request, response) => {
-    const serve = { calls, pushApi, engine, url: urlOf(server), site: options.site };
-    answer(request, response, serve).catch((error: unknown) => {
+    const serve = { calls, pushApi, engine, stats, url: urlOf(server), siteUrl: site.url };
+    answerRequest(request, response, { ...serve, site: options.site }).catch((error: unknown) => {
       if (!response.headersSent) response.writeHead(500);
       response.end(String(error));
     });
   });
   const shared = { engine, calls, faults, queries, answers: new Answers() };
   const sockets = acceptSockets(server, connections, faults, (socket) => new Connection(socket, shared));
-  await listen(server, options.port ?? 0);
+  try {
+    await listen(server, options.port ?? 0);
+  } catch (error) {
+    await Promise.all([site.close(), engine.close()]);
+    throw error;
+  }
   return {
     url: urlOf(server),
+    siteUrl: site.url,
+    get hasCode() {
+      return routes !== null;
+    },
     faults,
+    stats,
     calls: calls.made,
     connections: () => [...connections].map(({ sessionId }) => ({ sessionId })),
-    run: (kind, path, args = {}, identity) => runTrusted(calls, kind, path, args, identity ?? null),
+    run: (kind, functionPath, args = {}, identity) =>
+      runTrusted(calls, kind, functionPath, args, identity ?? null),
+    get isEmpty() {
+      return engine.currentTs() === 0n;
+    },
+    importDocuments: (table, documents) => engine.importDocuments(table, documents),
+    settled: () => engine.settled(),
     close: async () => {
-      engine.close();
       faults.dropSockets();
       sockets.close();
       server.closeAllConnections();
+      await Promise.all([site.close(), engine.close()]);
       await new Promise((resolve) => server.close(resolve));
     },
   };
 }
 
+async function openEngine(
+  { data: folder, fsync = "always", engine = {} }: BackendOptions,
+  log: (line: string) => void,
+): Promise<LocalEngine> {
+  const onError = (what: string, error: unknown) =>
+    log(`${what}: ${error instanceof Error ? error.message : String(error)}`);
+  if (folder === undefined) return new LocalEngine({ ...engine, onError });
+  const data = await DataDirectory.open(path.join(folder, "documents"), { fsync });
+  return LocalEngine.open({ ...engine, onError, data, filesFolder: path.join(folder, "files") });
+}
+
 async function runTrusted(
   calls: Calls,
   kind: FunctionKind,
-  path: string,
+  functionPath: string,
   args: object,
   identity: Identity | null,
 ): Promise<unknown> {
   const json = convexToJson(args as Value);
-  const result = await calls.make({ kind, path, args: json, identity, isTrusted: true });
+  const result = await calls.make({ kind, path: functionPath, args: json, identity, isTrusted: true });
   if (result.ok) return jsonToConvex(result.value);
   const data = result.data === undefined ? {} : { data: jsonToConvex(result.data) };
   throw Object.assign(new Error(result.message), data);
@@ -113,79 +176,4 @@ function listen(server: http.Server, port: number): Promise<void> {
 
 function urlOf(server: http.Server): string {
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-}
-
-function acceptSockets(
-  server: http.Server,
-  connections: Set<Connection>,
-  faults: Faults,
-  connect: (socket: import("ws").WebSocket) => Connection,
-): WebSocketServer {
-  const sockets = new WebSocketServer({ noServer: true });
-  server.on("upgrade", (request, socket, head) => {
-    const { pathname } = new URL(request.url ?? "/", "http://localhost");
-    if (faults.isBlocked || !/^\/api\/[^/]+\/sync$/.test(pathname)) return socket.destroy();
-    sockets.handleUpgrade(request, socket, head, (webSocket) => {
-      const connection = connect(webSocket);
-      connections.add(connection);
-      const ping = setInterval(() => connection.ping(), pingMs);
-      webSocket.on("message", (data) => receive(connection, String(data)));
-      webSocket.on("close", () => {
-        clearInterval(ping);
-        connections.delete(connection);
-      });
-    });
-  });
-  return sockets;
-}
-
-function receive(connection: Connection, text: string): void {
-  let message: ClientMessage;
-  try {
-    message = JSON.parse(text) as ClientMessage;
-  } catch (error) {
-    if (!(error instanceof SyntaxError)) throw error;
-    return connection.cut();
-  }
-  connection.receive(message);
-}
-
-async function answer(
-  request: http.IncomingMessage,
-  response: http.ServerResponse,
-  serve: { calls: Calls; pushApi: PushApi; engine: Engine; url: string; site: string | undefined },
-): Promise<void> {
-  const { pathname } = new URL(request.url ?? "/", serve.url);
-  const cors = {
-    "access-control-allow-origin": request.headers.origin ?? "*",
-    "access-control-allow-headers": "*",
-    "access-control-allow-methods": "*",
-  };
-  const send = (status: number, body: unknown) => {
-    response.writeHead(status, { "content-type": "application/json", ...cors });
-    response.end(JSON.stringify(body));
-  };
-  if (request.method === "OPTIONS") return send(200, {});
-  if (pathname === "/version") return void response.end("local");
-  if (pathname === "/api/query_ts") return send(200, { ts: encodeTs(serve.engine.currentTs()) });
-  if (pathname.startsWith("/api/stream_function_logs")) return; // a long poll: the log is on the terminal
-  if (!pathname.startsWith("/api/")) {
-    if (serve.site !== undefined) return serveFile(serve.site, pathname, response);
-    return send(404, { code: "NotFound", message: `There is nothing at ${pathname}.` });
-  }
-  const body = await readBody(request);
-  const reply =
-    (await answerCall(serve.calls, pathname, body, request.headers.authorization)) ??
-    (await serve.pushApi.answer(pathname, body, serve.url));
-  if (reply === null)
-    return send(404, { code: "NotFound", message: `The local backend has no ${pathname}.` });
-  send(reply.status, reply.body);
-}
-
-async function readBody(request: http.IncomingMessage): Promise<unknown> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of request) chunks.push(chunk as Buffer);
-  const raw = Buffer.concat(chunks);
-  const plain = request.headers["content-encoding"] === "br" ? zlib.brotliDecompressSync(raw) : raw;
-  return plain.length === 0 ? null : (JSON.parse(plain.toString("utf8")) as unknown);
 }

@@ -1,6 +1,6 @@
 import { compareValues, type Value } from "convex/values";
 import type { Document } from "../engine.js";
-import { fieldOf } from "../readSet.js";
+import { fieldOf } from "../fields.js";
 
 /** Stands behind every value: `[...prefix, behindAll]` is where to look for the last key that begins with a prefix. */
 export const behindAll = Symbol("behind all");
@@ -33,8 +33,29 @@ export function compareKeys(a: IndexKey, b: IndexKey): number {
     const [x, y] = [a[place], b[place]];
     if (typeof x === "symbol") return typeof y === "symbol" ? 0 : 1;
     if (typeof y === "symbol") return -1;
-    const order = compareValues(x, y);
+    const order = compareFields(x, y);
     if (order !== 0) return order;
+  }
+  return a.length - b.length;
+}
+
+/** As `compareValues` of convex, without its allocations where both are numbers, strings or bigints. */
+function compareFields(a: Value | undefined, b: Value | undefined): number {
+  if (typeof a === "number" && typeof b === "number" && a !== b && a - b === a - b) return a < b ? -1 : 1;
+  if (typeof a === "bigint" && typeof b === "bigint") return a < b ? -1 : a > b ? 1 : 0;
+  if (typeof a === "string" && typeof b === "string") return compareStrings(a, b);
+  return compareValues(a, b);
+}
+
+const firstSurrogate = 0xd800;
+
+/** By UTF-8 bytes. Only beside a surrogate does the order of UTF-16 units differ from that. */
+function compareStrings(a: string, b: string): number {
+  const length = Math.min(a.length, b.length);
+  for (let place = 0; place < length; place++) {
+    const [x, y] = [a.charCodeAt(place), b.charCodeAt(place)];
+    if (x === y) continue;
+    return x < firstSurrogate || y < firstSurrogate ? x - y : compareValues(a, b);
   }
   return a.length - b.length;
 }

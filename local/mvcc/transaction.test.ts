@@ -1,18 +1,18 @@
 import { beforeEach, expect, test } from "vitest";
 import type { Document } from "../engine.js";
-import { defineIndex, wholeIndex } from "./indexKey.js";
+import { defineIndex, wholeIndex, type IndexKey } from "./indexKey.js";
 import { Transaction } from "./transaction.js";
 import { ConflictError, VersionedStore } from "./versionedStore.js";
 
+const byNumber = defineIndex("by_number", ["n"]);
 let store: VersionedStore;
 const row = (id: string, n: number): Document => ({ _id: id, _creationTime: n, n });
-const names = (documents: Iterable<Document>) => [...documents].map((document) => document["_id"]);
+const names = (entries: Iterable<[IndexKey, Document]>) =>
+  [...entries].map(([, document]) => document["_id"]);
 
 beforeEach(() => {
-  store = new VersionedStore(
-    { rows: [defineIndex("by_number", ["n"]), defineIndex("by_id", ["_id"])] },
-    () => 0n,
-  );
+  store = new VersionedStore(() => 0n);
+  store.defineIndexes("rows", [byNumber]);
   const seed = new Transaction(store);
   for (const [id, n] of [
     ["a", 1],
@@ -24,7 +24,7 @@ beforeEach(() => {
 });
 
 const all = (transaction: Transaction, order: "asc" | "desc" = "asc") =>
-  transaction.scan("rows", "by_number", wholeIndex, order);
+  transaction.scan("rows", byNumber, wholeIndex, order);
 
 test("a transaction sees its own writes in their place, and nothing that others commit", () => {
   const [mine, other] = [new Transaction(store), new Transaction(store)];
@@ -78,4 +78,27 @@ test("reading that a document is not there conflicts with its insert", () => {
   writer.write("rows", "new", row("new", 1));
   writer.commit();
   expect(() => reader.commit()).toThrow(ConflictError);
+});
+
+test("a level that is rolled back leaves the order of what the transaction wrote before as it was", () => {
+  const transaction = new Transaction(store);
+  transaction.write("rows", "x", row("x", 5));
+  expect(names(all(transaction))).toEqual(["a", "b", "c", "x"]);
+  transaction.beginNested();
+  transaction.write("rows", "x", row("x", 0));
+  transaction.write("rows", "a", null);
+  transaction.write("rows", "y", row("y", 6));
+  expect(names(all(transaction))).toEqual(["x", "b", "c", "y"]);
+  transaction.rollbackNested();
+  expect(names(all(transaction))).toEqual(["a", "b", "c", "x"]);
+});
+
+test("what is read past the transaction's own writes is not noted as read", () => {
+  const transaction = new Transaction(store);
+  transaction.write("rows", "b", row("b", 20));
+  expect(names(transaction.scanCommitted("rows", byNumber, wholeIndex, "asc"))).toEqual(["a", "b", "c"]);
+  const writer = new Transaction(store);
+  writer.write("rows", "z", row("z", 2));
+  writer.commit();
+  expect(() => transaction.commit()).not.toThrow();
 });

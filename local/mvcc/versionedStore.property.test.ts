@@ -2,17 +2,24 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { Document } from "../engine.js";
 import { defineIndex, intervalOf, type Range } from "./indexKey.js";
-import { ConflictError, VersionedStore, type ReadInterval } from "./versionedStore.js";
+import { ReadSet } from "./readSet.js";
+import { ConflictError, VersionedStore, type DocumentAfter } from "./versionedStore.js";
 
 const byNumber = defineIndex("by_number", ["n"]);
-const byId = defineIndex("by_id", ["_id"]);
-const createStore = () => new VersionedStore({ rows: [byNumber, byId] }, () => 0n);
+const createStore = () => {
+  const store = new VersionedStore(() => 0n);
+  store.defineIndexes("rows", [byNumber]);
+  return store;
+};
 const row = (id: string, n: number): Document => ({ _id: id, _creationTime: 1, n });
-const read = (range: Range, index = "by_number"): ReadInterval => ({
-  table: "rows",
-  index,
-  ...intervalOf(range),
-});
+const reading = (range: Range): ReadSet => {
+  const reads = new ReadSet();
+  reads.addInterval("rows", byNumber, intervalOf(range));
+  return reads;
+};
+const commit = (store: VersionedStore, ts: bigint, reads: ReadSet, writes: DocumentAfter[]) =>
+  store.commit(ts, reads, "", () => writes).ts;
+const blind = new ReadSet();
 
 const id = fc.constantFrom("a", "b", "c", "d");
 const write = fc.record({ id, n: fc.option(fc.nat({ max: 5 }), { nil: null }) });
@@ -51,9 +58,10 @@ test("a snapshot reads what was there when it began, in index order, whatever is
         if (each.type === "begin") snapshots.push({ ts: store.begin(), rows: now });
         if (each.type === "commit") {
           const last = new Map(each.writes.map(({ id: key, n }) => [key, n]));
-          store.commit(
+          commit(
+            store,
             store.lastTs,
-            [],
+            blind,
             [...last].map(([key, n]) => ({ table: "rows", id: key, after: n === null ? null : row(key, n) })),
           );
           now = new Map(now);
@@ -67,7 +75,7 @@ test("a snapshot reads what was there when it began, in index order, whatever is
         }
         if (each.type === "scan" && snapshot !== undefined) {
           const found = [
-            ...store.table("rows").scan("by_number", intervalOf(each.range), each.order, snapshot.ts),
+            ...store.table("rows").scan(byNumber, intervalOf(each.range), each.order, snapshot.ts),
           ];
           const expected = [...snapshot.rows]
             .filter(([, n]) => isIn(n, each.range))
@@ -84,23 +92,59 @@ test("a snapshot reads what was there when it began, in index order, whatever is
   );
 });
 
+test("a scan that is read step by step gives what its snapshot holds, whatever is committed between two steps", () => {
+  const busy = fc.array(
+    fc.array(fc.record({ id: fc.nat({ max: 60 }), n: fc.option(fc.nat({ max: 60 }), { nil: null }) })),
+    {
+      minLength: 40,
+      maxLength: 80,
+    },
+  );
+  fc.assert(
+    fc.property(busy, fc.constantFrom("asc" as const, "desc" as const), (commits, order) => {
+      const store = createStore();
+      const write = (rows: { id: number; n: number | null }[]) => {
+        const last = new Map(rows.map(({ id: key, n }) => [`${key}`, n]));
+        commit(
+          store,
+          store.lastTs,
+          blind,
+          [...last].map(([key, n]) => ({ table: "rows", id: key, after: n === null ? null : row(key, n) })),
+        );
+      };
+      write(Array.from({ length: 60 }, (_, n) => ({ id: n, n })));
+      const ts = store.begin();
+      const found: unknown[] = [];
+      const table = store.table("rows");
+      for (const [, document] of table.scan(byNumber, intervalOf({ equal: [] }), order, ts)) {
+        found.push(document["n"]);
+        write(commits[found.length % commits.length]!);
+      }
+      const expected = Array.from({ length: 60 }, (_, n) => n);
+      expect(found).toEqual(order === "asc" ? expected : expected.reverse());
+    }),
+    { seed: 3, numRuns: 100 },
+  );
+});
+
 test("a commit conflicts exactly if a write since its snapshot lies, before or after it, in an interval that was read", () => {
   fc.assert(
-    fc.property(fc.array(write, { maxLength: 6 }), write, range, (initial, change, reading) => {
+    fc.property(fc.array(write, { maxLength: 6 }), write, range, (initial, change, wanted) => {
       const store = createStore();
       const before = new Map(initial.map(({ id: key, n }) => [key, n]));
-      store.commit(
+      commit(
+        store,
         0n,
-        [],
+        blind,
         [...before].map(([key, n]) => ({ table: "rows", id: key, after: n === null ? null : row(key, n) })),
       );
       const ts = store.begin();
       const after = change.n === null ? null : row(change.id, change.n);
-      store.commit(store.lastTs, [], [{ table: "rows", id: change.id, after }]);
-      const touched = [before.get(change.id) ?? null, change.n].some((n) => n !== null && isIn(n, reading));
-      const commit = () => store.commit(ts, [read(reading)], []);
-      if (touched) expect(commit).toThrow(ConflictError);
-      else expect(commit()).toBe(store.lastTs);
+      commit(store, store.lastTs, blind, [{ table: "rows", id: change.id, after }]);
+      const touched = [before.get(change.id) ?? null, change.n].some((n) => n !== null && isIn(n, wanted));
+      const validate = () => commit(store, ts, reading(wanted), []);
+      if (touched) expect(validate).toThrow(ConflictError);
+      else expect(validate()).toBe(store.lastTs);
     }),
     { seed: 2, numRuns: 500 },
   );
@@ -108,12 +152,23 @@ test("a commit conflicts exactly if a write since its snapshot lies, before or a
 
 test("two transactions that read the highest number and insert the next conflict; two that insert blindly do not", () => {
   const store = createStore();
-  store.commit(0n, [], [{ table: "rows", id: "a", after: row("a", 1) }]);
+  commit(store, 0n, blind, [{ table: "rows", id: "a", after: row("a", 1) }]);
   const counters = [store.begin(), store.begin()];
   const insert = (name: string) => [{ table: "rows", id: name, after: row(name, 2) }];
-  const highest = read({ equal: [], lower: { value: 1, isInclusive: true } });
-  store.commit(counters[0]!, [highest], insert("b"));
-  expect(() => store.commit(counters[1]!, [highest], insert("c"))).toThrow(/table "rows" changed/);
-  const blind = [store.begin(), store.begin()];
-  for (const [index, ts] of blind.entries()) store.commit(ts, [], insert(`blind ${index}`));
+  const highest = reading({ equal: [], lower: { value: 1, isInclusive: true } });
+  commit(store, counters[0]!, highest, insert("b"));
+  expect(() => commit(store, counters[1]!, highest, insert("c"))).toThrow(ConflictError);
+  const others = [store.begin(), store.begin()];
+  for (const [index, ts] of others.entries()) commit(store, ts, blind, insert(`blind ${index}`));
+});
+
+test("an index that is declared later holds what is there, as it was at each snapshot", () => {
+  const store = new VersionedStore(() => 0n);
+  commit(store, 0n, blind, [{ table: "rows", id: "a", after: row("a", 1) }]);
+  const before = store.begin();
+  commit(store, store.lastTs, blind, [{ table: "rows", id: "a", after: row("a", 2) }]);
+  store.defineIndexes("rows", [byNumber]);
+  const one = intervalOf({ equal: [1] });
+  const scan = (ts: bigint) => [...store.table("rows").scan(byNumber, one, "asc", ts)];
+  expect([scan(before).length, scan(store.lastTs).length]).toEqual([1, 0]);
 });

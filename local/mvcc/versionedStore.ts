@@ -1,50 +1,49 @@
-import type { Document } from "../engine.js";
-import { isWithin, keyOf, type IndexDefinition, type Interval } from "./indexKey.js";
+import { defineIndex, type IndexDefinition } from "./indexKey.js";
+import type { ReadSet, StoredWrite } from "./readSet.js";
 import { VersionedTable } from "./versionedTable.js";
 
-export interface StoredWrite {
-  readonly table: string;
-  readonly id: string;
-  readonly before: Document | null;
-  readonly after: Document | null;
-}
+/** What a transaction leaves of a document. */
+export type DocumentAfter = Omit<StoredWrite, "before">;
 
-/** A stretch of an index that a transaction has read: what is in it, and that nothing else is. */
-export interface ReadInterval extends Interval {
-  readonly table: string;
-  readonly index: string;
+export interface Commit {
+  readonly ts: bigint;
+  /** What committed it, for those it conflicts with. */
+  readonly source: string;
+  readonly writes: readonly StoredWrite[];
 }
 
 /** Another transaction has written what this one had read before it could commit. */
 export class ConflictError extends Error {
   override readonly name = "OptimisticConcurrencyControlFailure";
-  readonly table: string;
+  readonly write: StoredWrite;
+  /** That was in the way. */
+  readonly commit: Commit;
 
-  constructor({ table, id }: StoredWrite) {
-    super(
-      `Documents read from the table "${table}" changed while this mutation was being run (document ${id}).`,
-    );
-    this.table = table;
+  constructor(write: StoredWrite, commit: Commit) {
+    super(`A document of the table "${write.table}" that was read has changed since (${write.id}).`);
+    this.write = write;
+    this.commit = commit;
   }
 }
+
+/** Indexes that every table has. */
+const systemIndexes = [defineIndex("by_id", ["_id"]), defineIndex("by_creation_time", ["_creationTime"])];
 
 /**
  * Documents with their versions. Transactions read at the timestamp at which they began, whatever is committed
  * meanwhile, and are validated when they commit: against every write since then, by what they read.
  */
 export class VersionedStore {
-  readonly #tables: ReadonlyMap<string, VersionedTable>;
+  readonly #tables = new Map<string, VersionedTable>();
   readonly #clock: () => bigint;
   /** Commits that a running transaction began before, oldest first. */
-  #recent: { readonly ts: bigint; readonly writes: readonly StoredWrite[] }[] = [];
+  #recent: Commit[] = [];
+  /** How many run, by the timestamp they began at, oldest first: timestamps only rise. */
   readonly #running = new Map<bigint, number>();
   #lastTs = 0n;
 
   /** @param clock - nanoseconds since 1970; commit timestamps follow it, and rise even where it does not */
-  constructor(schema: Readonly<Record<string, readonly IndexDefinition[]>>, clock: () => bigint) {
-    this.#tables = new Map(
-      Object.entries(schema).map(([name, indexes]) => [name, new VersionedTable(indexes)]),
-    );
+  constructor(clock: () => bigint) {
     this.#clock = clock;
   }
 
@@ -57,10 +56,22 @@ export class VersionedStore {
     return [...this.#tables.values()].reduce((sum, table) => sum + table.versions, 0);
   }
 
+  get tables(): ReadonlyMap<string, VersionedTable> {
+    return this.#tables;
+  }
+
+  /** Made when it is first asked for, with the indexes that every table has. */
   table(name: string): VersionedTable {
-    const table = this.#tables.get(name);
-    if (table === undefined) throw new Error(`There is no table "${name}".`);
+    const made = this.#tables.get(name);
+    if (made !== undefined) return made;
+    const table = new VersionedTable(systemIndexes);
+    this.#tables.set(name, table);
     return table;
+  }
+
+  /** Declares the indexes of a table, between two transactions: new ones are built, those not named any more go. */
+  defineIndexes(table: string, indexes: readonly IndexDefinition[]): void {
+    this.table(table).defineIndexes([...systemIndexes, ...indexes]);
   }
 
   /** Begins to read at the newest commit: what is there then stays readable until {@link end}. */
@@ -76,47 +87,55 @@ export class VersionedStore {
     this.#vacuum();
   }
 
-  /** @returns the commit's timestamp. @throws ConflictError if a write since `snapshotTs` touches what was read */
+  /**
+   * @param source - what commits, for those that conflict with it
+   * @param writesAt - the writes, given the timestamp that they are committed at
+   * @throws ConflictError if a write since `snapshotTs` touches what was read
+   */
   commit(
     snapshotTs: bigint,
-    reads: readonly ReadInterval[],
-    writes: readonly Omit<StoredWrite, "before">[],
-  ): bigint {
+    reads: ReadSet,
+    source: string,
+    writesAt: (ts: bigint) => readonly DocumentAfter[],
+  ): Commit {
     this.#validate(snapshotTs, reads);
     const now = this.#clock();
     const ts = now > this.#lastTs ? now : this.#lastTs + 1n;
+    return this.#apply(ts, source, writesAt(ts));
+  }
+
+  /** Puts a commit of an earlier life of this store back in its place. */
+  restore(ts: bigint, writes: readonly DocumentAfter[]): void {
+    this.#apply(ts, "", writes);
+  }
+
+  #apply(ts: bigint, source: string, writes: readonly DocumentAfter[]): Commit {
     const stored = writes.map((write) => ({
       ...write,
       before: this.table(write.table).get(write.id, this.#lastTs),
     }));
     for (const { table, id, after } of stored) this.table(table).write(id, after, ts);
-    this.#recent.push({ ts, writes: stored });
+    const commit = { ts, source, writes: stored };
+    this.#recent.push(commit);
     this.#lastTs = ts;
     this.#vacuum();
-    return ts;
+    return commit;
   }
 
-  #validate(snapshotTs: bigint, reads: readonly ReadInterval[]): void {
+  #validate(snapshotTs: bigint, reads: ReadSet): void {
     for (const commit of this.#recent) {
       if (commit.ts <= snapshotTs) continue;
-      const hit = commit.writes.find((write) => reads.some((read) => this.#touches(write, read)));
-      if (hit !== undefined) throw new ConflictError(hit);
+      const hit = commit.writes.find((write) => reads.isTouchedBy(write));
+      if (hit !== undefined) throw new ConflictError(hit, commit);
     }
-  }
-
-  #touches({ table, before, after }: StoredWrite, read: ReadInterval): boolean {
-    if (table !== read.table) return false;
-    const definition = this.table(table).definition(read.index);
-    return [before, after].some(
-      (document) => document !== null && isWithin(keyOf(definition, document), read),
-    );
   }
 
   /** Forgets what no running transaction can read or be validated against. */
   #vacuum(): void {
-    const oldest = [...this.#running.keys()].reduce((min, ts) => (ts < min ? ts : min), this.#lastTs);
-    const old = this.#recent.filter(({ ts }) => ts <= oldest);
-    this.#recent = this.#recent.filter(({ ts }) => ts > oldest);
-    for (const { writes } of old) for (const { table, id } of writes) this.table(table).vacuum(id, oldest);
+    const [oldest = this.#lastTs] = this.#running.keys();
+    const firstNeeded = this.#recent.findIndex(({ ts }) => ts > oldest);
+    const count = firstNeeded < 0 ? this.#recent.length : firstNeeded;
+    for (const { writes } of this.#recent.splice(0, count))
+      for (const { table, id } of writes) this.table(table).vacuum(id, oldest);
   }
 }

@@ -1,6 +1,6 @@
-import { createRequire } from "node:module";
 import type * as SortedBTree from "sorted-btree";
 import type { Document } from "../engine.js";
+import { createOrderedMap } from "./btree.js";
 import {
   behindAll,
   compareKeys,
@@ -11,11 +11,6 @@ import {
   type Interval,
 } from "./indexKey.js";
 
-// A CommonJS module whose default export Node, tsx and vitest each find in another place when it is imported.
-const { default: BTree } = createRequire(import.meta.url)("sorted-btree") as {
-  default: new <K, V>(entries: undefined, compare: (a: K, b: K) => number) => SortedBTree.default<K, V>;
-};
-
 /** What a document was from a commit on; null: not there. */
 interface Version {
   readonly ts: bigint;
@@ -25,20 +20,36 @@ interface Version {
 /** Newest last. */
 type History = Version[];
 
+interface Index {
+  readonly definition: IndexDefinition;
+  readonly tree: SortedBTree.default<IndexKey, string>;
+}
+
 /**
  * A table's documents with as much of their past as somebody still reads, and its indexes. An index holds a key as
  * long as any version has it; whether it is there at a time is asked of the document's own versions.
  */
 export class VersionedTable {
   readonly #histories = new Map<string, History>();
-  readonly #indexes = new Map<
-    string,
-    { readonly definition: IndexDefinition; readonly tree: SortedBTree.default<IndexKey, string> }
-  >();
+  readonly #indexes = new Map<string, Index>();
 
   constructor(definitions: readonly IndexDefinition[]) {
-    for (const definition of definitions)
-      this.#indexes.set(definition.name, { definition, tree: new BTree(undefined, compareKeys) });
+    this.defineIndexes(definitions);
+  }
+
+  /** Builds what is new, and drops what is not named. */
+  defineIndexes(definitions: readonly IndexDefinition[]): void {
+    const names = new Set(definitions.map(({ name }) => name));
+    for (const name of this.#indexes.keys()) if (!names.has(name)) this.#indexes.delete(name);
+    for (const definition of definitions) {
+      const paths = JSON.stringify(definition.paths);
+      if (JSON.stringify(this.#indexes.get(definition.name)?.definition.paths) === paths) continue;
+      const index = { definition, tree: createOrderedMap<IndexKey, string>(compareKeys) };
+      for (const [id, history] of this.#histories)
+        for (const { document } of history)
+          if (document !== null) index.tree.set(keyOf(definition, document), id);
+      this.#indexes.set(definition.name, index);
+    }
   }
 
   /** The document as it was at `ts`. */
@@ -46,36 +57,37 @@ export class VersionedTable {
     return versionAt(this.#histories.get(id) ?? [], ts)?.document ?? null;
   }
 
-  definition(index: string): IndexDefinition {
-    return this.#index(index).definition;
+  definition(index: string): IndexDefinition | undefined {
+    return this.#indexes.get(index)?.definition;
   }
 
   /** The documents within an interval as it was at `ts`, one after the other as they are asked for. */
   *scan(
-    index: string,
+    index: IndexDefinition,
     interval: Interval,
     order: "asc" | "desc",
     ts: bigint,
   ): Generator<[IndexKey, Document]> {
-    const { definition, tree } = this.#index(index);
-    const { from, to } = interval;
-    const entries =
-      order === "asc" ? tree.entries(from.prefix) : tree.entriesReversed([...to.prefix, behindAll]);
-    for (const [key, id] of entries) {
-      const [isShort, isPast] =
-        order === "asc"
-          ? [compareToEdge(key, from) < 0, compareToEdge(key, to) > 0]
-          : [compareToEdge(key, to) > 0, compareToEdge(key, from) < 0];
-      if (isShort) continue;
-      if (isPast) return;
+    const tree = this.#indexes.get(index.name)?.tree;
+    if (tree === undefined) throw new Error(`The table has no index "${index.name}".`);
+    for (const [key, id] of stretchOf(tree, interval, order)) {
       const document = this.get(id, ts);
-      if (document !== null && compareKeys(keyOf(definition, document), key) === 0) yield [key, document];
+      if (document !== null && compareKeys(keyOf(index, document), key) === 0) yield [key, document];
+    }
+  }
+
+  /** All documents as they are at `ts`. */
+  *documents(ts: bigint): Generator<Document> {
+    for (const id of this.#histories.keys()) {
+      const document = this.get(id, ts);
+      if (document !== null) yield document;
     }
   }
 
   write(id: string, document: Document | null, ts: bigint): void {
-    const history = this.#histories.get(id) ?? [];
-    this.#histories.set(id, [...history, { ts, document }]);
+    const history = this.#histories.get(id);
+    if (history === undefined) this.#histories.set(id, [{ ts, document }]);
+    else history.push({ ts, document });
     if (document === null) return;
     for (const { definition, tree } of this.#indexes.values()) tree.set(keyOf(definition, document), id);
   }
@@ -84,32 +96,59 @@ export class VersionedTable {
   vacuum(id: string, ts: bigint): void {
     const history = this.#histories.get(id);
     if (history === undefined) return;
-    const oldestNeeded = history.findLastIndex((version) => version.ts <= ts);
-    const kept = history.slice(Math.max(0, oldestNeeded));
+    const kept = history.slice(
+      Math.max(
+        0,
+        history.findLastIndex((version) => version.ts <= ts),
+      ),
+    );
     const isGone = kept.length === 1 && kept[0]?.document === null;
-    const left = isGone ? [] : kept;
+    if (kept.length === history.length && !isGone) return;
     if (isGone) this.#histories.delete(id);
     else this.#histories.set(id, kept);
-    for (const { definition, tree } of this.#indexes.values())
-      for (const { document } of history) {
+    for (const { definition, tree } of this.#indexes.values()) {
+      const needed = kept.flatMap(({ document }) => (document === null ? [] : [keyOf(definition, document)]));
+      for (const { document } of history.slice(0, isGone ? undefined : -kept.length)) {
         if (document === null) continue;
         const key = keyOf(definition, document);
-        const isNeeded = left.some(
-          (each) => each.document !== null && compareKeys(keyOf(definition, each.document), key) === 0,
-        );
-        if (!isNeeded) tree.delete(key);
+        if (needed.every((each) => compareKeys(each, key) !== 0)) tree.delete(key);
       }
+    }
   }
 
   /** How many versions are held, of all documents. */
   get versions(): number {
     return [...this.#histories.values()].reduce((sum, history) => sum + history.length, 0);
   }
+}
 
-  #index(name: string) {
-    const index = this.#indexes.get(name);
-    if (index === undefined) throw new Error(`The table has no index "${name}".`);
-    return index;
+const firstBatch = 16;
+const largestBatch = 256;
+
+/**
+ * The entries of an ordered map that lie within an interval. The map may be written to between two of them, which its
+ * own iterators do not bear: they are read some at a time, each time from the last one on.
+ */
+export function* stretchOf<V>(
+  tree: SortedBTree.default<IndexKey, V>,
+  { from, to }: Interval,
+  order: "asc" | "desc",
+): Generator<[IndexKey, V]> {
+  const [start, end] = order === "asc" ? [from, to] : [to, from];
+  const sign = order === "asc" ? 1 : -1;
+  const first: IndexKey = order === "asc" ? from.prefix : [...to.prefix, behindAll];
+  let last: IndexKey | null = null;
+  for (let size = firstBatch; ; size = Math.min(size * 2, largestBatch)) {
+    const batch: [IndexKey, V][] = [];
+    const next = last ?? first;
+    for (const [key, value] of order === "asc" ? tree.entries(next) : tree.entriesReversed(next)) {
+      if ((last !== null && compareKeys(key, last) === 0) || sign * compareToEdge(key, start) < 0) continue;
+      if (batch.length === size || sign * compareToEdge(key, end) > 0) break;
+      batch.push([key, value]);
+    }
+    yield* batch;
+    if (batch.length < size) return;
+    last = batch.at(-1)![0];
   }
 }
 

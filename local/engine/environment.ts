@@ -1,0 +1,151 @@
+// What the JavaScript of functions finds in the global scope. Convex gives queries and mutations a clock that stands
+// still and random numbers from a seed, and none of what waits for the world outside. Here functions share a process
+// with everything else, so the globals ask, each time, whether it is a function that calls, and which.
+import { AsyncLocalStorage } from "node:async_hooks";
+import { inspect } from "node:util";
+import type { Random } from "./random.js";
+
+export interface Environment {
+  /** A query's or mutation's: it may not wait for anything but the database. */
+  readonly isTransaction: boolean;
+  /** Milliseconds since 1970, at the start. */
+  readonly now: number;
+  readonly random: Random;
+  readonly logLines: string[];
+  /** What it waits for that the runtime itself does, outside of JavaScript. */
+  readonly native: Set<Promise<unknown>>;
+}
+
+/** As many as Convex keeps of one execution. */
+const mostLogLines = 256;
+
+const running = new AsyncLocalStorage<Environment>();
+
+export function runInEnvironment<T>(environment: Environment, work: () => T): T {
+  installGlobals();
+  return running.run(environment, work);
+}
+
+/** What a function asks of its deployment is not part of the function. */
+export function runOutside<T>(work: () => T): T {
+  return running.exit(work);
+}
+
+export function currentEnvironment(): Environment | undefined {
+  return running.getStore();
+}
+
+/** The environment of whoever calls, if it is a query or mutation. */
+function transaction(): Environment | null {
+  const environment = running.getStore();
+  return environment?.isTransaction ? environment : null;
+}
+
+let isInstalled = false;
+
+function installGlobals(): void {
+  if (isInstalled) return;
+  isInstalled = true;
+  installClock();
+  installRandomness();
+  installSubtleCrypto();
+  for (const name of ["fetch", "setTimeout", "setInterval", "setImmediate"] as const) forbid(name);
+  installConsole();
+}
+
+function installClock(): void {
+  const RealDate = globalThis.Date;
+  class FunctionDate extends RealDate {
+    constructor(...parts: []) {
+      const environment = transaction();
+      if (parts.length === 0 && environment !== null) super(environment.now);
+      else super(...parts);
+    }
+
+    static override now(): number {
+      return transaction()?.now ?? RealDate.now();
+    }
+  }
+  Object.defineProperty(FunctionDate, "name", { value: "Date" });
+  globalThis.Date = new Proxy(FunctionDate, {
+    // `Date()` without `new` gives text.
+    apply: () => new FunctionDate().toString(),
+  }) as unknown as DateConstructor;
+}
+
+function installRandomness(): void {
+  const realRandom = Math.random;
+  Math.random = () => transaction()?.random.fraction() ?? realRandom();
+  const prototype = Object.getPrototypeOf(crypto) as Crypto;
+  const { getRandomValues, randomUUID } = prototype;
+  prototype.getRandomValues = function <T extends ArrayBufferView | null>(this: Crypto, array: T): T {
+    const environment = transaction();
+    if (environment === null || array === null) return getRandomValues.call(this, array as never) as T;
+    environment.random.fill(new Uint8Array(array.buffer, array.byteOffset, array.byteLength));
+    return array;
+  } as Crypto["getRandomValues"];
+  prototype.randomUUID = function (this: Crypto) {
+    const environment = transaction();
+    return environment === null ? randomUUID.call(this) : uuidFrom(environment.random);
+  };
+}
+
+/** Cryptography that takes its time is done by other threads: who waits for it is not stuck. */
+function installSubtleCrypto(): void {
+  const prototype = Object.getPrototypeOf(crypto.subtle) as Record<string, unknown>;
+  for (const name of Object.getOwnPropertyNames(prototype)) {
+    const real = prototype[name];
+    if (name === "constructor" || typeof real !== "function") continue;
+    prototype[name] = function (this: SubtleCrypto, ...all: unknown[]): unknown {
+      const result = real.apply(this, all) as Promise<unknown>;
+      const native = transaction()?.native;
+      if (native !== undefined) {
+        native.add(result);
+        const forget = () => void native.delete(result);
+        result.then(forget, forget);
+      }
+      return result;
+    };
+  }
+}
+
+function uuidFrom(random: Random): `${string}-${string}-${string}-${string}-${string}` {
+  const bytes = new Uint8Array(16);
+  random.fill(bytes);
+  bytes[6] = (bytes[6]! & 0x0f) | 0x40; // version 4
+  bytes[8] = (bytes[8]! & 0x3f) | 0x80; // variant 1
+  const hex = Buffer.from(bytes).toString("hex");
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
+}
+
+function forbid(name: "fetch" | "setTimeout" | "setInterval" | "setImmediate"): void {
+  const real = globalThis[name] as (...all: unknown[]) => unknown;
+  const guarded = function (this: unknown, ...all: unknown[]): unknown {
+    if (transaction() === null) return real.apply(this, all);
+    throw new Error(
+      `Can't use ${name}() in queries and mutations. Please consider using an action. See https://docs.convex.dev/functions/actions for more details.`,
+    );
+  };
+  Object.assign(guarded, real);
+  Object.setPrototypeOf(guarded, real); // `setTimeout[util.promisify.custom]`
+  Object.assign(globalThis, { [name]: guarded });
+}
+
+function installConsole(): void {
+  for (const level of ["log", "info", "warn", "error", "debug", "trace"] as const) {
+    const real = console[level].bind(console);
+    console[level] = (...values: unknown[]) => {
+      const environment = running.getStore();
+      if (environment === undefined) return real(...values);
+      writeLog(environment, level, values);
+    };
+  }
+}
+
+/** In the form that clients parse. */
+export function writeLog({ logLines }: Environment, level: string, values: readonly unknown[]): void {
+  const words = values.map((value) => (typeof value === "string" ? `'${value}'` : inspect(value)));
+  if (logLines.length === mostLogLines - 1)
+    logLines.push(`[ERROR] 'Log overflow (maximum ${mostLogLines}). Remaining log lines omitted.'`);
+  if (logLines.length < mostLogLines - 1) logLines.push(`[${level.toUpperCase()}] ${words.join(" ")}`);
+}

@@ -1,0 +1,215 @@
+import { convexToJson, type Value } from "convex/values";
+import type { Cost, Document } from "../engine.js";
+import { createOrderedMap } from "../mvcc/btree.js";
+import { compareKeys, type IndexKey } from "../mvcc/indexKey.js";
+import type { Commit } from "../mvcc/versionedStore.js";
+import { stateOf } from "./callSyscalls.js";
+import type { Host, TopLevelCall } from "./host.js";
+import { jobBackoffMs } from "./retry.js";
+import { scheduledFunctions, targetOf } from "./systemTables.js";
+import type { FunctionError, Job, Unit } from "./execution.js";
+import { costOf, createProgress, noteAttempt, runMutationIn, runTopLevel } from "./topLevel.js";
+import { inTransaction, OccError } from "./unit.js";
+
+/** How many run at once, as on a small deployment. */
+const mostAtOnce = 10;
+const keptMs = 7 * 24 * 60 * 60 * 1000;
+
+/** Is told what was run, what it came to, and why it failed. */
+export type JobReport = (
+  call: TopLevelCall,
+  cost: Cost & { readonly logLines: readonly string[] },
+  failure: FunctionError | null,
+) => void;
+
+/**
+ * Runs what `ctx.scheduler` has written down, once that is committed and its time has come.
+ *
+ *     pending --> success | failed                 a mutation: in one transaction, so exactly once
+ *     pending --> inProgress --> success | failed  an action: at most once; a restart fails what is in progress
+ *     pending, inProgress --> canceled
+ */
+export class Jobs {
+  readonly #host: Host;
+  readonly #report: JobReport;
+  /** Pending ones by time, then by id. */
+  readonly #due = createOrderedMap<IndexKey, Job>(compareKeys);
+  readonly #running = new Set<Promise<void>>();
+  #cancelTimer = () => {};
+  #isStarted = false;
+
+  constructor(host: Host, report: JobReport) {
+    this.#host = host;
+    this.#report = report;
+  }
+
+  /** Goes on with what was there before; to be called once there is code to run. */
+  async start(): Promise<void> {
+    if (this.#isStarted) return;
+    this.#isStarted = true;
+    await this.#recover();
+    this.#runDue();
+  }
+
+  stop(): void {
+    this.#isStarted = false;
+    this.#cancelTimer();
+  }
+
+  noteCommit({ writes }: Commit): void {
+    let isAny = false;
+    for (const { table, id, before, after } of writes) {
+      if (!isJobTable(table)) continue;
+      isAny = true;
+      if (before !== null) this.#due.delete(keyOf(before));
+      if (after !== null && stateOf(after) === "pending") this.#due.set(keyOf(after), { table, id });
+    }
+    if (isAny) this.#runDue();
+  }
+
+  /** Until nothing is due and nothing runs. */
+  async settled(): Promise<void> {
+    while (this.#running.size > 0 || this.#nextTime() <= this.#host.clock.now()) {
+      if (this.#running.size > 0) await Promise.race(this.#running);
+      else await this.#host.sleep(0);
+    }
+  }
+
+  /** All that is scheduled, from what an earlier life has left. */
+  async #recover(): Promise<void> {
+    const { store, clock } = this.#host;
+    for (const [table, versions] of [...store.tables].filter(([name]) => isJobTable(name))) {
+      for (const job of [...versions.documents(store.lastTs)]) {
+        const id = job["_id"] as string;
+        if (stateOf(job) === "pending") this.#due.set(keyOf(job), { table, id });
+        if (stateOf(job) === "inProgress") await this.#finish({ table, id }, brokenOff);
+        if (((job["completedTime"] as number | undefined) ?? Infinity) < clock.now() - keptMs)
+          await this.#change({ table, id }, () => null);
+      }
+    }
+  }
+
+  #nextTime(): number {
+    return (this.#due.minKey()?.[0] as number | undefined) ?? Infinity;
+  }
+
+  #runDue(): void {
+    if (!this.#isStarted) return;
+    this.#cancelTimer();
+    while (this.#running.size < mostAtOnce && this.#nextTime() <= this.#host.clock.now()) {
+      const key = this.#due.minKey()!;
+      const job = this.#due.get(key)!;
+      this.#due.delete(key);
+      const running = this.#run(job).finally(() => {
+        this.#running.delete(running);
+        this.#runDue();
+      });
+      this.#running.add(running);
+    }
+    if (this.#running.size < mostAtOnce && this.#due.size > 0)
+      this.#cancelTimer = this.#host.clock.at(this.#nextTime(), () => this.#runDue());
+  }
+
+  async #run(job: Job): Promise<void> {
+    const document = this.#host.store.table(job.table).get(job.id, this.#host.store.lastTs);
+    if (document === null) return;
+    const kind = this.#host.functions.find(targetOf(document))?.kind ?? "mutation";
+    const call = callOf(job, document, kind);
+    await (kind === "action" ? this.#runAction(job, call) : this.#runMutation(job, call));
+  }
+
+  async #runMutation(job: Job, call: TopLevelCall): Promise<void> {
+    const progress = createProgress();
+    const work = (unit: Unit) => this.#mutate(job, call, noteAttempt(progress, unit), progress.logLines);
+    for (let retries = 0; ; retries++) {
+      try {
+        const { value: failure } = await inTransaction(this.#host, call.path.name, work, () => {
+          progress.conflicts += 1;
+        });
+        return this.#report(call, costOf(progress), failure);
+      } catch (error) {
+        if (!(error instanceof OccError)) throw error;
+        await this.#host.sleep(jobBackoffMs(retries, this.#host.random));
+      }
+    }
+  }
+
+  async #mutate(job: Job, call: TopLevelCall, unit: Unit, logLines: string[]): Promise<FunctionError | null> {
+    const { transaction } = unit;
+    const document = transaction.get(job.table, job.id);
+    if (document === null || stateOf(document) !== "pending") return null;
+    let failure: FunctionError | null = null;
+    try {
+      await runMutationIn(unit, call, this.#host, logLines);
+    } catch (error) {
+      failure = error as FunctionError;
+    }
+    const state = failure === null ? { kind: "success" } : { kind: "failed", error: failure.message };
+    const completedTime = this.#host.clock.now();
+    transaction.write(job.table, job.id, { ...document, state, completedTime });
+    return failure;
+  }
+
+  async #runAction(job: Job, call: TopLevelCall): Promise<void> {
+    const begun = await this.#change(job, (document) =>
+      stateOf(document) === "pending" ? { ...document, state: { kind: "inProgress" } } : undefined,
+    );
+    if (!begun) return;
+    const outcome = await runTopLevel(call, this.#host, null);
+    const failure = outcome.ok ? null : outcome.error;
+    await this.#finish(
+      job,
+      failure === null ? { kind: "success" } : { kind: "failed", error: failure.message },
+    );
+    this.#report(call, outcome, failure);
+  }
+
+  async #finish(job: Job, state: Record<string, Value>): Promise<void> {
+    await this.#change(job, (document) =>
+      stateOf(document) === "inProgress"
+        ? { ...document, state, completedTime: this.#host.clock.now() }
+        : undefined,
+    );
+  }
+
+  /** @returns whether there was something to change */
+  async #change(
+    { table, id }: Job,
+    change: (document: Document) => Document | null | undefined,
+  ): Promise<boolean> {
+    const { value } = await inTransaction(
+      this.#host,
+      "_system",
+      async ({ transaction }) => {
+        const document = transaction.get(table, id);
+        const changed = document === null ? undefined : change(document);
+        if (changed === undefined) return false;
+        transaction.write(table, id, changed);
+        return true;
+      },
+      () => {},
+    );
+    return value;
+  }
+}
+
+const brokenOff = { kind: "failed", error: "Transient error while executing action" };
+
+function isJobTable(table: string): boolean {
+  return table.endsWith(`:${scheduledFunctions}`);
+}
+
+function keyOf(job: Document): IndexKey {
+  return [job["scheduledTime"], job["_id"]];
+}
+
+function callOf(job: Job, document: Document, kind: TopLevelCall["kind"]): TopLevelCall {
+  const [args = {}] = document["args"] as Value[];
+  return {
+    kind,
+    path: targetOf(document),
+    args: convexToJson(args),
+    identity: null,
+    request: { requestId: crypto.randomUUID(), job },
+  };
+}

@@ -1,0 +1,122 @@
+/// <reference types="vite/client" />
+// For tests: the real component behind the real server functions, on the engine of the local backend, in one process.
+import workpool from "@convex-dev/workpool/test";
+import {
+  componentsGeneric,
+  defineSchema,
+  defineTable,
+  getFunctionName,
+  makeFunctionReference,
+  mutationGeneric,
+  type DataModelFromSchemaDefinition,
+  type FunctionReference,
+} from "convex/server";
+import { convexToJson, jsonToConvex, v, type Value } from "convex/values";
+import type { ComponentApi } from "../src/component/_generated/component.js";
+import componentSchema from "../src/component/schema.js";
+import { replicaTable, Replicate } from "../src/server/index.js";
+import { notes, sites } from "../src/testing/fieldApp.js";
+import type { FunctionKind, RuntimeComponent } from "./engine.js";
+import { LocalEngine, type EngineOptions } from "./engine/localEngine.js";
+
+const componentModules = import.meta.glob<Record<string, unknown>>(
+  ["../src/component/**/*.ts", "!../src/component/**/*.test.ts", "!../src/component/convex.config.ts"],
+  { eager: true },
+);
+const component = componentsGeneric()["replicate"] as unknown as ComponentApi;
+const schema = defineSchema({
+  sites: replicaTable(sites),
+  counters: defineTable({ n: v.number() }),
+});
+
+/** What a design without this component would do at each write: count them in one row. */
+const count = mutationGeneric({
+  args: {},
+  handler: async (ctx) => {
+    const counter = await ctx.db.query("counters").first();
+    if (counter === null) await ctx.db.insert("counters", { n: 1 });
+    else await ctx.db.patch(counter._id, { n: (counter["n"] as number) + 1 });
+  },
+});
+
+/** Compacts a document now. */
+const compact = mutationGeneric({
+  args: { collection: v.string(), document: v.string() },
+  handler: (ctx, document) => ctx.runMutation(component.compact.compact, document),
+});
+
+export const countReference = makeFunctionReference<"mutation">("planted:count");
+export const compactReference = makeFunctionReference<
+  "mutation",
+  { collection: string; document: string },
+  number
+>("planted:compact");
+
+export interface FieldEngine {
+  readonly engine: LocalEngine;
+  mutation(reference: FunctionReference<"mutation">, args?: object): Promise<unknown>;
+  query(reference: FunctionReference<"query">, args?: object): Promise<unknown>;
+  /** How often mutations found at their end that what they had read had changed, by function. */
+  readonly conflicts: ReadonlyMap<string, number>;
+}
+
+export async function startFieldEngine(options: EngineOptions = {}): Promise<FieldEngine> {
+  const engine = await LocalEngine.open(options);
+  const replicate = new Replicate<DataModelFromSchemaDefinition<typeof schema>>(component, {
+    user: async (ctx) => (await ctx.auth.getUserIdentity())?.tokenIdentifier ?? null,
+  });
+  replicate.collection(sites, { table: "sites", read: () => true, write: () => true });
+  replicate.collection(notes, { read: () => true, write: () => true });
+  await engine.activate({
+    root: { schema, modules: { replicate: { ...replicate.api() }, planted: { count, compact } } },
+    components: [
+      { path: "replicate", schema: componentSchema, modules: named(componentModules, "../src/component/") },
+      { path: "replicate/workpool", ...(await workpoolRuntime()) },
+    ],
+  });
+  const conflicts = new Map<string, number>();
+  const note = (name: string, more: number) => conflicts.set(name, (conflicts.get(name) ?? 0) + more);
+  engine.onBackgroundCall((call) => note(call.path, call.conflicts));
+  const run = async (kind: FunctionKind, reference: FunctionReference<FunctionKind>, args: object = {}) => {
+    const path = getFunctionName(reference);
+    const json = convexToJson(args as Value);
+    const result = await engine.run({ kind, path, args: json, identity: null });
+    note(path, result.conflicts);
+    if (result.ok) return jsonToConvex(result.value);
+    const data = result.data === undefined ? {} : { data: jsonToConvex(result.data) };
+    throw Object.assign(new Error(result.message), data);
+  };
+  return {
+    engine,
+    conflicts,
+    mutation: (reference, args) => run("mutation", reference, args),
+    query: (reference, args) => run("query", reference, args),
+  };
+}
+
+type Modules = RuntimeComponent["modules"];
+
+function named(modules: Modules, folder: string): Modules {
+  return Object.fromEntries(
+    Object.entries(modules).map(([file, module]) => [
+      file.slice(file.indexOf(folder) + folder.length).replace(/\.[tj]s$/, ""),
+      module,
+    ]),
+  );
+}
+
+/** The workpool hands what it is made of to convex-test only: here is something that takes it as convex-test does. */
+async function workpoolRuntime(): Promise<RuntimeComponent> {
+  let taken: { schema: unknown; loaders: Record<string, () => Promise<Record<string, unknown>>> } | null =
+    null;
+  const taker = {
+    registerComponent: (_path: string, itsSchema: unknown, loaders: never) =>
+      void (taken = { schema: itsSchema, loaders }),
+  };
+  workpool.register(taker as unknown as Parameters<typeof workpool.register>[0]);
+  const { schema: itsSchema, loaders } = taken as unknown as NonNullable<typeof taken>;
+  const modules: Record<string, Record<string, unknown>> = {};
+  for (const [file, load] of Object.entries<() => Promise<Record<string, unknown>>>(loaders))
+    if (!file.endsWith(".d.ts") && !file.includes(".test.")) modules[file] = await load();
+  return { schema: itsSchema, modules: named(modules, "/component/") };
+}
