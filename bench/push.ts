@@ -8,8 +8,8 @@ import { api } from "../example/convex/_generated/api.js";
 import { sites, type Site } from "../example/convex/collections.js";
 import { chromiumPath } from "../example/e2e/chromium.js";
 import { Device } from "../example/e2e/device.js";
-import { deploy } from "../local/deploy.js";
-import { startBackend, type Backend } from "../local/server.js";
+import { deploy } from "../local/push/deploy.js";
+import { startBackend, type Backend } from "../local/server/backend.js";
 import { createReplica, MemoryStorage, type ConvexClientLike } from "../src/client/index.js";
 import { median, timed, type Row } from "./row.js";
 

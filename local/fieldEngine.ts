@@ -16,7 +16,7 @@ import type { ComponentApi } from "../src/component/_generated/component.js";
 import componentSchema from "../src/component/schema.js";
 import { replicaTable, Replicate } from "../src/server/index.js";
 import { notes, sites } from "../src/testing/fieldApp.js";
-import type { FunctionKind, RuntimeComponent } from "./engine.js";
+import type { FunctionKind, RuntimeComponent } from "./engine/engine.js";
 import { LocalEngine, type EngineOptions } from "./engine/localEngine.js";
 
 const componentModules = import.meta.glob<Record<string, unknown>>(

@@ -1,5 +1,5 @@
 import type { Value } from "convex/values";
-import type { Document } from "./engine.js";
+import type { Document } from "./engine/engine.js";
 
 /** The value at a path; undefined if any part of it is not there. */
 export function fieldOf(document: Document, path: readonly string[]): Value | undefined {

@@ -1,8 +1,8 @@
 // For tests: the fixture app, pushed to a backend of its own by the stock CLI.
 import fs from "node:fs";
 import path from "node:path";
-import { deploy } from "./deploy.js";
-import { startBackend, type Backend } from "./server.js";
+import { deploy } from "./push/deploy.js";
+import { startBackend, type Backend } from "./server/backend.js";
 
 export interface FixtureApp {
   readonly backend: Backend;

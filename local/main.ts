@@ -1,7 +1,7 @@
 // `npm run backend -- --port 3210 --data .convex-local`: a backend to push to and to connect to, until it is stopped.
 import { parseArgs } from "node:util";
-import { importSeed } from "./seed.js";
-import { startBackend } from "./server.js";
+import { importSeed } from "./server/seed.js";
+import { startBackend } from "./server/backend.js";
 
 const { values } = parseArgs({
   options: {

@@ -4,8 +4,8 @@ import { execFileSync } from "node:child_process";
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import { deploy } from "../local/deploy.js";
-import { startBackend } from "../local/server.js";
+import { deploy } from "../local/push/deploy.js";
+import { startBackend } from "../local/server/backend.js";
 
 const { name, exports, devDependencies } = JSON.parse(fs.readFileSync("package.json", "utf8")) as {
   name: string;

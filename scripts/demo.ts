@@ -4,8 +4,8 @@ import { existsSync, readdirSync, statSync } from "node:fs";
 import { createServer } from "node:net";
 import path from "node:path";
 import { build } from "vite";
-import { deploy } from "../local/deploy.js";
-import { startBackend } from "../local/server.js";
+import { deploy } from "../local/push/deploy.js";
+import { startBackend } from "../local/server/backend.js";
 import { demoSites } from "./demoSites.js";
 
 const firstPort = 3210;

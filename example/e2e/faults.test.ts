@@ -3,8 +3,8 @@ import { ConvexClient } from "convex/browser";
 import { createReplica, MemoryStorage, type Replica } from "convex-replicate/client";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import WebSocket from "ws";
-import { deploy } from "../../local/deploy.js";
-import { startBackend, type Backend } from "../../local/server.js";
+import { deploy } from "../../local/push/deploy.js";
+import { startBackend, type Backend } from "../../local/server/backend.js";
 import { api } from "../convex/_generated/api.js";
 import { sites, type Site } from "../convex/collections.js";
 

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { deploy } from "../../local/deploy.js";
-import { startBackend, type Backend } from "../../local/server.js";
+import { deploy } from "../../local/push/deploy.js";
+import { startBackend, type Backend } from "../../local/server/backend.js";
 import type { Site } from "../convex/collections.js";
 import { chromiumPath } from "./chromium.js";
 import { Device } from "./device.js";

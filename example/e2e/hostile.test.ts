@@ -2,8 +2,8 @@
 // every case is tested beside them (src/server/hostile.test.ts); here it comes over HTTP, past the SDK.
 import { ConvexHttpClient } from "convex/browser";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { deploy } from "../../local/deploy.js";
-import { startBackend, type Backend } from "../../local/server.js";
+import { deploy } from "../../local/push/deploy.js";
+import { startBackend, type Backend } from "../../local/server/backend.js";
 import { authorUpdate, openDocument } from "../../src/shared/document.js";
 import type { Operation } from "../../src/shared/operations.js";
 import { api } from "../convex/_generated/api.js";

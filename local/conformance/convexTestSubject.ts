@@ -6,7 +6,7 @@ import {
   type SchemaDefinition,
 } from "convex/server";
 import type { Value } from "convex/values";
-import type { Runtime, RuntimeComponent } from "../engine.js";
+import type { Runtime, RuntimeComponent } from "../engine/engine.js";
 import type { Outcome, Subject, SubjectCall } from "./subject.js";
 
 type AnySchema = SchemaDefinition<GenericSchema, boolean>;

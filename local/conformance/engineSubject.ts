@@ -1,5 +1,5 @@
 import { convexToJson, jsonToConvex } from "convex/values";
-import type { Runtime } from "../engine.js";
+import type { Runtime } from "../engine/engine.js";
 import { LocalEngine } from "../engine/localEngine.js";
 import type { Outcome, Subject, SubjectCall } from "./subject.js";
 

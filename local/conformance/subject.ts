@@ -1,7 +1,7 @@
 // What the conformance suite runs against. A subject deploys the fixture app and runs its functions; the suite
 // knows nothing else of it, so a case can only say what an app's author or its clients can see.
 import type { Value } from "convex/values";
-import type { FunctionKind, Identity, Runtime } from "../engine.js";
+import type { FunctionKind, Identity, Runtime } from "../engine/engine.js";
 
 export type Args = Record<string, Value | undefined>;
 

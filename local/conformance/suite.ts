@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from "vitest";
 import type { Value } from "convex/values";
-import type { FunctionKind, Identity } from "../engine.js";
+import type { FunctionKind, Identity } from "../engine/engine.js";
 import { conformanceApp } from "./app/app.js";
 import type { Args, Outcome, Subject, SubjectCall } from "./subject.js";
 import { subjects } from "./subjects.js";

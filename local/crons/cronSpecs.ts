@@ -1,5 +1,5 @@
 import type { JSONValue } from "convex/values";
-import type { Runtime, RuntimeComponent } from "../engine.js";
+import type { Runtime, RuntimeComponent } from "../engine/engine.js";
 import { dayNumber, periodMs, readSchedule, withChosenMinute, type CronSchedule } from "./schedule.js";
 
 /** A cron of the app or of one of its components. */

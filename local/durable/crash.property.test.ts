@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import type { Document } from "../engine.js";
+import type { Document } from "../engine/engine.js";
 import { DataDirectory, type DataDirectoryOptions } from "./dataDirectory.js";
 import { DataDirectoryError } from "./dataDirectoryError.js";
 import { commitsOfState, newestIn, numbered, recoverState, stateAfter, type State } from "./history.js";

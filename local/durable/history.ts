@@ -1,5 +1,5 @@
 // Histories of commits for tests: every commit also writes its own number, so that a state tells which one it is after.
-import type { Document } from "../engine.js";
+import type { Document } from "../engine/engine.js";
 import type { DataDirectory, Recovered } from "./dataDirectory.js";
 import type { StoredCommit, StoredWrite } from "./storedCommit.js";
 

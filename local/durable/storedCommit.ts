@@ -1,5 +1,5 @@
 import { deserialize, serialize } from "node:v8";
-import type { Document } from "../engine.js";
+import type { Document } from "../engine/engine.js";
 import { DataDirectoryError } from "./dataDirectoryError.js";
 import { maxPayloadBytes } from "./frame.js";
 

@@ -1,6 +1,6 @@
 import type { PublicHttpAction } from "convex/server";
 import { jsonToConvex, type JSONValue } from "convex/values";
-import type { Identity } from "../engine.js";
+import type { Identity } from "./engine.js";
 import { checkCallSize } from "../values/limits.js";
 import { checkArguments, checkReturnValue } from "../values/validators.js";
 import { bindSyscalls } from "./convexGlobal.js";

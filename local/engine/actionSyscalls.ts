@@ -1,5 +1,5 @@
 import type { JSONValue } from "convex/values";
-import type { FunctionKind } from "../engine.js";
+import type { FunctionKind } from "./engine.js";
 import { cancel, createHandle, schedule } from "./callSyscalls.js";
 import type { ActionExecution, TransactionExecution } from "./execution.js";
 import type { FunctionAddress } from "./functions.js";

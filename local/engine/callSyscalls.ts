@@ -1,5 +1,5 @@
 import { getConvexSize, jsonToConvex, type JSONValue, type Value } from "convex/values";
-import type { Document } from "../engine.js";
+import type { Document } from "./engine.js";
 import { hasPlaceholder } from "../mvcc/pendingTs.js";
 import type { TransactionLimits } from "../values/usage.js";
 import { insertDocument, read, store } from "./databaseSyscalls.js";

@@ -1,5 +1,5 @@
 import type { CronState } from "../crons/cronRunner.js";
-import type { Document } from "../engine.js";
+import type { Document } from "./engine.js";
 import { wholeIndex } from "../mvcc/indexKey.js";
 import { insertDocument, store } from "./databaseSyscalls.js";
 import type { TransactionExecution } from "./execution.js";

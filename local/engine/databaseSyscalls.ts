@@ -1,5 +1,5 @@
 import { convexToJson, getDocumentSize, jsonToConvex, type JSONValue, type Value } from "convex/values";
-import type { Document } from "../engine.js";
+import type { Document } from "./engine.js";
 import { asPending } from "../mvcc/pendingTs.js";
 import { checkDocument } from "../values/limits.js";
 import type { TransactionExecution } from "./execution.js";

@@ -1,5 +1,5 @@
 import type { JSONValue } from "convex/values";
-import type { Document, FunctionKind, Identity } from "../engine.js";
+import type { Document, FunctionKind, Identity } from "./engine.js";
 import type { IndexDefinition, IndexKey, Interval } from "../mvcc/indexKey.js";
 import type { Transaction } from "../mvcc/transaction.js";
 import type { Usage } from "../values/usage.js";

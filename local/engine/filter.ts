@@ -1,5 +1,5 @@
 import { compareValues, type JSONValue, type Value } from "convex/values";
-import type { Document } from "../engine.js";
+import type { Document } from "./engine.js";
 import { asPending } from "../mvcc/pendingTs.js";
 import { valueOf } from "./queryPlan.js";
 import { fieldOf } from "../fields.js";

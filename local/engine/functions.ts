@@ -1,4 +1,4 @@
-import type { FunctionKind, Runtime } from "../engine.js";
+import type { FunctionKind, Runtime } from "./engine.js";
 import type { ValidatorJson } from "../values/validators.js";
 
 /** Where a function is: in the component mounted at `component` (the app: ""), `folder/module:name`. */

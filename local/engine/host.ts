@@ -1,6 +1,6 @@
 import type { JSONValue } from "convex/values";
 import type { Clock } from "../clock.js";
-import type { FunctionKind, Identity } from "../engine.js";
+import type { FunctionKind, Identity } from "./engine.js";
 import type { Commit, VersionedStore } from "../mvcc/versionedStore.js";
 import type { Usage } from "../values/usage.js";
 import type { FunctionResult, Request, TransactionCall } from "./execution.js";

@@ -1,5 +1,5 @@
 import { convexToJson, type Value } from "convex/values";
-import type { Cost, Document } from "../engine.js";
+import type { Cost, Document } from "./engine.js";
 import { createOrderedMap } from "../mvcc/btree.js";
 import { compareKeys, type IndexKey } from "../mvcc/indexKey.js";
 import type { Commit } from "../mvcc/versionedStore.js";

@@ -14,7 +14,7 @@ import type {
   Identity,
   Runtime,
   SchemaProblem,
-} from "../engine.js";
+} from "./engine.js";
 import type { Commit } from "../mvcc/versionedStore.js";
 import { VersionedStore } from "../mvcc/versionedStore.js";
 import { Usage, type UsageOptions } from "../values/usage.js";

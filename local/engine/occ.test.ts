@@ -7,7 +7,7 @@ import {
 } from "convex/server";
 import { v } from "convex/values";
 import { expect, test } from "vitest";
-import type { CallResult, FunctionKind } from "../engine.js";
+import type { CallResult, FunctionKind } from "./engine.js";
 import { JumpClock } from "../jumpClock.js";
 import { LocalEngine, type EngineOptions } from "./localEngine.js";
 

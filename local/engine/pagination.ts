@@ -1,5 +1,5 @@
 import { convexToJson, getDocumentSize, jsonToConvex, type JSONValue, type Value } from "convex/values";
-import type { Document } from "../engine.js";
+import type { Document } from "./engine.js";
 import type { Edge, IndexKey, Interval } from "../mvcc/indexKey.js";
 import { compareToEdge } from "../mvcc/indexKey.js";
 import type { Reader } from "./execution.js";

@@ -1,4 +1,4 @@
-import type { Document } from "../engine.js";
+import type { Document } from "./engine.js";
 import type { Reader } from "./execution.js";
 import { isMet } from "./filter.js";
 import type { OperatorJson, QueryPlan } from "./queryPlan.js";

@@ -1,5 +1,5 @@
 import { convexToJson, getDocumentSize, type Value } from "convex/values";
-import type { Document } from "../engine.js";
+import type { Document } from "./engine.js";
 import { wholeIndex } from "../mvcc/indexKey.js";
 import { asPending } from "../mvcc/pendingTs.js";
 import type { TransactionExecution } from "./execution.js";

@@ -1,5 +1,5 @@
 import type { Value } from "convex/values";
-import type { Document } from "../engine.js";
+import type { Document } from "./engine.js";
 import type { FunctionPath } from "./functions.js";
 
 /** Functions that are to run, run, or ran: written by `ctx.scheduler`, updated as they run, deleted a week later. */

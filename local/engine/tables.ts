@@ -1,4 +1,4 @@
-import type { Document, Runtime, SchemaProblem } from "../engine.js";
+import type { Document, Runtime, SchemaProblem } from "./engine.js";
 import { defineIndex, type IndexDefinition } from "../mvcc/indexKey.js";
 import { asPending } from "../mvcc/pendingTs.js";
 import type { VersionedStore } from "../mvcc/versionedStore.js";

@@ -1,5 +1,5 @@
 import { convexToJson, jsonToConvex, type JSONValue } from "convex/values";
-import type { Cost, Snapshot } from "../engine.js";
+import type { Cost, Snapshot } from "./engine.js";
 import { withCommitTs } from "../mvcc/pendingTs.js";
 import { runAction } from "./actionFunction.js";
 import type { FunctionError, Unit } from "./execution.js";

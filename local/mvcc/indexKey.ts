@@ -1,5 +1,5 @@
 import { compareValues, type Value } from "convex/values";
-import type { Document } from "../engine.js";
+import type { Document } from "../engine/engine.js";
 import { fieldOf } from "../fields.js";
 
 /** Stands behind every value: `[...prefix, behindAll]` is where to look for the last key that begins with a prefix. */

@@ -1,4 +1,4 @@
-import type { Document } from "../engine.js";
+import type { Document } from "../engine/engine.js";
 import { isWithin, keyOf, type IndexDefinition, type Interval } from "./indexKey.js";
 
 /** One document that a commit wrote; `null`: it was not there before, or is not after. */

@@ -1,5 +1,5 @@
 import { beforeEach, expect, test } from "vitest";
-import type { Document } from "../engine.js";
+import type { Document } from "../engine/engine.js";
 import { defineIndex, wholeIndex, type IndexKey } from "./indexKey.js";
 import { Transaction } from "./transaction.js";
 import { ConflictError, VersionedStore } from "./versionedStore.js";

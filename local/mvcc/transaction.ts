@@ -1,5 +1,5 @@
 import type * as SortedBTree from "sorted-btree";
-import type { Document } from "../engine.js";
+import type { Document } from "../engine/engine.js";
 import { createOrderedMap } from "./btree.js";
 import {
   compareKeys,

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import type { Document } from "../engine.js";
+import type { Document } from "../engine/engine.js";
 import { defineIndex, intervalOf, type Range } from "./indexKey.js";
 import { ReadSet } from "./readSet.js";
 import { ConflictError, VersionedStore, type DocumentAfter } from "./versionedStore.js";

@@ -1,6 +1,6 @@
 import type { PublicHttpAction, RoutableMethod } from "convex/server";
-import type { Identity } from "../engine.js";
-import { identityOf } from "../syncProtocol.js";
+import type { Identity } from "../engine/engine.js";
+import { identityOf } from "../server/syncProtocol.js";
 import { lookup, type HttpComponent } from "./httpRoutes.js";
 
 export interface SiteHandlerOptions {

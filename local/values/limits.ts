@@ -1,7 +1,7 @@
 // What values may be: docs.convex.dev/production/state/limits and docs.convex.dev/database/types. The messages are
 // the backend's (get-convex/convex-backend, crates/value).
 import { getConvexSize, type Value } from "convex/values";
-import type { Document } from "../engine.js";
+import type { Document } from "../engine/engine.js";
 
 const MiB = 1024 * 1024;
 const documentBytes = MiB;

@@ -1,7 +1,7 @@
 // Whether a value is what a validator asks for, in the backend's words (get-convex/convex-backend,
 // crates/common/src/schemas/validator.rs).
 import { CommitTsPlaceholder, convexToJson, type Value } from "convex/values";
-import type { Document } from "../engine.js";
+import type { Document } from "../engine/engine.js";
 
 /** A validator in the form that `exportArgs()`, `exportReturns()` and an exported schema have it. */
 export type ValidatorJson =

@@ -1,4 +1,4 @@
-import type { Runtime } from "../../engine.js";
+import type { Runtime } from "../../engine/engine.js";
 import * as acting from "./acting.js";
 import * as counts from "./counter/counts.js";
 import counterSchema from "./counter/schema.js";

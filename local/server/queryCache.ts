@@ -1,7 +1,7 @@
 import type { JSONValue } from "convex/values";
 import type { Calls } from "./calls.js";
-import type { CallResult, Identity } from "./engine.js";
-import type { Commit } from "./mvcc/versionedStore.js";
+import type { CallResult, Identity } from "../engine/engine.js";
+import type { Commit } from "../mvcc/versionedStore.js";
 
 /** A query as somebody watches it. */
 export interface Query {

@@ -1,8 +1,8 @@
-import { readCronSpecs } from "./crons/cronSpecs.js";
+import { readCronSpecs } from "../crons/cronSpecs.js";
 import { describe, expect, test } from "vitest";
-import type { Engine, Runtime } from "./engine.js";
+import type { Engine, Runtime } from "../engine/engine.js";
 import { PushApi, type ActivatedPush } from "./pushApi.js";
-import { lookup } from "./site/httpRoutes.js";
+import { lookup } from "../site/httpRoutes.js";
 
 // Bundles need nothing: what `convex/server` makes is written out here.
 const send = `export const send = Object.assign(() => {}, {

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { startBackend } from "./server.js";
+import { startBackend } from "../server/backend.js";
 
 let server: Awaited<ReturnType<typeof startBackend>>;
 beforeAll(async () => void (server = await startBackend()));

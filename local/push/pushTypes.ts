@@ -1,5 +1,5 @@
-import type { CronAnalysis } from "./crons/cronSpecs.js";
-import type { HttpRouteAnalysis } from "./site/httpRoutes.js";
+import type { CronAnalysis } from "../crons/cronSpecs.js";
+import type { HttpRouteAnalysis } from "../site/httpRoutes.js";
 
 /** A bundled module as the CLI sends it. */
 export type Bundle = { path: string; source: string };

@@ -1,7 +1,7 @@
 // What runs functions, behind a narrow seam: the server knows nothing of how data is kept or how a transaction runs.
 import type { JSONValue, Value } from "convex/values";
-import type { StoredWrite } from "./mvcc/readSet.js";
-import type { Commit } from "./mvcc/versionedStore.js";
+import type { StoredWrite } from "../mvcc/readSet.js";
+import type { Commit } from "../mvcc/versionedStore.js";
 
 export type FunctionKind = "query" | "mutation" | "action";
 

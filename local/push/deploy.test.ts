@@ -4,7 +4,7 @@ import { anyApi } from "convex/server";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import WebSocket from "ws";
 import { deploy } from "./deploy.js";
-import { startFixtureApp, type FixtureApp } from "./fixtureApp.js";
+import { startFixtureApp, type FixtureApp } from "../fixtureApp.js";
 
 // The fixture has no generated code: any function, any arguments.
 // eslint-disable-next-line @typescript-eslint/no-explicit-any

@@ -4,8 +4,8 @@ import { anyApi } from "convex/server";
 import { ConvexError } from "convex/values";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from "vitest";
 import WebSocket from "ws";
-import { startFixtureApp, type FixtureApp } from "./fixtureApp.js";
-import { startBackend, type Backend } from "./server.js";
+import { startFixtureApp, type FixtureApp } from "../fixtureApp.js";
+import { startBackend, type Backend } from "./backend.js";
 
 // The fixture has no generated code: any function, any arguments.
 // eslint-disable-next-line @typescript-eslint/no-explicit-any

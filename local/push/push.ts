@@ -3,8 +3,8 @@
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import { readCronSpecs } from "./crons/cronSpecs.js";
-import type { Runtime, RuntimeComponent } from "./engine.js";
+import { readCronSpecs } from "../crons/cronSpecs.js";
+import type { Runtime, RuntimeComponent } from "../engine/engine.js";
 import { analyzeModules, importModule, loadCode, writeModule } from "./pushModules.js";
 import type {
   Bundle,
@@ -15,7 +15,7 @@ import type {
   ModuleAnalysis,
   StartPush,
 } from "./pushTypes.js";
-import { checkMounts, HttpRouteError, readRouter, type HttpComponent } from "./site/httpRoutes.js";
+import { checkMounts, HttpRouteError, readRouter, type HttpComponent } from "../site/httpRoutes.js";
 
 /** A push that was evaluated: what to answer, and what to run once it is finished. */
 export interface AnalyzedPush {

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, expect, test, vi } from "vitest";
-import { startFixtureApp, type FixtureApp } from "./fixtureApp.js";
+import { startFixtureApp, type FixtureApp } from "../fixtureApp.js";
 import { RawSocket, tsOf, updateIn } from "./rawSocket.js";
 import type { ServerMessage } from "./syncProtocol.js";
 

@@ -1,6 +1,6 @@
 import type { JSONValue } from "convex/values";
 import type { Calls } from "./calls.js";
-import type { FunctionKind } from "./engine.js";
+import type { FunctionKind } from "../engine/engine.js";
 import { identityOf, serverError } from "./syncProtocol.js";
 
 const kinds: Readonly<Record<string, FunctionKind>> = {

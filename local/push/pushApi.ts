@@ -1,9 +1,9 @@
-import { CronError } from "./crons/cronSpecs.js";
-import type { Engine } from "./engine.js";
-import type { HttpReply } from "./httpApi.js";
+import { CronError } from "../crons/cronSpecs.js";
+import type { Engine } from "../engine/engine.js";
+import type { HttpReply } from "../server/httpApi.js";
 import { analyzePush, noSchemaChange, type AnalyzedPush } from "./push.js";
 import type { StartPush } from "./pushTypes.js";
-import { HttpRouteError, type HttpComponent } from "./site/httpRoutes.js";
+import { HttpRouteError, type HttpComponent } from "../site/httpRoutes.js";
 
 const emptyConfig = {
   config: { functions: "convex/", authInfo: [], modules: [] },

@@ -1,9 +1,9 @@
 import type http from "node:http";
 import zlib from "node:zlib";
 import type { Calls } from "./calls.js";
-import type { Engine } from "./engine.js";
+import type { Engine } from "../engine/engine.js";
 import { answerCall } from "./httpApi.js";
-import type { PushApi } from "./pushApi.js";
+import type { PushApi } from "../push/pushApi.js";
 import { serveFile } from "./staticSite.js";
 import type { Stats } from "./stats.js";
 import { encodeTs } from "./syncProtocol.js";

@@ -2,9 +2,9 @@
 import fs from "node:fs";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
-import { analyzeCrons } from "./crons/cronSpecs.js";
-import type { RuntimeComponent } from "./engine.js";
-import { analyzeRoutes } from "./site/httpRoutes.js";
+import { analyzeCrons } from "../crons/cronSpecs.js";
+import type { RuntimeComponent } from "../engine/engine.js";
+import { analyzeRoutes } from "../site/httpRoutes.js";
 import type { Bundle, FunctionAnalysis, ModuleAnalysis } from "./pushTypes.js";
 
 /** Evaluates bundled modules and a schema, in a folder of their own that is gone afterwards. */

@@ -2,7 +2,7 @@ import fs from "node:fs";
 import path from "node:path";
 import { createInterface } from "node:readline";
 import { jsonToConvex, type JSONValue } from "convex/values";
-import type { Document } from "./engine.js";
+import type { Document } from "../engine/engine.js";
 
 /** So many documents are written in one transaction. */
 const chunkSize = 1_000;

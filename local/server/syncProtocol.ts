@@ -1,7 +1,7 @@
 // The messages of Convex's sync protocol (convex 1.48), and what about them is pure.
 import { randomUUID } from "node:crypto";
 import type { JSONValue } from "convex/values";
-import type { Identity } from "./engine.js";
+import type { Identity } from "../engine/engine.js";
 
 export interface StateVersion {
   readonly querySet: number;

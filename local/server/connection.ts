@@ -3,7 +3,7 @@ import type { JSONValue } from "convex/values";
 import type { WebSocket } from "ws";
 import type { Answers } from "./answers.js";
 import type { Calls } from "./calls.js";
-import type { CallResult, Engine, Identity } from "./engine.js";
+import type { CallResult, Engine, Identity } from "../engine/engine.js";
 import type { Faults } from "./faults.js";
 import { isRightAt, type QueryCache, type QueryExecution } from "./queryCache.js";
 import {

@@ -6,7 +6,7 @@ import type {
   FunctionCall,
   FunctionKind,
   Usage,
-} from "./engine.js";
+} from "../engine/engine.js";
 import type { Faults } from "./faults.js";
 import type { Stats } from "./stats.js";
 

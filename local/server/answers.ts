@@ -1,4 +1,4 @@
-import type { CallResult } from "./engine.js";
+import type { CallResult } from "../engine/engine.js";
 
 /** How many are remembered: a client asks again for no more than it has outstanding. */
 const mostKept = 10_000;
