@@ -1,6 +1,5 @@
 /// <reference types="vite/client" />
 // For tests: the real component behind the real server functions, on the engine of the local backend, in one process.
-import workpool from "@convex-dev/workpool/test";
 import {
   componentsGeneric,
   defineSchema,
@@ -15,8 +14,9 @@ import { convexToJson, jsonToConvex, v, type Value } from "convex/values";
 import type { ComponentApi } from "../src/component/_generated/component.js";
 import componentSchema from "../src/component/schema.js";
 import { replicaTable, Replicate } from "../src/server/index.js";
+import { registerChildren } from "../src/test.js";
 import { notes, sites } from "../src/testing/fieldApp.js";
-import type { FunctionKind, RuntimeComponent } from "./engine/engine.js";
+import type { FunctionKind, Runtime, RuntimeComponent } from "./engine/engine.js";
 import { LocalEngine, type EngineOptions } from "./engine/localEngine.js";
 
 const componentModules = import.meta.glob<Record<string, unknown>>(
@@ -71,7 +71,7 @@ export async function startFieldEngine(options: EngineOptions = {}): Promise<Fie
     root: { schema, modules: { replicate: { ...replicate.api() }, planted: { count, compact } } },
     components: [
       { path: "replicate", schema: componentSchema, modules: named(componentModules, "../src/component/") },
-      { path: "replicate/workpool", ...(await workpoolRuntime()) },
+      ...(await children()),
     ],
   });
   const conflicts = new Map<string, number>();
@@ -105,18 +105,21 @@ function named(modules: Modules, folder: string): Modules {
   );
 }
 
-/** The workpool hands what it is made of to convex-test only: here is something that takes it as convex-test does. */
-async function workpoolRuntime(): Promise<RuntimeComponent> {
-  let taken: { schema: unknown; loaders: Record<string, () => Promise<Record<string, unknown>>> } | null =
-    null;
+/** What the component is built on is handed to convex-test only: here is something that takes it as convex-test does. */
+async function children(): Promise<Runtime["components"]> {
+  const taken: { path: string; schema: unknown; loaders: Record<string, () => Promise<Modules[string]>> }[] =
+    [];
   const taker = {
-    registerComponent: (_path: string, itsSchema: unknown, loaders: never) =>
-      void (taken = { schema: itsSchema, loaders }),
+    registerComponent: (path: string, itsSchema: unknown, loaders: never) =>
+      void taken.push({ path, schema: itsSchema, loaders }),
   };
-  workpool.register(taker as unknown as Parameters<typeof workpool.register>[0]);
-  const { schema: itsSchema, loaders } = taken as unknown as NonNullable<typeof taken>;
-  const modules: Record<string, Record<string, unknown>> = {};
-  for (const [file, load] of Object.entries<() => Promise<Record<string, unknown>>>(loaders))
-    if (!file.endsWith(".d.ts") && !file.includes(".test.")) modules[file] = await load();
-  return { schema: itsSchema, modules: named(modules, "/component/") };
+  registerChildren(taker as unknown as Parameters<typeof registerChildren>[0], "replicate");
+  return Promise.all(
+    taken.map(async ({ path, schema: itsSchema, loaders }) => {
+      const modules: Record<string, Modules[string]> = {};
+      for (const [file, load] of Object.entries(loaders))
+        if (!/\.(d|test|config|helpers)\.ts$/.test(file)) modules[file] = await load();
+      return { path, schema: itsSchema, modules: named(modules, "/component/") };
+    }),
+  );
 }

@@ -1,5 +1,8 @@
 /// <reference types="vite/client" />
 // Published as source: convex-test's `import.meta.glob` must see the component's files in the app's own build.
+import aggregate from "@convex-dev/aggregate/test";
+import batchWorker from "@convex-dev/batch-worker/test";
+import shardedCounter from "@convex-dev/sharded-counter/test";
 import workpool from "@convex-dev/workpool/test";
 import type { TestConvex } from "convex-test";
 import type { GenericSchema, SchemaDefinition } from "convex/server";
@@ -19,5 +22,17 @@ export function register(
   name: string = "replicate",
 ): void {
   t.registerComponent(name, schema, modules);
+  registerChildren(t, name);
+}
+
+/** What the component is built on. @param name - where it is mounted */
+export function registerChildren(
+  t: TestConvex<SchemaDefinition<GenericSchema, boolean>>,
+  name: string,
+): void {
   workpool.register(t, `${name}/workpool`);
+  batchWorker.register(t, `${name}/batchWorker`);
+  shardedCounter.register(t, `${name}/shardedCounter`);
+  aggregate.register(t, `${name}/aggregate`);
+  batchWorker.register(t, `${name}/aggregate/batchWorker`); // which its own `register` leaves out
 }

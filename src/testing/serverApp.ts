@@ -1,7 +1,6 @@
 /// <reference types="vite/client" />
 // The real server functions over the real component in convex-test, with hooks that a test chooses, with Convex's
 // own limits on, and with a look into the component's tables.
-import workpool from "@convex-dev/workpool/test";
 import { convexTest } from "convex-test";
 import {
   anyApi,
@@ -17,6 +16,7 @@ import type { ComponentApi } from "../component/_generated/component.js";
 import componentSchema from "../component/schema.js";
 import { refuse, replicaTable, Replicate, type CollectionHooks } from "../server/index.js";
 import type { ReplicaApi } from "../shared/replicaApi.js";
+import { registerChildren } from "../test.js";
 import { notes, sites } from "./fieldApp.js";
 
 const schema = defineSchema({ sites: replicaTable(sites, { score: v.optional(v.number()) }) });
@@ -79,7 +79,7 @@ export function createServerApp(
     ...componentModules,
     "../component/tables.ts": async () => ({ all: allTables, scheduled: countScheduled }),
   });
-  workpool.register(t as unknown as Parameters<typeof workpool.register>[0], "replicate/workpool");
+  registerChildren(t as unknown as Parameters<typeof registerChildren>[0], "replicate");
   const api = anyApi["replicate"] as unknown as ReplicaApi;
   const rows = () =>
     t.query(async (ctx) => {

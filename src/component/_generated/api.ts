@@ -67,4 +67,7 @@ export const internal: FilterApi<
 
 export const components = componentsGeneric() as unknown as {
   workpool: import("@convex-dev/workpool/_generated/component.js").ComponentApi<"workpool">;
+  batchWorker: import("@convex-dev/batch-worker/_generated/component.js").ComponentApi<"batchWorker">;
+  shardedCounter: import("@convex-dev/sharded-counter/_generated/component.js").ComponentApi<"shardedCounter">;
+  aggregate: import("@convex-dev/aggregate/_generated/component.js").ComponentApi<"aggregate">;
 };
