@@ -1,15 +1,13 @@
 import { scopeOf, type AnyCollection } from "../collections/index.js";
-import type { Page, StreamEntry } from "../shared/wire.js";
+import type { Page } from "../shared/wire.js";
 import { applyToRow } from "./core/overlay.js";
 import { authorDocument } from "./documents/author.js";
 import { mergeDocument } from "./documents/merge.js";
 import type { ReplicaError } from "./base/errors.js";
 import { PushLoop } from "./outbox/pushLoop.js";
-import { entriesOf, settleGroup } from "./outbox/answers.js";
 import type { Clock, Randomness } from "./ports/clock.js";
 import {
   FencedError,
-  type AuthoredGroup,
   type AuthoredUpdate,
   type Storage,
   type Stored,
@@ -19,6 +17,7 @@ import {
 import type { Transport } from "./ports/transport.js";
 import { emptyPublication, joinPublications, type Publication } from "./base/publication.js";
 import { keyOf } from "./store/contents.js";
+import { decidePage, forgetDocuments, type PageContext } from "./pages.js";
 import { Journal, type Decision } from "./store/journal.js";
 import { ScopeReader } from "./stream/scopeReader.js";
 import type { LeaderStatus, Want } from "./base/tabMessages.js";
@@ -83,6 +82,15 @@ export class Leader {
     this.#pushLoop.wake();
   }
 
+  get #pageContext(): PageContext {
+    return {
+      journal: this.#journal,
+      definitions: this.#options.definitions,
+      freshAuthor: () => this.#options.randomness.author(),
+      report: (error) => this.#report(error),
+    };
+  }
+
   get status(): LeaderStatus {
     const scopes = [...this.#readers.values()].map(({ collection, scope, state, progress, isComplete }) => ({
       collection,
@@ -127,29 +135,8 @@ export class Leader {
   /** Removes the documents of a scope from the device, and where its reading had come to. */
   async forgetScope({ collection, scope }: Want): Promise<void> {
     await this.#change(() => {
-      const documents = this.#journal.documentsIn(collection, scope);
-      const ids = new Set(documents.map(({ id }) => id));
-      const touches = (update: AuthoredUpdate) =>
-        update.collection === collection && ids.has(update.document);
-      const steps = this.#journal
-        .groups()
-        .filter((group) => group.isAnswered && group.updates.some(touches))
-        .map((group) => this.#settleStep(cover(group, touches)));
-      const removal: Decision = {
-        commit: {
-          removedDocuments: documents.map(({ id }) => ({ collection, id })),
-          removedScope: { collection, scope },
-        },
-        publication: {
-          ...emptyPublication,
-          rows: documents.map(({ id }) => ({ collection, id, row: null })),
-        },
-      };
-      const settled = joinSteps(steps);
-      return {
-        commit: { ...settled.commit, ...removal.commit, author: this.#options.randomness.author() },
-        publication: joinPublications(removal.publication, settled.publication),
-      };
+      const removal = forgetDocuments(this.#pageContext, this.#journal.documentsIn(collection, scope));
+      return { ...removal, commit: { ...removal.commit, removedScope: { collection, scope } } };
     });
   }
 
@@ -201,22 +188,11 @@ export class Leader {
   }
 
   async #storePage(page: Page, position: StoredScope, isFirstLoad: boolean): Promise<void> {
+    // The scope that a document has gone to may bring it in the same moment: it is not to be missing in between.
+    if (page.entries.some(({ type }) => type === "leave")) await null;
     await this.#change(() => {
-      const merged = this.#mergePage(page, position);
-      const documents = merged.map(({ document }) => document);
-      const covered = new Set(merged.flatMap((each) => each.covered));
-      const groups = this.#journal
-        .groups()
-        .filter((group) => group.updates.some((each) => covered.has(each)));
-      const settled = joinSteps(
-        groups.map((group) => this.#settleStep(cover(group, (update) => covered.has(update)))),
-      );
-      const rows = documents.map(({ collection, id, row }) => ({ collection, id, row }));
-      const publication = joinPublications({ ...emptyPublication, rows }, settled.publication);
-      return {
-        commit: { ...settled.commit, documents, scope: position },
-        publication: this.#hold(publication, position, page.done || isFirstLoad),
-      };
+      const { commit, publication } = decidePage(this.#pageContext, page, position);
+      return { commit, publication: this.#hold(publication, position, page.done || isFirstLoad) };
     });
   }
 
@@ -227,29 +203,6 @@ export class Leader {
     if (isShown) this.#held.delete(key);
     else this.#held.set(key, all);
     return isShown ? all : emptyPublication;
-  }
-
-  #mergePage(page: Page, { collection, scope }: StoredScope) {
-    const definition = this.#options.definitions.get(collection);
-    if (definition === undefined) return [];
-    const open = this.#journal.groups().flatMap((group) => group.updates);
-    return [...byDocument(page.entries)].flatMap(([id, blobs]) => {
-      const own = open.filter(
-        (update) => update.collection === collection && update.document === id && !update.isCovered,
-      );
-      const base = this.#journal.document(collection, id)?.base;
-      try {
-        const { covered, ...state } = mergeDocument(definition, id, base, blobs, own);
-        return [{ document: { collection, id, scope, ...state }, covered }];
-      } catch (error) {
-        this.#report(error); // one document that cannot be read keeps no other from being read (I-15)
-        return [];
-      }
-    });
-  }
-
-  #settleStep(group: AuthoredGroup): Decision {
-    return settleGroup(group, entriesOf(this.#journal, group));
   }
 
   /**
@@ -305,29 +258,4 @@ export class Leader {
     this.#blocked = error;
     this.#options.onStatus();
   }
-}
-
-function byDocument(entries: readonly StreamEntry[]): Map<string, Uint8Array[]> {
-  const blobs = new Map<string, Uint8Array[]>();
-  for (const { document, bytes } of entries)
-    blobs.set(document, [...(blobs.get(document) ?? []), new Uint8Array(bytes)]);
-  return blobs;
-}
-
-function cover(group: AuthoredGroup, isCovered: (update: AuthoredUpdate) => boolean): AuthoredGroup {
-  const updates = group.updates.map((update) =>
-    isCovered(update) ? { ...update, isCovered: true } : update,
-  );
-  return { ...group, updates };
-}
-
-function joinSteps(steps: readonly Decision[]): Decision {
-  return {
-    commit: {
-      groups: steps.flatMap(({ commit }) => commit.groups ?? []),
-      removedGroups: steps.flatMap(({ commit }) => commit.removedGroups ?? []),
-      removedOutbox: steps.flatMap(({ commit }) => commit.removedOutbox ?? []),
-    },
-    publication: steps.map((step) => step.publication).reduce(joinPublications, emptyPublication),
-  };
 }

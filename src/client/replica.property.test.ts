@@ -11,6 +11,8 @@ const ids = ["a", "b", "c"] as const;
 /** So that a transaction over all of them comes back in two pieces. */
 const countryOf = (id: string) => (id === "c" ? "FR" : "DE");
 
+const everywhere = ["DE", "FR"];
+
 /** Three tabs, each on the profile that `profileOf` names for it; a profile's database outlives its tabs. */
 class Devices {
   readonly network = new SimulatedNetwork();
@@ -19,13 +21,21 @@ class Devices {
   readonly #randomness;
   readonly #profiles = [0, 1, 2].map(() => new TestProfile());
   readonly #profileOf: readonly number[];
+  readonly #scopesOf: readonly (readonly string[])[];
   readonly all;
 
-  constructor(app: FieldApp, seed: number, profileOf: readonly number[] = [0, 1, 2]) {
+  /** @param scopesOf - what each tab subscribes to; default: everything */
+  constructor(
+    app: FieldApp,
+    seed: number,
+    profileOf: readonly number[] = [0, 1, 2],
+    scopesOf: readonly (readonly string[])[] = [],
+  ) {
     this.#app = app;
     this.#randomness = seededRandomness(seed);
     this.#profileOf = profileOf;
-    this.all = profileOf.map((profile) => this.#open(this.#profiles[profile]!));
+    this.#scopesOf = scopesOf;
+    this.all = profileOf.map((_, index) => this.#open(index));
   }
 
   /** The tab is killed, and another one opens the same database. */
@@ -33,7 +43,7 @@ class Devices {
     const { client, tab } = this.all[index]!;
     client.die();
     tab.kill();
-    this.all[index] = this.#open(this.#profiles[this.#profileOf[index]!]!);
+    this.all[index] = this.#open(index);
     await this.all[index]!.replica.ready;
   }
 
@@ -50,8 +60,17 @@ class Devices {
       });
     });
     await this.network.refresh();
-    const rows = text(await this.#app.rows());
-    await until(this, () => this.all.every(({ col }) => text(col.rows()) === rows), 2_000).catch(() => {});
+    const expected = await this.expected();
+    const isDone = () => this.all.every(({ col }, index) => text(col.rows()) === expected[index]);
+    await until(this, isDone, 2_000).catch(() => {});
+  }
+
+  /** What each device shows once it has seen everything. */
+  async expected(): Promise<string[]> {
+    const rows = await this.#app.rows();
+    return this.all.map((_, index) =>
+      text(rows.filter(({ country }) => this.#scopesAt(index).includes(country))),
+    );
   }
 
   /** Some time passes: what is under way goes on, and a timer or two run out. */
@@ -65,8 +84,13 @@ class Devices {
     }
   }
 
-  #open(profile: TestProfile) {
+  #scopesAt(index: number): readonly string[] {
+    return this.#scopesOf[index] ?? everywhere;
+  }
+
+  #open(index: number) {
     const { network, clock } = this;
+    const profile = this.#profiles[this.#profileOf[index]!]!;
     const client = network.connect(this.#app.t);
     const tab = profile.openTab();
     const replica = openTestReplica({
@@ -77,7 +101,7 @@ class Devices {
       randomness: this.#randomness,
       tab,
     });
-    replica.subscribe(sites, { scopes: ["DE", "FR"] });
+    replica.subscribe(sites, { scopes: [...this.#scopesAt(index)] });
     return { client, replica, tab, col: replica.collection(sites) };
   }
 }
@@ -105,9 +129,16 @@ const event = fc.oneof(
   { weight: 1, arbitrary: fc.record({ type: fc.constant("compact" as const), id }) },
 );
 const life = fc.record({ type: fc.constantFrom("insert", "insert", "delete"), device, id });
+const move = fc.record({
+  type: fc.constant("move" as const),
+  device,
+  id,
+  country: fc.constantFrom("DE", "FR", "IT"),
+});
 const anything = fc.oneof(edit, event, life);
+const anywhere = fc.oneof(edit, event, life, move, move);
 const editing = fc.oneof(edit, event);
-type Step = typeof anything extends fc.Arbitrary<infer S> ? S : never;
+type Step = typeof anywhere extends fc.Arbitrary<infer S> ? S : never;
 
 async function take(step: Step, devices: Devices, app: FieldApp): Promise<void> {
   if (step.type === "compact") {
@@ -148,6 +179,7 @@ async function take(step: Step, devices: Devices, app: FieldApp): Promise<void> 
   if (step.type === "visit") col.update(step.id, (draft) => draft.visits.increment());
   if (step.type === "tag") col.update(step.id, (draft) => draft.tags.add(step.tag));
   if (step.type === "delete") col.delete(step.id);
+  if (step.type === "move") col.update(step.id, (draft) => void (draft.country = step.country));
 }
 
 function statusesOf(result: unknown): string[] {
@@ -170,6 +202,21 @@ test("I-3, I-4, I-8, I-9: after any operations, offline spells and crashes three
       for (const { error } of failed) expect(["exists", "unknown_document"]).toContain(error?.code);
     }),
     { seed: 1, numRuns },
+  );
+}, 300_000);
+
+test("I-8, I-9, I-12: wherever documents move, each device ends with exactly those of the scopes that it reads", async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(anywhere, { maxLength: 50 }), fc.nat(), async (steps, seed) => {
+      const app = createFieldApp();
+      const devices = new Devices(app, seed, [0, 1, 2], [everywhere, ["DE"], ["DE", "FR", "IT"]]);
+      for (const step of steps) await take(step, devices, app);
+      await devices.settle();
+      expect(devices.all.map(({ col }) => text(col.rows()))).toEqual(await devices.expected());
+      const failed = devices.all.flatMap(({ replica }) => replica.transactions.list({ state: "failed" }));
+      for (const { error } of failed) expect(["exists", "unknown_document"]).toContain(error?.code);
+    }),
+    { seed: 4, numRuns },
   );
 }, 300_000);
 

@@ -433,12 +433,6 @@ describe("mistakes are told with their code, and change nothing", () => {
       /"n"/,
     ],
     ["an empty id", ({ col }) => col.insert({ ...berlin, id: "" }), "invalid_row", /1 to 256/],
-    [
-      "another scope",
-      ({ col }) => col.update("x", (draft) => void (draft.country = "FR")),
-      "invalid_row",
-      /cannot be changed/,
-    ],
     ["an async change", ({ col }) => col.update("x", (async () => {}) as Wrong), "invalid_row", /async/],
     ["an async group", ({ replica }) => replica.transact((async () => {}) as Wrong), "invalid_row", /async/],
     [

@@ -145,12 +145,7 @@ function checkRow(definition: AnyCollection, before: PlainRow | null, after: Pla
   if (after === null) return;
   const fault = validateFields(definition, after);
   if (fault !== null) throw new ReplicaError("invalid_row", fault.message, { data: { field: fault.field } });
-  const scope = inCodedErrors(() => scopeOf(definition, after));
-  if (before === null || scopeOf(definition, before) === scope) return;
-  throw new ReplicaError(
-    "invalid_row",
-    `Document "${after.id}" would move from scope "${scopeOf(definition, before)}" to "${scope}"; a document's scope cannot be changed yet.`,
-  );
+  inCodedErrors(() => scopeOf(definition, after));
 }
 
 /** A fault of what was passed in is told with its code; what the app's own code throws comes through as it is. */

@@ -5,6 +5,7 @@ import { mutation, type MutationCtx } from "./_generated/server.js";
 import { splitChunks } from "./chunks.js";
 import { compactDocument } from "./compact.js";
 import { touchGuard } from "./guards.js";
+import { moveDocument, vMove } from "./moves.js";
 import { vOutcome } from "./schema.js";
 
 const vDocument = v.object({ collection: v.string(), document: v.string() });
@@ -29,6 +30,8 @@ export const append = mutation({
         schemaVersion: v.number(),
       }),
     ),
+    /** Documents that go to another scope: their state takes the place of a delta. */
+    moves: v.optional(v.array(vMove)),
     /** Documents of collections that have no app table. */
     guarded: v.optional(v.array(vDocument)),
     /** Documents with many deltas: compacted soon, in the background. */
@@ -53,7 +56,7 @@ export const append = mutation({
     ),
   },
   returns: v.null(),
-  handler: async (ctx, { deltas, guarded = [], due = [], overdue = [], push }) => {
+  handler: async (ctx, { deltas, moves = [], guarded = [], due = [], overdue = [], push }) => {
     const inPlace = overdue.slice(0, limits.compactionsInPlace);
     const later = [...due, ...overdue.slice(limits.compactionsInPlace)];
     for (const { collection, document } of inPlace) await compactDocument(ctx, collection, document);
@@ -62,6 +65,7 @@ export const append = mutation({
         await ctx.db.insert("deltas", { ...delta, ...chunk, ts: ctx.db.vars.commitTs });
       }
     }
+    for (const move of moves) await moveDocument(ctx, move);
     for (const { collection, document } of guarded) await touchGuard(ctx, collection, document);
     if (later.length > 0) await ctx.scheduler.runAfter(0, internal.compact.enqueue, { documents: later });
     if (push === undefined) return null;

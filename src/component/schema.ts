@@ -1,5 +1,6 @@
 import { defineSchema, defineTable } from "convex/server";
 import { v } from "convex/values";
+import { sessionTables } from "./sessionTables.js";
 
 /** Rows stay under Convex's 1 MiB: longer bytes are split into `count` rows at one position. */
 const vChunk = v.object({ index: v.number(), count: v.number() });
@@ -65,7 +66,8 @@ export default defineSchema({
     .index("by_scope", ["collection", "scope", "ts", "document"])
     .index("by_document", ["collection", "document", "ts"]),
 
-  // Written and replaced by compaction, standing at the ts of the newest delta inside. Read like deltas.
+  // Written and replaced by compaction, standing at the ts of the newest delta inside, and by the move of a document
+  // to another scope, standing at its commit. Read like deltas.
   snapshots: defineTable({
     collection: v.string(),
     scope: v.string(),
@@ -76,4 +78,26 @@ export default defineSchema({
   })
     .index("by_scope", ["collection", "scope", "ts", "document"])
     .index("by_document", ["collection", "document", "chunk.index"]),
+
+  // That a document has left a scope: who reads there drops it. Written when it moves; deleted when it comes back, and
+  // by pruning after 30 days. Read by pull (by_scope), by the document's next move (by_document), and by the very
+  // transaction that wrote it (by_ts).
+  leaves: defineTable({
+    collection: v.string(),
+    scope: v.string(),
+    document: v.string(),
+    ts: v.commitTs(),
+  })
+    .index("by_scope", ["collection", "scope", "ts", "document"])
+    .index("by_document", ["collection", "document", "scope"])
+    .index("by_ts", ["ts"]),
+
+  // Up to where a scope's leaves were pruned: who is behind that has missed some. A scope without a row has all of
+  // its leaves. Written by pruning. Read by pull.
+  scopes: defineTable({ collection: v.string(), scope: v.string(), prunedTo: v.int64() }).index("by_scope", [
+    "collection",
+    "scope",
+  ]),
+
+  ...sessionTables,
 });

@@ -1,8 +1,7 @@
 import { ConvexError, v, type Infer } from "convex/values";
 import { limits } from "../shared/limits.js";
-import { mutation, query, type QueryCtx } from "./_generated/server.js";
+import { mutation, query, type MutationCtx, type QueryCtx } from "./_generated/server.js";
 import { joinChunks } from "./chunks.js";
-import { committedTs } from "./committedTs.js";
 import { findGuard } from "./guards.js";
 
 const vDocument = v.object({ collection: v.string(), document: v.string() });
@@ -46,9 +45,16 @@ export const load = query({
   },
 });
 
+const vOwn = v.object({
+  /** Null: this transaction has not written the document. */
+  scope: v.union(v.string(), v.null()),
+  blobs: v.array(v.bytes()),
+});
+
 /**
- * What this very transaction has appended to documents, which a stale snapshot does not show. The commit
- * timestamp's placeholder finds exactly these rows, and conflicts with nobody.
+ * What this very transaction has made of documents, which a stale snapshot does not show. The commit timestamp's
+ * placeholder finds exactly its own rows, and conflicts with nobody. A document that it has moved is read live: the
+ * rows that a stale snapshot still shows of it are contained in what stands in their place.
  */
 export const loadOwn = mutation({
   args: {
@@ -56,11 +62,17 @@ export const loadOwn = mutation({
     /** Their guards are read too, so that the caller conflicts with other writes to them. */
     hasGuards: v.boolean(),
   },
-  returns: v.array(v.array(v.bytes())),
+  returns: v.array(vOwn),
   handler: async (ctx, { documents, hasGuards }) => {
-    const own: ArrayBuffer[][] = [];
+    const own: Infer<typeof vOwn>[] = [];
+    const moved = await movedHere(ctx);
     for (const { collection, document } of documents) {
       if (hasGuards) await findGuard(ctx, collection, document);
+      if (moved.has(JSON.stringify([collection, document]))) {
+        const { scope, blobs } = await loadState(ctx, collection, document);
+        own.push({ scope, blobs });
+        continue;
+      }
       const rows = await ctx.db
         .query("deltas")
         .withIndex("by_document", (q) =>
@@ -72,11 +84,26 @@ export const loadOwn = mutation({
           code: "too_large" as const,
           message: `A mutation writes one document ${limits.ownDeltas} times at most: document "${document}" of "${collection}".`,
         });
-      own.push(joinChunks(rows).map((row) => row.bytes));
+      const blobs = joinChunks(rows).map((row) => row.bytes);
+      own.push({ scope: rows.at(-1)?.scope ?? null, blobs });
     }
     return own;
   },
 });
+
+/** Documents that this very transaction has moved to another scope. */
+async function movedHere(ctx: MutationCtx): Promise<Set<string>> {
+  const leaves = await ctx.db
+    .query("leaves")
+    .withIndex("by_ts", (q) => q.eq("ts", ctx.db.vars.commitTs))
+    .take(limits.movesOfOne + 1);
+  if (leaves.length > limits.movesOfOne)
+    throw new ConvexError({
+      code: "too_large" as const,
+      message: `A mutation moves ${limits.movesOfOne} documents to another scope at most.`,
+    });
+  return new Set(leaves.map(({ collection, document }) => JSON.stringify([collection, document])));
+}
 
 function bytesOf(rows: readonly { bytes: ArrayBuffer }[]): number {
   return rows.reduce((sum, row) => sum + row.bytes.byteLength, 0);
@@ -97,7 +124,7 @@ async function loadState(ctx: QueryCtx, collection: string, document: string): P
     snapshotRows: snapshotRows.map((row) => row._id),
     deltaRows: deltaRows.map((row) => row._id),
     scope: newest?.scope ?? null,
-    ts: newest === undefined ? 0n : committedTs(newest),
+    ts: newest === undefined || typeof newest.ts !== "bigint" ? 0n : newest.ts,
     blobs: [...joinChunks(snapshotRows), ...joinChunks(deltaRows)].map((entry) => entry.bytes),
     deltaBytes: bytesOf(deltaRows),
     snapshotBytes: bytesOf(snapshotRows),

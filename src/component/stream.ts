@@ -7,15 +7,22 @@ import { joinChunks } from "./chunks.js";
 import { epochOf } from "./epochs.js";
 import { committedTs } from "./committedTs.js";
 
-type Row = { type: "snapshot"; row: Doc<"snapshots"> } | { type: "update"; row: Doc<"deltas"> };
-type Range = { collection: string; scope: string; cursor: Cursor };
+type Row =
+  | { readonly type: "snapshot"; readonly row: Doc<"snapshots"> }
+  | { readonly type: "update"; readonly row: Doc<"deltas"> }
+  | { readonly type: "leave"; readonly row: Doc<"leaves"> };
+type Range = { readonly collection: string; readonly scope: string; readonly cursor: Cursor };
+
+/** At one position what deltas stand on comes first, and that the document has left, last. */
+const rank = { snapshot: 0, update: 1, leave: 2 } as const;
 
 /**
- * The next page of a scope's stream after a cursor: snapshots and deltas in the order (ts, document), read
+ * The next page of a scope's stream after a cursor: snapshots, deltas and leaves in the order (ts, document), read
  * lazily, up to `limits.pageEntries` or `limits.pageBytes` (I-14). A page may end inside a commit, never
  * between two entries at one (ts, document): the cursor could not stand between them.
  *
- * A cursor of another epoch is answered with `reset`: restored rows may stand behind it.
+ * A cursor of another epoch is answered with `reset`: restored rows may stand behind it. So is one that stands before
+ * leaves that were pruned, unless it is of a first load that began behind them.
  *
  * No change is ever skipped (I-11): a delta commits with a ts above every snapshot already read, and
  * compaction only places at a lower ts what deltas there held before.
@@ -23,30 +30,43 @@ type Range = { collection: string; scope: string; cursor: Cursor };
 export const page = query({
   args: pullArgs,
   returns: v.union(vPage, vReset),
-  handler: async (ctx, { epoch: knownEpoch, ...range }) => {
+  handler: async (ctx, { epoch: knownEpoch, horizon, ...range }) => {
     const epoch = await epochOf(ctx, range.collection);
-    if (knownEpoch !== undefined && knownEpoch !== epoch) return { type: "reset" as const, epoch };
-    const rows: Row[] = [];
-    let bytes = 0;
-    let done = true;
-    for await (const next of mergeRows(snapshotsAfter(ctx, range), deltasAfter(ctx, range))) {
-      const last = rows.at(-1);
-      const isFull = rows.length >= limits.pageEntries || bytes >= limits.pageBytes;
-      if (isFull && last !== undefined && comparePosition(last, next) !== 0) {
-        done = false;
-        break;
-      }
-      rows.push(next);
-      bytes += next.row.bytes.byteLength;
-    }
+    const isFirst = range.cursor.ts === 0n;
+    const seenTo = horizon !== undefined && horizon > range.cursor.ts ? horizon : range.cursor.ts;
+    const isPruned = !isFirst && seenTo < (await prunedTo(ctx, range));
+    if ((knownEpoch !== undefined && knownEpoch !== epoch) || isPruned)
+      return { type: "reset" as const, epoch };
+    const begunAt = isFirst && horizon === undefined ? await endOfStream(ctx, range) : horizon;
+    const { rows, done } = await readPage(ctx, range, begunAt);
     const last = rows.at(-1)?.row;
     const cursor =
       last === undefined
         ? range.cursor
         : { ts: committedTs(last), document: done ? endOfCommit : last.document };
-    return { type: "page" as const, epoch, entries: toEntries(rows), cursor, done };
+    const isBehind = !done && begunAt !== undefined && cursor.ts < begunAt;
+    const rest = isBehind ? { horizon: begunAt } : {};
+    return { type: "page" as const, epoch, entries: toEntries(rows), cursor, done, ...rest };
   },
 });
+
+async function readPage(
+  ctx: QueryCtx,
+  range: Range,
+  horizon: bigint | undefined,
+): Promise<{ rows: Row[]; done: boolean }> {
+  const rows: Row[] = [];
+  let bytes = 0;
+  const streams = [snapshotsAfter(ctx, range), deltasAfter(ctx, range), leavesAfter(ctx, range, horizon)];
+  for await (const next of mergeRows(streams)) {
+    const last = rows.at(-1);
+    const isFull = rows.length >= limits.pageEntries || bytes >= limits.pageBytes;
+    if (isFull && last !== undefined && comparePosition(last, next) !== 0) return { rows, done: false };
+    rows.push(next);
+    if (next.type !== "leave") bytes += next.row.bytes.byteLength;
+  }
+  return { rows, done: true };
+}
 
 async function* snapshotsAfter(ctx: QueryCtx, { collection, scope, cursor }: Range): AsyncGenerator<Row> {
   const rest = ctx.db
@@ -74,20 +94,73 @@ async function* deltasAfter(ctx: QueryCtx, { collection, scope, cursor }: Range)
   for await (const row of later) yield { type: "update", row };
 }
 
-/** Merges two ordered streams; at one position the snapshot, which deltas stand on, comes first. */
-async function* mergeRows(snapshots: AsyncGenerator<Row>, deltas: AsyncGenerator<Row>): AsyncGenerator<Row> {
-  let snapshot = await snapshots.next();
-  let delta = await deltas.next();
-  while (!snapshot.done || !delta.done) {
-    const takesSnapshot = delta.done || (!snapshot.done && comparePosition(snapshot.value, delta.value) <= 0);
-    if (takesSnapshot && !snapshot.done) {
-      yield snapshot.value;
-      snapshot = await snapshots.next();
-    } else if (!delta.done) {
-      yield delta.value;
-      delta = await deltas.next();
+/** What a first load began behind, it never met. */
+async function* leavesAfter(
+  ctx: QueryCtx,
+  { collection, scope, cursor }: Range,
+  horizon: bigint = 0n,
+): AsyncGenerator<Row> {
+  const isWithinCommit = cursor.document !== endOfCommit && cursor.ts > horizon;
+  const rest = ctx.db
+    .query("leaves")
+    .withIndex("by_scope", (q) =>
+      q.eq("collection", collection).eq("scope", scope).eq("ts", cursor.ts).gt("document", cursor.document),
+    );
+  if (isWithinCommit) for await (const row of rest) yield { type: "leave", row };
+  const from = cursor.ts > horizon ? cursor.ts : horizon;
+  const later = ctx.db
+    .query("leaves")
+    .withIndex("by_scope", (q) => q.eq("collection", collection).eq("scope", scope).gt("ts", from));
+  for await (const row of later) yield { type: "leave", row };
+}
+
+/** The newest position at which something stands. */
+async function endOfStream(ctx: QueryCtx, { collection, scope }: Range): Promise<bigint> {
+  const newest = [];
+  for (const table of ["snapshots", "deltas", "leaves"] as const)
+    newest.push(
+      await ctx.db
+        .query(table)
+        .withIndex("by_scope", (q) => q.eq("collection", collection).eq("scope", scope))
+        .order("desc")
+        .first(),
+    );
+  return newest.reduce((end, row) => {
+    const ts = row === null ? 0n : committedTs(row);
+    return ts > end ? ts : end;
+  }, 0n);
+}
+
+async function prunedTo(ctx: QueryCtx, { collection, scope }: Range): Promise<bigint> {
+  const row = await ctx.db
+    .query("scopes")
+    .withIndex("by_scope", (q) => q.eq("collection", collection).eq("scope", scope))
+    .unique();
+  return row?.prunedTo ?? 0n;
+}
+
+/** Merges ordered streams into one, by position and rank. */
+async function* mergeRows(streams: readonly AsyncGenerator<Row>[]): AsyncGenerator<Row> {
+  const heads: (Row | null)[] = [];
+  const advance = async (at: number) => {
+    const next = await (streams[at] as AsyncGenerator<Row>).next();
+    heads[at] = next.done ? null : next.value;
+  };
+  for (const at of streams.keys()) await advance(at);
+  for (;;) {
+    let first: number | null = null;
+    for (const [at, head] of heads.entries()) {
+      const best = first === null ? null : heads[first];
+      if (head !== null && (!best || compareRows(head, best) < 0)) first = at;
     }
+    if (first === null) return;
+    yield heads[first] as Row;
+    await advance(first);
   }
+}
+
+function compareRows(a: Row, b: Row): number {
+  return comparePosition(a, b) || rank[a.type] - rank[b.type];
 }
 
 function comparePosition(a: Row, b: Row): number {
@@ -98,13 +171,22 @@ function comparePosition(a: Row, b: Row): number {
 }
 
 function toEntries(rows: readonly Row[]): StreamEntry[] {
-  const flat = rows.map(({ type, row }) => ({
-    document: row.document,
-    ts: committedTs(row),
-    type,
-    bytes: row.bytes,
-    chunk: row.chunk,
-    ...(type === "update" ? { client: row.client, transactions: row.transactions } : {}),
-  }));
-  return joinChunks(flat).map(({ chunk: _, ...entry }) => entry);
+  const entries: StreamEntry[] = [];
+  for (let at = 0; at < rows.length; at++) {
+    const { type, row } = rows[at] as Row;
+    const { document, ts } = { document: row.document, ts: committedTs(row) };
+    if (type === "leave") {
+      entries.push({ type, document, ts });
+      continue;
+    }
+    // All chunks of an entry stand at its position, one after the other.
+    const chunks = rows
+      .slice(at, at + row.chunk.count)
+      .flatMap((each) => (each.type === "leave" ? [] : [{ bytes: each.row.bytes, chunk: each.row.chunk }]));
+    const [joined] = joinChunks(chunks);
+    const sender = type === "update" ? { client: row.client, transactions: row.transactions } : {};
+    entries.push({ type, document, ts, bytes: (joined ?? row).bytes, ...sender });
+    at += row.chunk.count - 1;
+  }
+  return entries;
 }

@@ -53,7 +53,9 @@ function createReader(page: (cursor: Cursor) => ReturnType<ReturnType<typeof cre
   let cursor = startCursor;
   const pull = async () => {
     const { entries, cursor: next, done } = await page(cursor);
-    for (const { document, bytes } of entries) {
+    for (const entry of entries) {
+      if (entry.type === "leave") throw new Error("Nothing moves here.");
+      const { document, bytes } = entry;
       const doc = documents.get(document) ?? openDocument([]);
       documents.set(document, doc);
       applyBlob(doc, new Uint8Array(bytes));

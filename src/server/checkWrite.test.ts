@@ -107,10 +107,10 @@ test.each(values)("I-16: a value with %s is stored, or refused before Convex doe
   expect(check.type === "refused" ? check.code : null).toBe(code);
 });
 
-test("a scope is what the definition says of the merged row; it may not change yet, be too long, or fail", () => {
+test("a scope is what the definition says of the merged row, before and after; it may not be too long, or fail", () => {
   const to = (value: string) => checkWrite(things, "x", present, state("present", 0, value), [name]);
   expect(to("a/2")).toMatchObject({ type: "write", scope: "a" });
-  expect(to("b/1")).toMatchObject({ code: "invalid_row", message: /another scope is not supported yet/ });
+  expect(to("b/1")).toMatchObject({ type: "write", scope: "b", previousScope: "a" });
   const long = checkWrite(things, "x", absent, state("present", 0, "s".repeat(257)), [existence]);
   expect(long).toMatchObject({ code: "invalid_row", message: /256 characters/ });
   const failing = { ...things, scope: () => 3 } as unknown as AnyCollection;

@@ -121,11 +121,6 @@ function checkRow(
       "invalid_row",
       `A scope has at most ${limits.idLength} characters, that of "${id}" has ${scope.length}.`,
     );
-  if (previousScope !== null && previousScope !== scope)
-    return refused(
-      "invalid_row",
-      `Document "${id}" is in scope "${previousScope}" and would be in "${scope}": moving a document to another scope is not supported yet.`,
-    );
   return { type: "write", change: changeOf(before, after), scope, previousScope };
 }
 

@@ -31,11 +31,20 @@ export interface PushContext {
   readonly states: ReadonlyMap<string, LoadedState>;
 }
 
+/** A document that changes its scope. */
+export interface ScopeMove {
+  /** Where it is stored so far. */
+  readonly from: string;
+  /** Its whole state after the write, as a snapshot blob. */
+  readonly bytes: ArrayBuffer;
+}
+
 /** A write that is going to be made. */
 export interface AcceptedWrite {
   readonly collection: RegisteredCollection;
   readonly id: string;
   readonly scope: string;
+  readonly move: ScopeMove | null;
   readonly change: CheckedWrite["change"];
   readonly author: number;
   readonly bytes: ArrayBuffer;
@@ -101,14 +110,25 @@ async function judge(
     );
   const merged = mergeOperation(context, operation);
   if (merged.type !== "merged") return merged;
-  const { before, after, author, writes } = merged;
+  const { doc, storedScope, before, after, author, writes } = merged;
   const check = checkWrite(definition, id, before, after, writes);
   if (check.type === "gap") return { type: "gap" };
   if (check.type === "refused") return refused(check.code, check.message);
   const { change, scope, previousScope } = check;
   const denial = await authorise(ctx, context, collection, { id, scope, previousScope, ...change });
   if (denial !== null) return { type: "refused", refusal: denial };
-  return { collection, id, scope, change, author, bytes, schemaVersion };
+  const move = moveOf(storedScope, scope, doc);
+  return { collection, id, scope, move, change, author, bytes, schemaVersion };
+}
+
+/** @returns null if the document is not stored yet, or stays where it is */
+export function moveOf(
+  storedScope: string | null,
+  scope: string,
+  doc: ReturnType<typeof openDocument>,
+): ScopeMove | null {
+  if (storedScope === null || storedScope === scope) return null;
+  return { from: storedScope, bytes: encodeSnapshot(doc).buffer };
 }
 
 /** Merges an update into a document of its own: one that is refused leaves no trace. */
@@ -143,7 +163,7 @@ function mergeOperation({ client, states, authorClients }: PushContext, operatio
     if (!(error instanceof RangeError)) throw error; // too deep to be walked through
     return refused("invalid_update", `A value in the update cannot be read: ${error.message}.`);
   }
-  return { type: "merged" as const, before, after, author, writes };
+  return { type: "merged" as const, doc, storedScope: state.scope, before, after, author, writes };
 }
 
 /** @returns why the user may not make the write, or null if they may */

@@ -114,3 +114,22 @@ test("what a server function reads with a writer conflicts with a push that chan
   );
   expect(conflictsBetween(readNote, await record(a, note(a, "n")))).not.toEqual([]);
 });
+
+test("I-13: a document that moves to another scope conflicts with no push to another document, moving or not", async () => {
+  const [a, b] = devices;
+  const move = await record(a, a.set("x", "country", "FR"));
+  expect(conflictsBetween(move, await record(b, b.set("z", "name", "B")))).toEqual([]);
+  expect(conflictsBetween(move, await record(b, b.set("z", "country", "FR")))).toEqual([]);
+});
+
+test("a document that moves, and its compaction, delete the same rows: there alone the two conflict", async () => {
+  const [a] = devices;
+  const compaction = await recordMutation(() =>
+    app.t.mutation((ctx) =>
+      ctx.runMutation(app.component.compact.compact, { collection: "sites", document: "x" }),
+    ),
+  );
+  const conflicts = conflictsBetween(compaction, await record(a, a.set("x", "country", "FR")));
+  expect(conflicts.length).toBeGreaterThan(0);
+  for (const conflict of conflicts) expect(conflict).toMatch(/^(deltas|snapshots)\(/);
+});

@@ -128,8 +128,9 @@ function toAppend(
   const receipts = evaluations.flatMap(receiptsOf);
   const accepted = evaluations.filter((each) => each.type === "accepted");
   const writes = accepted.flatMap((each) => each.writes);
+  const staying = writes.filter(({ move }) => move === null);
   const { due, overdue } = upkeepOf(
-    writes.map((write) => ({ key: keyOf(write), state: stateOf(write), bytes: write.bytes.byteLength })),
+    staying.map((write) => ({ key: keyOf(write), state: stateOf(write), bytes: write.bytes.byteLength })),
   );
   const cut = transactions
     .flatMap(({ operations }) => operations)
@@ -139,15 +140,21 @@ function toAppend(
   const authors = new Set(writes.map((write) => write.author));
   return {
     deltas: accepted.flatMap(({ transaction, writes: own }) =>
-      own.map((write) => ({
-        ...keyOf(write),
-        scope: write.scope,
-        bytes: write.bytes,
-        client,
-        transactions: transaction.ids,
-        schemaVersion: write.schemaVersion,
-      })),
+      own
+        .filter(({ move }) => move === null)
+        .map((write) => ({
+          ...keyOf(write),
+          scope: write.scope,
+          bytes: write.bytes,
+          client,
+          transactions: transaction.ids,
+          schemaVersion: write.schemaVersion,
+        })),
     ),
+    moves: writes.flatMap((write) => {
+      const { move, scope: to } = write;
+      return move === null ? [] : [{ ...keyOf(write), from: move.from, to, bytes: move.bytes }];
+    }),
     guarded: writes.filter(({ collection }) => collection.table === undefined).map(keyOf),
     due,
     overdue: [...cut, ...overdue],

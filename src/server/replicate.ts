@@ -10,8 +10,10 @@ import type { ComponentApi } from "../component/_generated/component.js";
 import { limits } from "../shared/limits.js";
 import { pullArgs, pushArgs, statusArgs, vPullResult, vPushResult, vStatusResult } from "../shared/wire.js";
 import { runPush } from "./push.js";
+import { findRow } from "./rows.js";
 import { coded } from "./refuse.js";
 import type { RegisteredCollection, Registry } from "./registration.js";
+import { sessionFunctions } from "./sessions.js";
 import type { CollectionHooks, ReplicateFunctions, ReplicateOptions, Writer } from "./types.js";
 import { CollectionWriter } from "./writer.js";
 import { WriteQueue } from "./writeQueue.js";
@@ -70,6 +72,17 @@ export class Replicate<DM extends GenericDataModel> {
       /** Ends the restoring of a backup: every client reads the collection anew. @returns the epoch */
       newEpoch: (definition: AnyCollection): Promise<string> =>
         ctx.runMutation(component.epochs.newEpoch, { collection: definition.name }),
+      /**
+       * Removes a document for good, with all that it ever was: for data protection, not in place of a delete. Who
+       * holds it drops it. @returns whether there was one
+       */
+      purge: async (definition: AnyCollection, id: string): Promise<boolean> => {
+        const { table } = this.#find(definition.name);
+        const writing = ctx as unknown as GenericMutationCtx<GenericDataModel>;
+        const row = table === undefined ? null : await findRow(writing, table, id);
+        if (row !== null) await writing.db.delete(row._id);
+        return ctx.runMutation(component.purge.purge, { collection: definition.name, document: id });
+      },
     };
   }
 
@@ -104,6 +117,7 @@ export class Replicate<DM extends GenericDataModel> {
         handler: async (ctx: GenericQueryCtx<GenericDataModel>, args) =>
           await ctx.runQuery(registry.component.receipts.status, { ...args, user: await registry.user(ctx) }),
       }),
+      ...sessionFunctions(registry),
     } as ReplicateFunctions;
   }
 

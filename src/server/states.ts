@@ -10,6 +10,8 @@ export interface DocumentKey {
 
 /** A document's state as bytes, in the order in which they are applied. */
 export interface LoadedState extends StateSize {
+  /** Where it is stored; null: there is no such document, and never was. */
+  readonly scope: string | null;
   readonly blobs: readonly Uint8Array[];
   /** It has more deltas than are read: nothing may be merged into it before it is compacted. */
   readonly isCut: boolean;
@@ -32,7 +34,8 @@ export async function loadStates(
   const stale = await ctx.runQuery(component.states.load, args, { useStaleSnapshot: true });
   const isSame = stale.snapshotTs === (await ctx.meta.getSnapshotTs());
   const { states } = isSame ? stale : await ctx.runQuery(component.states.load, args);
-  return states.map(({ blobs, deltaRows, deltaBytes, snapshotBytes, isCut }) => ({
+  return states.map(({ scope, blobs, deltaRows, deltaBytes, snapshotBytes, isCut }) => ({
+    scope,
     blobs: blobs.map((blob) => new Uint8Array(blob)),
     deltaCount: deltaRows.length,
     deltaBytes,

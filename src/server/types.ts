@@ -10,6 +10,17 @@ import type {
 import type { ObjectType } from "convex/values";
 import type { AnyCollection, DraftOf, InsertOf, RowOf } from "../collections/index.js";
 import type {
+  HeartbeatArgs,
+  HeartbeatResult,
+  JoinArgs,
+  JoinResult,
+  LeaveArgs,
+  PresenceArgs,
+  PresenceResult,
+  SetPresenceArgs,
+  SetPresenceResult,
+} from "../shared/sessionWire.js";
+import type {
   PullArgs,
   PullResult,
   PushArgs,
@@ -76,6 +87,11 @@ export interface ReplicateFunctions {
   push: RegisteredMutation<"public", PushArgs, Promise<PushResult>>;
   pull: RegisteredQuery<"public", PullArgs, Promise<PullResult>>;
   status: RegisteredQuery<"public", ObjectType<typeof statusArgs>, Promise<TransactionStatus[]>>;
+  join: RegisteredMutation<"public", JoinArgs, Promise<JoinResult>>;
+  heartbeat: RegisteredMutation<"public", HeartbeatArgs, Promise<HeartbeatResult>>;
+  leave: RegisteredMutation<"public", LeaveArgs, Promise<null>>;
+  setPresence: RegisteredMutation<"public", SetPresenceArgs, Promise<SetPresenceResult>>;
+  presence: RegisteredQuery<"public", PresenceArgs, Promise<PresenceResult>>;
 }
 
 /**

@@ -13,6 +13,7 @@ import { authorUpdate, encodeSnapshot, openDocument } from "../shared/document.j
 import { limits } from "../shared/limits.js";
 import { readMain } from "../shared/mainDocument.js";
 import type { Operation } from "../shared/operations.js";
+import { moveOf, type ScopeMove } from "./evaluate.js";
 import { faultOfId } from "./checkPush.js";
 import { checkWrite, type CheckedWrite } from "./checkWrite.js";
 import { coded } from "./refuse.js";
@@ -31,6 +32,7 @@ type Opened = {
 type Written = Pick<Opened, "appRow" | "state"> & {
   readonly id: string;
   readonly check: CheckedWrite;
+  readonly move: ScopeMove | null;
   readonly bytes: ArrayBuffer;
 };
 
@@ -110,7 +112,7 @@ export class CollectionWriter<C extends AnyCollection> implements Writer<C> {
     const written: Written[] = [];
     for (const [index, { id, operationsOf }] of changes.entries()) {
       const { state, row, appRow } = opened[index] as Opened;
-      const result = authorChange(this.#definition, id, state.blobs, author, operationsOf(row));
+      const result = authorChange(this.#definition, id, state, author, operationsOf(row));
       if (result !== null) written.push({ id, state, appRow, ...result });
     }
     const bytes = written.reduce((sum, each) => sum + each.bytes.byteLength, 0);
@@ -131,8 +133,9 @@ export class CollectionWriter<C extends AnyCollection> implements Writer<C> {
       for (const { appRow, check } of written)
         await writeRow(this.#ctx, this.#definition, table, appRow, check.change.after);
     const keyOf = ({ id }: Written) => ({ collection, document: id });
+    const staying = written.filter(({ move }) => move === null);
     await this.#ctx.runMutation(this.#registry.component.append.append, {
-      deltas: written.map((each) => ({
+      deltas: staying.map((each) => ({
         ...keyOf(each),
         scope: each.check.scope,
         bytes: each.bytes,
@@ -140,9 +143,13 @@ export class CollectionWriter<C extends AnyCollection> implements Writer<C> {
         transactions: [],
         schemaVersion,
       })),
+      moves: written.flatMap((each) => {
+        const { move, check } = each;
+        return move === null ? [] : [{ ...keyOf(each), from: move.from, to: check.scope, bytes: move.bytes }];
+      }),
       guarded: table === undefined ? written.map(keyOf) : [],
       ...upkeepOf(
-        written.map((each) => ({ key: keyOf(each), state: each.state, bytes: each.bytes.byteLength })),
+        staying.map((each) => ({ key: keyOf(each), state: each.state, bytes: each.bytes.byteLength })),
       ),
     });
   }
@@ -181,9 +188,11 @@ export class CollectionWriter<C extends AnyCollection> implements Writer<C> {
           "too_large",
           `Document "${id}" has too many changes that are not compacted yet. Try again in a moment.`,
         );
-      const blobs = [...state.blobs, ...(own[index] ?? []).map((blob) => new Uint8Array(blob))];
+      const { scope: ownScope = null, blobs: ownBlobs = [] } = own[index] ?? {};
+      const blobs = [...state.blobs, ...ownBlobs.map((blob) => new Uint8Array(blob))];
       const row = projectRow(this.#definition, id, readMain(openDocument(blobs)));
-      return { state: { ...state, blobs }, row, appRow: appRows[index] ?? null };
+      const scope = ownScope ?? state.scope;
+      return { state: { ...state, scope, blobs }, row, appRow: appRows[index] ?? null };
     });
   }
 }
@@ -192,11 +201,11 @@ export class CollectionWriter<C extends AnyCollection> implements Writer<C> {
 function authorChange(
   definition: AnyCollection,
   id: string,
-  blobs: readonly Uint8Array[],
+  state: LoadedState,
   author: number,
   operations: readonly Operation[],
-): { check: CheckedWrite; bytes: ArrayBuffer } | null {
-  const doc = openDocument(blobs);
+): Pick<Written, "check" | "move" | "bytes"> | null {
+  const doc = openDocument(state.blobs);
   const before = readMain(doc);
   const update = authorUpdate(doc, author, operations);
   if (update === null) return null;
@@ -209,7 +218,7 @@ function authorChange(
       "too_large",
       `Document "${id}" would have ${size} bytes; a document has at most ${limits.mainDocumentBytes}.`,
     );
-  return { check, bytes: update.bytes.buffer };
+  return { check, move: moveOf(state.scope, check.scope, doc), bytes: update.bytes.buffer };
 }
 
 function inCodedErrors<T>(work: () => T): T {

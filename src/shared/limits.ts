@@ -51,6 +51,32 @@ export const limits = {
   /** What is read of a document: all it can have, as it is compacted in place long before. */
   stateDeltas: 512,
   stateChunks: 8,
+  /** Documents that one mutation of the app's moves to another scope: as many as it can insert, and twice over. */
+  movesOfOne: 1000,
+  /** Who was away longer reads its scopes anew. A day of slack over what apps call offline for a month. */
+  leavesKeptMs: 31 * 24 * 60 * 60 * 1000,
+  /** Leaves pruned in one transaction: each is a row deleted, and at most one more read and written. */
+  leavesPruned: 1000,
+  /** A tab that dies without a word is seen for two and a half of these; half as long would double the calls. */
+  heartbeatMs: 20_000,
+  /** Two heartbeats may be lost or late. */
+  sessionDeadlineMs: 50_000,
+  /** Tabs of one client and user: more than anybody has open. Read when another one joins. */
+  clientSessions: 64,
+  /** What a session tells of how far it has read: a row that is written at each heartbeat stays small. */
+  sessionCursors: 32,
+  /** Sessions removed by one wake-up, a scheduled call each: with all the cursors they may have they are 5 MiB. */
+  sweptSessions: 100,
+  /** Between two wake-ups at least: while sessions end one after the other, one takes those of this time together. */
+  sweepPauseMs: 2000,
+  /** Sessions that stand so long after their deadline show that nobody removes them. */
+  sleeperLateMs: 10 * 60 * 1000,
+  /** A cursor, a selection, a name, a colour; read by all who watch, at each change of one of them. */
+  presenceBytes: 4 * KIB,
+  /** Documents that one session is shown in: it has them open. All are deleted with it. */
+  presenceDocuments: 32,
+  /** Sessions shown in one document: with the largest states they are 1 MiB, which is one Convex call. */
+  presenceShown: 256,
   /** Ids are index keys: Convex's keys are cheap while they are short. */
   idLength: 256,
 } as const;

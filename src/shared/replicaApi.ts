@@ -1,5 +1,16 @@
 import type { FunctionReference } from "convex/server";
 import type { ObjectType } from "convex/values";
+import type {
+  HeartbeatArgs,
+  HeartbeatResult,
+  JoinArgs,
+  JoinResult,
+  LeaveArgs,
+  PresenceArgs,
+  PresenceResult,
+  SetPresenceArgs,
+  SetPresenceResult,
+} from "./sessionWire.js";
 import type { PullArgs, PullResult, PushArgs, PushResult, statusArgs, TransactionStatus } from "./wire.js";
 
 type Query<Args extends Record<string, unknown>, Result> = FunctionReference<"query", "public", Args, Result>;
@@ -10,8 +21,20 @@ type Mutation<Args extends Record<string, unknown>, Result> = FunctionReference<
   Result
 >;
 
-/** What `api.replicate` must hold: functions that `replicate.api()` returned. */
-export interface ReplicaApi {
+/** Sessions and presence. */
+export interface SessionApi {
+  readonly join: Mutation<JoinArgs, JoinResult>;
+  readonly heartbeat: Mutation<HeartbeatArgs, HeartbeatResult>;
+  readonly leave: Mutation<LeaveArgs, null>;
+  readonly setPresence: Mutation<SetPresenceArgs, SetPresenceResult>;
+  readonly presence: Query<PresenceArgs, PresenceResult>;
+}
+
+/**
+ * What `api.replicate` must hold: functions that `replicate.api()` returned. An app that shows no presence leaves
+ * those of {@link SessionApi} out.
+ */
+export interface ReplicaApi extends Partial<SessionApi> {
   readonly push: Mutation<PushArgs, PushResult>;
   readonly pull: Query<PullArgs, PullResult>;
   readonly status: Query<ObjectType<typeof statusArgs>, TransactionStatus[]>;

@@ -11,7 +11,7 @@ export const endOfCommit = "\uffff";
 /** Where a first load begins. */
 export const startCursor: Cursor = { ts: 0n, document: endOfCommit };
 
-export const vStreamEntry = v.object({
+const vStateEntry = v.object({
   document: v.string(),
   ts: v.int64(),
   type: v.union(v.literal("update"), v.literal("snapshot")),
@@ -19,6 +19,16 @@ export const vStreamEntry = v.object({
   client: v.optional(v.string()),
   transactions: v.optional(v.array(v.string())),
 });
+export type StateEntry = Infer<typeof vStateEntry>;
+
+/**
+ * `leave`: the document has gone to another scope. Who holds it drops it, if nothing newer of it is known, from
+ * whatever scope.
+ */
+export const vStreamEntry = v.union(
+  vStateEntry,
+  v.object({ document: v.string(), ts: v.int64(), type: v.literal("leave") }),
+);
 export type StreamEntry = Infer<typeof vStreamEntry>;
 
 /** The epoch of a collection that was never given a new one. */
@@ -30,6 +40,8 @@ export const pullArgs = {
   cursor: vCursor,
   /** The epoch under which the cursor was handed out; omitted at a first load. */
   epoch: v.optional(v.string()),
+  /** As the first page of a first load gave it; omitted once the cursor is past it. */
+  horizon: v.optional(v.int64()),
 };
 export type PullArgs = ObjectType<typeof pullArgs>;
 
@@ -38,6 +50,8 @@ export const vPage = v.object({
   epoch: v.string(),
   entries: v.array(vStreamEntry),
   cursor: vCursor,
+  /** Where the stream ended when a first load began: what has left the scope before that was never met. */
+  horizon: v.optional(v.int64()),
   /** False: there is more now, pull again at once. */
   done: v.boolean(),
 });

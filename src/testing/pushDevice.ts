@@ -38,6 +38,12 @@ export class PushDevice {
     return doc;
   }
 
+  /** Holds nothing of the document any more, and never uses its clocks again. */
+  forget(document: string, collection = "sites"): void {
+    this.#docs.delete(`${collection}/${document}`);
+    this.author += 1;
+  }
+
   /** Makes a change here. @throws if it changes nothing */
   change(document: string, operations: readonly Operation[], collection = "sites"): PushOperation {
     const update = authorUpdate(this.doc(document, collection), this.author, operations);
@@ -90,7 +96,9 @@ export class PushDevice {
         cursor: this.#cursor,
       });
       if (page.type !== "page") throw new Error(`Expected a page, got ${page.type}.`);
-      for (const { document, bytes } of page.entries) applyBlob(this.doc(document), new Uint8Array(bytes));
+      for (const entry of page.entries)
+        if (entry.type === "leave") this.#docs.delete(`sites/${entry.document}`);
+        else applyBlob(this.doc(entry.document), new Uint8Array(entry.bytes));
       this.#cursor = page.cursor;
       done = page.done;
     }

@@ -37,6 +37,7 @@ const stored = (id: string): StoredDocument => ({
   collection: "sites",
   id,
   scope: "DE",
+  ts: 1n,
   row: { id, name: "settled" },
   base: new Uint8Array([2]),
 });

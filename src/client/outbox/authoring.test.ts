@@ -43,7 +43,7 @@ function streamed(id: string, operations: readonly Operation[]): StoredDocument 
   const doc = openDocument([]);
   authorUpdate(doc, 7, operations);
   const row = projectRow(sites, id, readMain(doc));
-  return { collection: "sites", id, scope: "", row, base: encodeSnapshot(doc) };
+  return { collection: "sites", id, scope: "", ts: 1n, row, base: encodeSnapshot(doc) };
 }
 
 async function setUp(transactions: readonly StoredTransaction[], documents: readonly StoredDocument[] = []) {
@@ -244,7 +244,7 @@ describe("the state that is authored on", () => {
     const row = projectRow(sites, "x", readMain(doc));
     await journal.change(() => ({
       commit: {
-        documents: [{ collection: "sites", id: "x", scope: "", row, base: encodeSnapshot(doc) }],
+        documents: [{ collection: "sites", id: "x", scope: "", ts: 1n, row, base: encodeSnapshot(doc) }],
         groups: [{ ...first!, updates: [{ ...update, isCovered: true }] }],
       },
       publication: emptyPublication,

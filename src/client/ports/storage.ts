@@ -22,7 +22,9 @@ export interface Meta extends Identity {
 export interface StoredDocument {
   readonly collection: string;
   readonly id: string;
+  /** Where it stood when its newest entry came, and at which commit. */
   readonly scope: string;
+  readonly ts: bigint;
   /** The projection of `base`; null: deleted. */
   readonly row: PlainRow | null;
   /** Its whole state, as one blob. */
@@ -88,6 +90,8 @@ export interface StoredScope {
   readonly scope: string;
   readonly cursor: Cursor;
   readonly epoch: string;
+  /** Where the stream ended when a first load began, as long as the cursor is before it. */
+  readonly horizon?: bigint;
   /** Whether a first load has come to its end. */
   readonly isComplete: boolean;
 }

@@ -195,14 +195,14 @@ function appendAll(tx: Write<["outbox"]>, transactions: readonly StoredTransacti
 
 async function putDocuments(tx: Write, { documents = [], removedDocuments = [] }: Commit): Promise<void> {
   const tail = tx.objectStore("tail");
+  for (const { collection, id } of removedDocuments)
+    void tail.put({ collection, id, isGone: true }, [collection, id]);
   if (documents.length >= pageDocuments) {
     await tx.objectStore("pages").add({ documents });
     for (const { collection, id } of documents) void tail.delete([collection, id]);
   } else {
     for (const each of documents) void tail.put(each, [each.collection, each.id]);
   }
-  for (const { collection, id } of removedDocuments)
-    void tail.put({ collection, id, isGone: true }, [collection, id]);
 }
 
 async function putProgress(tx: Write, changes: Commit): Promise<void> {

@@ -23,6 +23,7 @@ const document = (id: string, name: string, scope = "DE"): StoredDocument => ({
   collection: "sites",
   id,
   scope,
+  ts: 1n,
   row: { id, name },
   base: new Uint8Array([2, 1, 2]),
 });

@@ -22,6 +22,7 @@ const document = (id: string, name: string): StoredDocument => ({
   collection: "sites",
   id,
   scope: "DE",
+  ts: 1n,
   row: { id, name, big: 1n },
   base: new Uint8Array([2, 1, 2]),
 });
@@ -106,6 +107,14 @@ describe.each(implementations)("a %s storage", (_name, create) => {
     const page = Array.from({ length: 100 }, (_, n) => document(n === 0 ? "x" : `d${n}`, "new"));
     await storage.commit(meta.term, { documents: page });
     expect((await reopened()).documents.find(({ id }) => id === "x")?.row).toMatchObject({ name: "new" });
+  });
+
+  test("a document that one commit removes and brings again is there", async () => {
+    const { meta } = await storage.takeOver();
+    await storage.commit(meta.term, { documents: [document("x", "old")] });
+    const removedDocuments = [{ collection: "sites", id: "x" }];
+    await storage.commit(meta.term, { documents: [document("x", "new")], removedDocuments });
+    expect((await reopened()).documents).toEqual([document("x", "new")]);
   });
 
   test("a leader that another has taken over from writes nothing", async () => {

@@ -105,10 +105,16 @@ export class ScopeReader {
   #watch(): void {
     const { transport, collection, scope } = this.#options;
     const stopLast = this.#stopWatch;
-    const { cursor = startCursor, epoch } = this.#position ?? {};
+    const { cursor = startCursor, epoch, horizon } = this.#position ?? {};
     let isCurrent = true;
     const stop = transport.watchPull(
-      { collection, scope, cursor, ...(epoch === undefined ? {} : { epoch }) },
+      {
+        collection,
+        scope,
+        cursor,
+        ...(epoch === undefined ? {} : { epoch }),
+        ...(horizon === undefined ? {} : { horizon }),
+      },
       (result) => isCurrent && this.#take(result),
       (error) => isCurrent && this.#fail(error),
     );
@@ -154,7 +160,9 @@ export class ScopeReader {
     const isComplete = this.isComplete || result.done;
     const isMoved = result.entries.length > 0 || isComplete !== this.isComplete;
     if (isFirstLoad) this.#progress += result.entries.length;
-    const position = { collection, scope, cursor, epoch: result.epoch, isComplete };
+    const { epoch, horizon } = result;
+    const behind = horizon === undefined ? {} : { horizon };
+    const position = { collection, scope, cursor, epoch, isComplete, ...behind };
     if (isMoved) await this.#options.storePage(result, position, isFirstLoad);
     if (this.#isStopped) return;
     if (this.#state === "error") return void (this.#position = position); // the question failed meanwhile

@@ -49,7 +49,14 @@ interface Database {
 }
 const database = ({ rows = [], outbox = [], groups = [] }: Database): Stored => ({
   meta: { client: "c", author: 1, term: 1, commit: 1 },
-  documents: rows.map((row) => ({ collection: "sites", id: row.id, scope: "", row, base: new Uint8Array() })),
+  documents: rows.map((row) => ({
+    collection: "sites",
+    id: row.id,
+    scope: "",
+    ts: 1n,
+    row,
+    base: new Uint8Array(),
+  })),
   outbox,
   groups,
   scopes: [],

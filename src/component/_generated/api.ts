@@ -14,10 +14,18 @@ import type * as committedTs from "../committedTs.js";
 import type * as compact from "../compact.js";
 import type * as epochs from "../epochs.js";
 import type * as guards from "../guards.js";
+import type * as leaves from "../leaves.js";
+import type * as moves from "../moves.js";
+import type * as presence from "../presence.js";
+import type * as purge from "../purge.js";
 import type * as receipts from "../receipts.js";
 import type * as registry from "../registry.js";
+import type * as removeSession from "../removeSession.js";
+import type * as sessionTables from "../sessionTables.js";
+import type * as sessions from "../sessions.js";
 import type * as states from "../states.js";
 import type * as stream from "../stream.js";
+import type * as sweepSessions from "../sweepSessions.js";
 
 import type {
   ApiFromModules,
@@ -33,10 +41,18 @@ const fullApi: ApiFromModules<{
   compact: typeof compact;
   epochs: typeof epochs;
   guards: typeof guards;
+  leaves: typeof leaves;
+  moves: typeof moves;
+  presence: typeof presence;
+  purge: typeof purge;
   receipts: typeof receipts;
   registry: typeof registry;
+  removeSession: typeof removeSession;
+  sessionTables: typeof sessionTables;
+  sessions: typeof sessions;
   states: typeof states;
   stream: typeof stream;
+  sweepSessions: typeof sweepSessions;
 }> = anyApi as any;
 
 /**

@@ -39,6 +39,13 @@ export type ComponentApi<Name extends string | undefined = string | undefined> =
           }>;
           due?: Array<{ collection: string; document: string }>;
           guarded?: Array<{ collection: string; document: string }>;
+          moves?: Array<{
+            bytes: ArrayBuffer;
+            collection: string;
+            document: string;
+            from: string;
+            to: string;
+          }>;
           overdue?: Array<{ collection: string; document: string }>;
           push?: {
             authors: Array<number>;
@@ -79,6 +86,53 @@ export type ComponentApi<Name extends string | undefined = string | undefined> =
         "internal",
         { collection: string },
         string,
+        Name
+      >;
+    };
+    presence: {
+      list: FunctionReference<
+        "query",
+        "internal",
+        { collection: string; document: string; scope: string },
+        {
+          entries: Array<{
+            peer: string;
+            state: any;
+            updatedAt: number;
+            user: string | null;
+          }>;
+          more: boolean;
+        },
+        Name
+      >;
+      scopeOf: FunctionReference<
+        "query",
+        "internal",
+        { collection: string; document: string },
+        string | null,
+        Name
+      >;
+      set: FunctionReference<
+        "mutation",
+        "internal",
+        {
+          collection: string;
+          document: string;
+          scope: string;
+          session: string;
+          state: any;
+          user: string | null;
+        },
+        "set" | "gone" | "denied",
+        Name
+      >;
+    };
+    purge: {
+      purge: FunctionReference<
+        "mutation",
+        "internal",
+        { collection: string; document: string },
+        boolean,
         Name
       >;
     };
@@ -137,6 +191,38 @@ export type ComponentApi<Name extends string | undefined = string | undefined> =
         Name
       >;
     };
+    sessions: {
+      heartbeat: FunctionReference<
+        "mutation",
+        "internal",
+        {
+          cursors?: Array<{ collection: string; scope: string; ts: bigint }>;
+          session: string;
+          user: string | null;
+        },
+        "alive" | "gone" | "denied",
+        Name
+      >;
+      join: FunctionReference<
+        "mutation",
+        "internal",
+        {
+          client: string;
+          cursors: Array<{ collection: string; scope: string; ts: bigint }>;
+          tab: string;
+          user: string | null;
+        },
+        { peer: string; session: string },
+        Name
+      >;
+      leave: FunctionReference<
+        "mutation",
+        "internal",
+        { session: string; user: string | null },
+        "left" | "gone" | "denied",
+        Name
+      >;
+    };
     states: {
       load: FunctionReference<
         "query",
@@ -164,7 +250,7 @@ export type ComponentApi<Name extends string | undefined = string | undefined> =
           documents: Array<{ collection: string; document: string }>;
           hasGuards: boolean;
         },
-        Array<Array<ArrayBuffer>>,
+        Array<{ blobs: Array<ArrayBuffer>; scope: string | null }>,
         Name
       >;
     };
@@ -176,20 +262,25 @@ export type ComponentApi<Name extends string | undefined = string | undefined> =
           collection: string;
           cursor: { document: string; ts: bigint };
           epoch?: string;
+          horizon?: bigint;
           scope: string;
         },
         | {
             cursor: { document: string; ts: bigint };
             done: boolean;
-            entries: Array<{
-              bytes: ArrayBuffer;
-              client?: string;
-              document: string;
-              transactions?: Array<string>;
-              ts: bigint;
-              type: "update" | "snapshot";
-            }>;
+            entries: Array<
+              | {
+                  bytes: ArrayBuffer;
+                  client?: string;
+                  document: string;
+                  transactions?: Array<string>;
+                  ts: bigint;
+                  type: "update" | "snapshot";
+                }
+              | { document: string; ts: bigint; type: "leave" }
+            >;
             epoch: string;
+            horizon?: bigint;
             type: "page";
           }
         | { epoch: string; type: "reset" },

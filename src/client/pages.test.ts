@@ -1,0 +1,136 @@
+import { expect, test } from "vitest";
+import { authorUpdate, encodeSnapshot, openDocument } from "../shared/document.js";
+import type { Operation } from "../shared/operations.js";
+import type { Page, StreamEntry } from "../shared/wire.js";
+import { sites } from "../testing/fieldApp.js";
+import { emptyPublication } from "./base/publication.js";
+import { decidePage, forgetDocuments, type PageContext } from "./pages.js";
+import type { AuthoredUpdate, StoredDocument, StoredScope, StoredTransaction } from "./ports/storage.js";
+import { Journal } from "./store/journal.js";
+import { MemoryStorage } from "./store/memoryStorage.js";
+
+const freshAuthor = 77;
+const fields = (country: string) => ({ name: "n", country, status: "open" });
+
+/** A document's state as others have made it. */
+function stateOf(country: string, operations: readonly Operation[] = []) {
+  const doc = openDocument([]);
+  authorUpdate(doc, 7, [{ type: "insert", fields: fields(country) }, ...operations]);
+  return doc;
+}
+const snapshot = (document: string, ts: bigint, country: string): StreamEntry => ({
+  type: "snapshot",
+  document,
+  ts,
+  bytes: encodeSnapshot(stateOf(country)).buffer,
+});
+const leave = (document: string, ts: bigint): StreamEntry => ({ type: "leave", document, ts });
+const page = (...entries: StreamEntry[]): Page => ({
+  type: "page",
+  epoch: "0",
+  entries,
+  cursor: { ts: 9n, document: "" },
+  done: true,
+});
+const position = (scope: string): StoredScope => ({
+  collection: "sites",
+  scope,
+  cursor: { ts: 9n, document: "" },
+  epoch: "0",
+  isComplete: true,
+});
+const held = (id: string, scope: string, ts: bigint): StoredDocument => ({
+  collection: "sites",
+  id,
+  scope,
+  ts,
+  row: { id, ...fields(scope) },
+  base: encodeSnapshot(stateOf(scope)),
+});
+const own = (document: string): AuthoredUpdate => ({
+  collection: "sites",
+  document,
+  schemaVersion: 1,
+  bytes: new Uint8Array([1]),
+  author: 42,
+  from: 0,
+  to: 1,
+  isCovered: false,
+});
+const transaction: StoredTransaction = {
+  id: "t",
+  createdAt: 1,
+  metadata: {},
+  isGroup: false,
+  changes: [{ collection: "sites", id: "x", operations: [{ type: "set", field: "name", value: "t" }] }],
+};
+
+/** @param isAnswered - of an update of `x` that this device has sent */
+async function setUp(documents: readonly StoredDocument[], isAnswered?: boolean): Promise<PageContext> {
+  const storage = new MemoryStorage();
+  await storage.open({ client: "c", author: 42 });
+  const [sequence = 0] = await storage.append([transaction]);
+  const journal = new Journal(storage, await storage.takeOver(), () => {});
+  const groups =
+    isAnswered === undefined ? [] : [{ sequence, transactions: ["t"], updates: [own("x")], isAnswered }];
+  await journal.change(() => ({ commit: { documents, groups }, publication: emptyPublication }));
+  const report = (error: unknown) => {
+    throw error;
+  };
+  return { journal, definitions: new Map([["sites", sites]]), freshAuthor: () => freshAuthor, report };
+}
+
+const removed = [{ collection: "sites", id: "x" }];
+const cases: [string, StoredDocument[], string, StreamEntry[], object][] = [
+  ["its own scope, later", [held("x", "DE", 3n)], "DE", [leave("x", 5n)], { removedDocuments: removed }],
+  ["its own scope, at its ts", [held("x", "DE", 5n)], "DE", [leave("x", 5n)], { removedDocuments: removed }],
+  ["its own scope, before it came", [held("x", "DE", 6n)], "DE", [leave("x", 5n)], { removedDocuments: [] }],
+  ["a scope that it has left", [held("x", "FR", 5n)], "DE", [leave("x", 5n)], { removedDocuments: [] }],
+  ["a document that is not here", [], "DE", [leave("x", 5n)], { removedDocuments: [] }],
+];
+test.each(cases)("a leave of %s", async (_name, documents, scope, entries, commit) => {
+  const decision = decidePage(await setUp(documents), page(...entries), position(scope));
+  expect(decision.commit).toMatchObject({ documents: [], ...commit });
+  const isRemoved = decision.commit.removedDocuments!.length > 0;
+  expect(decision.publication.rows).toEqual(isRemoved ? [{ ...removed[0], row: null }] : []);
+  expect(decision.commit.author).toBe(isRemoved ? freshAuthor : undefined);
+});
+
+test("a document is where its newest entry stands, in whatever order scopes are read", async () => {
+  const place = async (documents: StoredDocument[], scope: string, entry: StreamEntry) => {
+    const { commit } = decidePage(await setUp(documents), page(entry), position(scope));
+    return commit.documents!.map((each) => [each.scope, each.ts]);
+  };
+  expect(await place([], "FR", snapshot("x", 5n, "FR"))).toEqual([["FR", 5n]]);
+  expect(await place([held("x", "DE", 3n)], "FR", snapshot("x", 5n, "FR"))).toEqual([["FR", 5n]]);
+  // What stood in DE before the document went to FR, and comes through only now.
+  expect(await place([held("x", "FR", 5n)], "DE", snapshot("x", 3n, "DE"))).toEqual([["FR", 5n]]);
+});
+
+test("a document that is purged and inserted again stands on nothing of the old one", async () => {
+  const again = snapshot("x", 7n, "DE");
+  const { commit, publication } = decidePage(
+    await setUp([{ ...held("x", "DE", 3n), base: new Uint8Array([9, 9]) }]), // it would fail to be merged
+    page(leave("x", 5n), again),
+    position("DE"),
+  );
+  expect(commit).toMatchObject({ removedDocuments: removed, author: freshAuthor });
+  expect(commit.documents).toMatchObject([{ id: "x", ts: 7n, row: { name: "n" } }]);
+  expect(publication.rows.map(({ row }) => row === null)).toEqual([true, false]);
+});
+
+test("what this device has written to a document that is gone is settled once it was applied, not before", async () => {
+  for (const isAnswered of [true, false]) {
+    const context = await setUp([held("x", "DE", 3n)], isAnswered);
+    const { commit, publication } = decidePage(context, page(leave("x", 5n)), position("DE"));
+    expect(commit.removedGroups).toHaveLength(isAnswered ? 1 : 0);
+    const completed = { id: "t", phase: { type: "completed" } };
+    expect(publication.transactions).toEqual(isAnswered ? [completed] : []);
+  }
+});
+
+test("documents that are forgotten end the author, who would use their clocks again; no document ends none", async () => {
+  const context = await setUp([held("x", "DE", 3n)]);
+  expect(forgetDocuments(context, []).commit.author).toBeUndefined();
+  expect(forgetDocuments(context, [held("x", "DE", 3n)]).commit.author).toBe(freshAuthor);
+});

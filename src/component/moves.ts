@@ -1,0 +1,47 @@
+import { v, type Infer } from "convex/values";
+import { limits } from "../shared/limits.js";
+import type { MutationCtx } from "./_generated/server.js";
+import { splitChunks } from "./chunks.js";
+
+export const vMove = v.object({
+  collection: v.string(),
+  document: v.string(),
+  from: v.string(),
+  to: v.string(),
+  /** The whole state after the write that moves it, as a snapshot blob. */
+  bytes: v.bytes(),
+});
+
+/**
+ * Moves a document to another scope, in the transaction of the write that does so. Its rows in the old scope are
+ * deleted, so that nobody who reads there can fetch it any more (I-12); its whole state stands in the new one at this
+ * commit, so that everybody there meets it whole; a leave in the old scope tells those who hold it.
+ *
+ * The rows are read live. A push to this document conflicts with the move in its app row anyway; a compaction of it
+ * deletes the same rows, and whoever of the two comes second is tried again: the one case in which compaction and a
+ * push of the same document meet.
+ */
+export async function moveDocument(
+  ctx: MutationCtx,
+  { collection, document, from, to, bytes }: Infer<typeof vMove>,
+): Promise<void> {
+  const snapshots = await ctx.db
+    .query("snapshots")
+    .withIndex("by_document", (q) => q.eq("collection", collection).eq("document", document))
+    .take(limits.stateChunks);
+  for (const { _id } of snapshots) await ctx.db.delete("snapshots", _id);
+  const deltas = await ctx.db
+    .query("deltas")
+    .withIndex("by_document", (q) => q.eq("collection", collection).eq("document", document))
+    .take(limits.stateDeltas + limits.ownDeltas);
+  for (const { _id } of deltas) await ctx.db.delete("deltas", _id);
+  const { commitTs: ts } = ctx.db.vars;
+  for (const chunk of splitChunks(bytes))
+    await ctx.db.insert("snapshots", { collection, scope: to, document, ts, ...chunk });
+  const left = await ctx.db
+    .query("leaves")
+    .withIndex("by_document", (q) => q.eq("collection", collection).eq("document", document).eq("scope", to))
+    .unique();
+  if (left !== null) await ctx.db.delete("leaves", left._id);
+  await ctx.db.insert("leaves", { collection, scope: from, document, ts });
+}
