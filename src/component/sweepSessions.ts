@@ -32,7 +32,7 @@ export async function keepSleeper(ctx: MutationCtx, now: number): Promise<void> 
   if (sleeper !== null) {
     // One that has begun lately may not have come to what it finds there.
     if (now - sleeper.startedAt < limits.sleeperLateMs) return;
-    if (!(await ctx.runQuery(internal.sweepSessions.isLate, { now }, { useStaleSnapshot: true }))) return;
+    if (!(await isLate(ctx, now))) return;
     await ctx.db.delete("sleepers", sleeper._id);
   }
   const started = await ctx.db.insert("sleepers", { task: "sessions", startedAt: now });
@@ -42,18 +42,14 @@ export async function keepSleeper(ctx: MutationCtx, now: number): Promise<void> 
   });
 }
 
-/** Whether there are sessions that should have been removed long ago. */
-export const isLate = internalQuery({
-  args: { now: v.number() },
-  returns: v.boolean(),
-  handler: async (ctx, { now }) => {
-    const late = await ctx.db
-      .query("sessions")
-      .withIndex("by_deadline", (q) => q.lt("deadline", now - limits.sleeperLateMs))
-      .first();
-    return late !== null;
-  },
-});
+/** Whether there are sessions that should have been removed long ago. No live session's row comes so far back. */
+async function isLate(ctx: MutationCtx, now: number): Promise<boolean> {
+  const late = await ctx.db
+    .query("sessions")
+    .withIndex("by_deadline", (q) => q.lt("deadline", now - limits.sleeperLateMs))
+    .first();
+  return late !== null;
+}
 
 /**
  * What the sleeper does when it wakes. `from`: deadlines before it are done. Without it each wake-up would pass over

@@ -138,6 +138,12 @@ test("joins of different clients do not conflict while a sleeper runs; those tha
   expect(first.writes).toHaveLength(1);
   expect(conflictsBetween(first, second)).toEqual([]);
   expect(conflictsBetween(first, await beat(tabs[0]))).toEqual([]);
+  // Later it looks whether the sleeper is alive.
+  for (const tab of tabs) await tab.join();
+  vi.setSystemTime(Date.now() + limits.sleeperLateMs);
+  for (const tab of tabs) await tab.join();
+  vi.setSystemTime(Date.now() + limits.heartbeatMs);
+  expect(conflictsBetween(await join("3"), await beat(tabs[0]))).toEqual([]);
   app = createServerApp();
   const start = await join("1");
   expect(start.writes).toHaveLength(2);
