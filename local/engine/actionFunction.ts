@@ -1,6 +1,7 @@
 import type { PublicHttpAction } from "convex/server";
-import { jsonToConvex, type JSONValue } from "convex/values";
+import type { JSONValue } from "convex/values";
 import type { Identity } from "./engine.js";
+import { fromJson } from "../values/fromJson.js";
 import { checkCallSize } from "../values/limits.js";
 import { checkArguments, checkReturnValue } from "../values/validators.js";
 import { bindSyscalls } from "./convexGlobal.js";
@@ -14,12 +15,12 @@ export function runAction(call: TopLevelCall, host: Host, logLines: string[]): P
   return run(createExecution("action", call, host, logLines), host, async (invoke) => {
     const registered = host.functions.get(call.path, "action");
     const ids = host.tables.idsOf(call.path.component);
-    const args = jsonToConvex(call.args);
+    const args = fromJson(call.args);
     checkCallSize("arguments", args);
     checkArguments(registered.args, args, ids);
     const json = await invoke(() => registered.invoke(call.request.requestId, JSON.stringify([call.args])));
     const result = JSON.parse(json) as JSONValue;
-    const value = jsonToConvex(result);
+    const value = fromJson(result);
     checkCallSize("return value", value);
     checkReturnValue(registered.returns, value, ids);
     return result;

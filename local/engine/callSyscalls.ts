@@ -1,6 +1,7 @@
-import { getConvexSize, jsonToConvex, type JSONValue, type Value } from "convex/values";
+import { getConvexSize, type JSONValue, type Value } from "convex/values";
 import type { Document } from "./engine.js";
 import { hasPlaceholder } from "../mvcc/pendingTs.js";
+import { fromJson } from "../values/fromJson.js";
 import type { TransactionLimits } from "../values/usage.js";
 import { insertDocument, read, store } from "./databaseSyscalls.js";
 import type { Reader, TransactionExecution } from "./execution.js";
@@ -91,7 +92,7 @@ export function schedule(execution: TransactionExecution, args: Args, host: Host
   const scheduledTime = (args["ts"] as number) * 1000;
   if (!(Math.abs(scheduledTime - execution.now) <= furthestMs))
     throw new Error("InvalidScheduledTime: it must be within five years from now, or before.");
-  const given = jsonToConvex(args["args"] ?? {});
+  const given = fromJson(args["args"] ?? {});
   if (hasPlaceholder(given))
     throw new Error(
       `Invalid arguments for "${path.name}": a scheduled function cannot take a commit timestamp that is not known yet.`,

@@ -1,6 +1,7 @@
-import { convexToJson, getDocumentSize, jsonToConvex, type JSONValue, type Value } from "convex/values";
+import { convexToJson, getDocumentSize, type JSONValue, type Value } from "convex/values";
 import type { Document } from "./engine.js";
 import { asPending } from "../mvcc/pendingTs.js";
+import { fromJson } from "../values/fromJson.js";
 import { checkDocument } from "../values/limits.js";
 import type { TransactionExecution } from "./execution.js";
 import type { Host } from "./host.js";
@@ -24,7 +25,7 @@ export const databaseSyscalls: Syscalls<TransactionExecution> = {
   },
   "1.0/insert": onlyInMutations("insert", (execution, args, host) => {
     const table = args["table"] as string;
-    const fields = jsonToConvex(args["value"] ?? null) as Document;
+    const fields = fromJson(args["value"] ?? null) as Document;
     return { _id: insertDocument(execution, host, writableTable(table), fields) };
   }),
   "1.0/shallowMerge": onlyInMutations("patch", (execution, args, host) => {
@@ -35,7 +36,7 @@ export const databaseSyscalls: Syscalls<TransactionExecution> = {
     }));
   }),
   "1.0/replace": onlyInMutations("replace", (execution, args, host) =>
-    update(execution, host, "replace", args, () => jsonToConvex(args["value"] ?? null) as Document),
+    update(execution, host, "replace", args, () => fromJson(args["value"] ?? null) as Document),
   ),
   "1.0/remove": onlyInMutations("delete", (execution, args, host) => {
     const { table, id } = existing(execution, host, "delete", args);
@@ -148,9 +149,7 @@ function writableTable(table: string): string {
 }
 
 function patchedField(value: JSONValue): Value | undefined {
-  return typeof value === "object" && value !== null && "$undefined" in value
-    ? undefined
-    : jsonToConvex(value);
+  return typeof value === "object" && value !== null && "$undefined" in value ? undefined : fromJson(value);
 }
 
 function onlyInMutations(method: string, mutate: Mutation): Mutation {

@@ -12,8 +12,8 @@ export interface Environment {
   readonly now: number;
   readonly random: Random;
   readonly logLines: string[];
-  /** What it waits for that the runtime itself does, outside of JavaScript. */
-  readonly native: Set<Promise<unknown>>;
+  /** What it waits for that the runtime itself does, outside of JavaScript: each becomes what hands it over. */
+  readonly native: Set<Promise<() => void>>;
 }
 
 /** As many as Convex keeps of one execution. */
@@ -22,7 +22,6 @@ const mostLogLines = 256;
 const running = new AsyncLocalStorage<Environment>();
 
 export function runInEnvironment<T>(environment: Environment, work: () => T): T {
-  installGlobals();
   return running.run(environment, work);
 }
 
@@ -43,7 +42,8 @@ function transaction(): Environment | null {
 
 let isInstalled = false;
 
-function installGlobals(): void {
+/** To be called before functions are loaded: what they keep of the globals then is what they find. */
+export function installGlobals(): void {
   if (isInstalled) return;
   isInstalled = true;
   installClock();
@@ -55,22 +55,15 @@ function installGlobals(): void {
 
 function installClock(): void {
   const RealDate = globalThis.Date;
-  class FunctionDate extends RealDate {
-    constructor(...parts: []) {
-      const environment = transaction();
-      if (parts.length === 0 && environment !== null) super(environment.now);
-      else super(...parts);
-    }
-
-    static override now(): number {
-      return transaction()?.now ?? RealDate.now();
-    }
-  }
-  Object.defineProperty(FunctionDate, "name", { value: "Date" });
-  globalThis.Date = new Proxy(FunctionDate, {
-    // `Date()` without `new` gives text.
-    apply: () => new FunctionDate().toString(),
-  }) as unknown as DateConstructor;
+  const realNow = RealDate.now;
+  RealDate.now = () => transaction()?.now ?? realNow();
+  const nowIn = (parts: unknown[]) => (parts.length === 0 ? [RealDate.now()] : parts);
+  // Not a class of its own: what the runtime makes (`structuredClone`) is to be a Date too.
+  globalThis.Date = new Proxy(RealDate, {
+    construct: (_, parts, target) => Reflect.construct(RealDate, nowIn(parts), target) as object,
+    apply: () => new RealDate(RealDate.now()).toString(), // `Date()` without `new` gives text
+  });
+  RealDate.prototype.constructor = globalThis.Date;
 }
 
 function installRandomness(): void {
@@ -90,7 +83,7 @@ function installRandomness(): void {
   };
 }
 
-/** Cryptography that takes its time is done by other threads: who waits for it is not stuck. */
+/** Cryptography that takes its time is done by other threads: who waits for it is not stuck, and goes on in a turn. */
 function installSubtleCrypto(): void {
   const prototype = Object.getPrototypeOf(crypto.subtle) as Record<string, unknown>;
   for (const name of Object.getOwnPropertyNames(prototype)) {
@@ -98,18 +91,18 @@ function installSubtleCrypto(): void {
     if (name === "constructor" || typeof real !== "function") continue;
     prototype[name] = function (this: SubtleCrypto, ...all: unknown[]): unknown {
       const result = real.apply(this, all) as Promise<unknown>;
-      const native = transaction()?.native;
-      if (native !== undefined) {
-        native.add(result);
-        const forget = () => void native.delete(result);
-        result.then(forget, forget);
-      }
-      return result;
+      const environment = transaction();
+      if (environment === null) return result;
+      return new Promise((resolve, reject) => {
+        const give = (value: unknown) => () => resolve(value);
+        const fail = (error: unknown) => () => reject(error as Error);
+        environment.native.add(result.then(give, fail));
+      });
     };
   }
 }
 
-function uuidFrom(random: Random): `${string}-${string}-${string}-${string}-${string}` {
+export function uuidFrom(random: Random): `${string}-${string}-${string}-${string}-${string}` {
   const bytes = new Uint8Array(16);
   random.fill(bytes);
   bytes[6] = (bytes[6]! & 0x0f) | 0x40; // version 4

@@ -1,3 +1,4 @@
+import { inspect } from "node:util";
 import type { JSONValue } from "convex/values";
 import type { Document, FunctionKind, Identity } from "./engine.js";
 import type { IndexDefinition, IndexKey, Interval } from "../mvcc/indexKey.js";
@@ -131,13 +132,24 @@ export class FunctionError extends Error {
 }
 
 export function describeFailure(error: unknown): Failure {
-  const { name = "Error", message = String(error) } = (error ?? {}) as { name?: string; message?: string };
-  const isCoded = typeof error === "object" && error !== null && Symbol.for("ConvexError") in error;
-  if (!isCoded) return { message: `Uncaught ${name}: ${message}`, data: undefined };
-  // The wrapper of `convex/server` around every function has made JSON text of it.
-  const data = (error as { data?: unknown }).data;
-  return {
-    message: `Uncaught ${name}: ${message}`,
-    data: typeof data === "string" ? (JSON.parse(data) as JSONValue) : null,
-  };
+  try {
+    const isCoded = typeof error === "object" && error !== null && Symbol.for("ConvexError") in error;
+    // The wrapper of `convex/server` around every function has made JSON text of it.
+    const data = isCoded ? (error as { data?: unknown }).data : undefined;
+    const parsed = typeof data === "string" ? (JSON.parse(data) as JSONValue) : null;
+    return { message: `Uncaught ${wordsOf(error)}`, data: isCoded ? parsed : undefined };
+  } catch {
+    return { message: "Uncaught error that does not let itself be described", data: undefined };
+  }
+}
+
+/** Anything can be thrown. */
+function wordsOf(error: unknown): string {
+  if (typeof error !== "object" || error === null || !("message" in error)) return inspectShortly(error);
+  const { name = "Error", message } = error as { name?: unknown; message?: unknown };
+  return `${String(name)}: ${String(message)}`;
+}
+
+function inspectShortly(value: unknown): string {
+  return typeof value === "string" ? value : inspect(value, { depth: 1 });
 }

@@ -5,6 +5,8 @@ import type { Random } from "./random.js";
 const alphabet = "0123456789abcdefghjkmnpqrstvwxyz";
 const randomBytes = 16;
 const checksumBytes = 2;
+/** Of a table's number, which has 32 bits. */
+const mostTableBytes = 5;
 
 export function createId(tableNumber: number, random: Random): string {
   const table = toVarint(tableNumber);
@@ -19,7 +21,9 @@ export function createId(tableNumber: number, random: Random): string {
 /** @returns null if it is no id at all */
 export function tableNumberOf(id: string): number | null {
   const bytes = decode(id);
-  if (bytes === null || bytes.length <= randomBytes + checksumBytes) return null;
+  if (bytes === null || id.length !== Math.ceil((bytes.length * 8) / 5)) return null;
+  const tableBytes = bytes.length - randomBytes - checksumBytes;
+  if (tableBytes < 1 || tableBytes > mostTableBytes) return null;
   const [low, high] = fletcher16(bytes.subarray(0, -checksumBytes));
   if (bytes.at(-2) !== low || bytes.at(-1) !== high) return null;
   return fromVarint(bytes.subarray(0, -randomBytes - checksumBytes));

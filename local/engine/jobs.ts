@@ -4,6 +4,7 @@ import { createOrderedMap } from "../mvcc/btree.js";
 import { compareKeys, type IndexKey } from "../mvcc/indexKey.js";
 import type { Commit } from "../mvcc/versionedStore.js";
 import { stateOf } from "./callSyscalls.js";
+import { uuidFrom } from "./environment.js";
 import type { Host, TopLevelCall } from "./host.js";
 import { jobBackoffMs } from "./retry.js";
 import { scheduledFunctions, targetOf } from "./systemTables.js";
@@ -32,15 +33,18 @@ export type JobReport = (
 export class Jobs {
   readonly #host: Host;
   readonly #report: JobReport;
+  readonly #onError: (error: unknown) => void;
   /** Pending ones by time, then by id. */
   readonly #due = createOrderedMap<IndexKey, Job>(compareKeys);
   readonly #running = new Set<Promise<void>>();
   #cancelTimer = () => {};
   #isStarted = false;
 
-  constructor(host: Host, report: JobReport) {
+  /** @param onError is told why a job could not be run, or what it did not be written down: it stays as it was */
+  constructor(host: Host, report: JobReport, onError: (error: unknown) => void) {
     this.#host = host;
     this.#report = report;
+    this.#onError = onError;
   }
 
   /** Goes on with what was there before; to be called once there is code to run. */
@@ -78,14 +82,20 @@ export class Jobs {
   /** All that is scheduled, from what an earlier life has left. */
   async #recover(): Promise<void> {
     const { store, clock } = this.#host;
-    for (const [table, versions] of [...store.tables].filter(([name]) => isJobTable(name))) {
-      for (const job of [...versions.documents(store.lastTs)]) {
-        const id = job["_id"] as string;
-        if (stateOf(job) === "pending") this.#due.set(keyOf(job), { table, id });
-        if (stateOf(job) === "inProgress") await this.#finish({ table, id }, brokenOff);
-        if (((job["completedTime"] as number | undefined) ?? Infinity) < clock.now() - keptMs)
-          await this.#change({ table, id }, () => null);
-      }
+    const left = [...store.tables].flatMap(([table, versions]) =>
+      isJobTable(table) ? [...versions.documents(store.lastTs)].map((document) => ({ table, document })) : [],
+    );
+    const jobs = left.map(({ table, document }) => ({
+      document,
+      job: { table, id: document["_id"] as string },
+    }));
+    // All at once: from the first wait on, others schedule, run and cancel too.
+    for (const { job, document } of jobs)
+      if (stateOf(document) === "pending") this.#due.set(keyOf(document), job);
+    for (const { job, document } of jobs) {
+      if (stateOf(document) === "inProgress") await this.#finish(job, brokenOff);
+      if (((document["completedTime"] as number | undefined) ?? Infinity) < clock.now() - keptMs)
+        await this.#change(job, () => null);
     }
   }
 
@@ -100,10 +110,12 @@ export class Jobs {
       const key = this.#due.minKey()!;
       const job = this.#due.get(key)!;
       this.#due.delete(key);
-      const running = this.#run(job).finally(() => {
-        this.#running.delete(running);
-        this.#runDue();
-      });
+      const running = this.#run(job)
+        .catch(this.#onError)
+        .finally(() => {
+          this.#running.delete(running);
+          this.#runDue();
+        });
       this.#running.add(running);
     }
     if (this.#running.size < mostAtOnce && this.#due.size > 0)
@@ -114,7 +126,7 @@ export class Jobs {
     const document = this.#host.store.table(job.table).get(job.id, this.#host.store.lastTs);
     if (document === null) return;
     const kind = this.#host.functions.find(targetOf(document))?.kind ?? "mutation";
-    const call = callOf(job, document, kind);
+    const call = callOf(job, document, kind, uuidFrom(this.#host.random));
     await (kind === "action" ? this.#runAction(job, call) : this.#runMutation(job, call));
   }
 
@@ -203,13 +215,13 @@ function keyOf(job: Document): IndexKey {
   return [job["scheduledTime"], job["_id"]];
 }
 
-function callOf(job: Job, document: Document, kind: TopLevelCall["kind"]): TopLevelCall {
+function callOf(job: Job, document: Document, kind: TopLevelCall["kind"], requestId: string): TopLevelCall {
   const [args = {}] = document["args"] as Value[];
   return {
     kind,
     path: targetOf(document),
     args: convexToJson(args),
     identity: null,
-    request: { requestId: crypto.randomUUID(), job },
+    request: { requestId, job },
   };
 }

@@ -21,6 +21,7 @@ import { Usage, type UsageOptions } from "../values/usage.js";
 import { runHttpAction } from "./actionFunction.js";
 import { readCronState, writeCronState } from "./cronState.js";
 import { insertDocument } from "./databaseSyscalls.js";
+import { installGlobals, uuidFrom } from "./environment.js";
 import { FunctionError, type Request } from "./execution.js";
 import { Files } from "./files.js";
 import { Functions, normalizeName, notFound, type FunctionPath } from "./functions.js";
@@ -67,9 +68,10 @@ export class LocalEngine implements Engine {
   readonly #backgroundListeners: ((call: BackgroundCall) => void)[] = [];
 
   constructor(options: EngineOptions = {}) {
+    installGlobals();
     const { clock = systemClock, seed, readLatencyMs = null, limits = {} } = options;
     const random = seed === undefined ? unseededRandom() : seededRandom(seed);
-    const store = new VersionedStore(() => BigInt(clock.now()) * 1_000_000n);
+    const store = new VersionedStore(() => BigInt(Math.floor(clock.now())) * 1_000_000n);
     const tables = new Tables(store);
     const sleep = (ms: number) =>
       new Promise<void>((resolve) => void clock.at(clock.now() + Math.ceil(ms), resolve));
@@ -93,15 +95,28 @@ export class LocalEngine implements Engine {
     this.#persistence = new Persistence(options.data ?? null, store, tables, (error) =>
       onError("The snapshot of the data directory could not be written", error),
     );
-    this.#jobs = new Jobs(this.#host, (call, cost, failure) => this.#report("schedule", call, cost, failure));
+    this.#jobs = new Jobs(
+      this.#host,
+      (call, cost, failure) => this.#report("schedule", call, cost, failure),
+      (error) => onError("A scheduled function could not be run", error),
+    );
     this.#crons = new CronRunner({
       clock,
       run: async ({ component, functionPath, kind, args }) => {
         const path = { component, name: functionPath };
-        await this.#callInBackground("cron", { kind, path, args, identity: null, request: newRequest() });
+        await this.#callInBackground("cron", {
+          kind,
+          path,
+          args,
+          identity: null,
+          request: this.#newRequest(),
+        });
       },
       onError: (spec, error) => onError(`Cron "${spec.name}" failed`, error),
-      onChange: () => void this.#keepCronState(),
+      onChange: () =>
+        void this.#keepCronState().catch((error: unknown) =>
+          onError("When crons ran could not be written down", error),
+        ),
     });
   }
 
@@ -109,6 +124,8 @@ export class LocalEngine implements Engine {
   static async open(options: EngineOptions): Promise<LocalEngine> {
     const engine = new LocalEngine(options);
     await engine.#persistence.recover();
+    const { random, store } = engine.#host;
+    if (store.lastTs > 0n) random.stir(Number(BigInt.asUintN(32, store.lastTs)));
     return engine;
   }
 
@@ -117,9 +134,10 @@ export class LocalEngine implements Engine {
   }
 
   async activate(runtime: Runtime): Promise<void> {
+    const [functions, crons] = [new Functions(runtime), readCronSpecs(runtime)];
     await this.#host.gate.alone(() => {
-      this.#host.functions = new Functions(runtime);
       this.#host.tables.setSchemas(runtime);
+      this.#host.functions = functions;
     });
     await this.#jobs.start();
     if (!this.#hasCode)
@@ -127,13 +145,13 @@ export class LocalEngine implements Engine {
         await inSystemMutation(this.#host, "", (execution) => readCronState(execution, this.#host)),
       );
     this.#hasCode = true;
-    this.#crons.replace(readCronSpecs(runtime));
+    this.#crons.replace(crons);
     this.#crons.start();
   }
 
   async run(call: FunctionCall): Promise<CallResult> {
     const path = { component: "", name: normalizeName(call.path) };
-    const request = newRequest();
+    const request = this.#newRequest();
     const { kind, args, identity, journal = null } = call;
     const found = this.#host.functions.find(path);
     const isCallable = found?.kind === kind && (found.isPublic || call.isTrusted === true);
@@ -202,17 +220,28 @@ export class LocalEngine implements Engine {
     identity: Identity | null,
   ): Promise<Response> {
     const name = `${request.method} ${new URL(request.url).pathname}`;
-    const call = { kind: "httpAction" as const, path: { component, name }, identity, request: newRequest() };
+    const call = {
+      kind: "httpAction" as const,
+      path: { component, name },
+      identity,
+      request: this.#newRequest(),
+    };
     const progress = createProgress();
     let failure: FunctionError | null = null;
     try {
-      return await runHttpAction(handler, call, request, this.#host, progress.logLines);
+      const response = await runHttpAction(handler, call, request, this.#host, progress.logLines);
+      await this.#persistence.flushed();
+      return response;
     } catch (error) {
       failure = error as FunctionError;
       throw failure;
     } finally {
       this.#report("http", call, costOf(progress), failure);
     }
+  }
+
+  #newRequest(): Request {
+    return { requestId: uuidFrom(this.#host.random), job: null };
   }
 
   /** @throws FunctionError */
@@ -259,10 +288,6 @@ function resultOf(outcome: Outcome, now: bigint): CallResult {
 
 function failureOf(error: FunctionError) {
   return { message: error.message, data: error.data, isConflict: error instanceof OccError };
-}
-
-function newRequest(): Request {
-  return { requestId: crypto.randomUUID(), job: null };
 }
 
 function nameOf({ component, name }: FunctionPath): string {

@@ -30,6 +30,8 @@ export class Persistence {
   async recover(): Promise<void> {
     await this.#data?.recover(({ ts, tables, writes }) => {
       for (const table of tables) this.#tables.restore(table);
+      for (const { after } of writes)
+        if (after !== null) this.#tables.noteCreationTime(after["_creationTime"] as number);
       this.#store.restore(ts, writes);
     });
   }

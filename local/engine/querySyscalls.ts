@@ -51,10 +51,10 @@ export const querySyscalls: Syscalls<TransactionExecution> = {
   },
 };
 
-/** @returns by what number the function asks for its documents */
+/** @returns by what number the function asks for its documents, also when it is closed: no other gets it */
 export function startStream(execution: TransactionExecution, args: Args, host: Host): number {
   const { plan, key } = planFor(execution, args["query"] as unknown as QueryJson, host);
-  const queryId = execution.streams.size === 0 ? 1 : Math.max(...execution.streams.keys()) + 1;
+  const queryId = execution.streams.size + 1;
   const see = (document: Document) => toUser(plan.table, document);
   execution.streams.set(
     queryId,

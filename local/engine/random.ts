@@ -15,6 +15,12 @@ export class Random {
     return new Random([this.uint32(), this.uint32(), this.uint32(), this.uint32()]);
   }
 
+  /** Goes on as this number, too, decides. */
+  stir(number: number): void {
+    this.#state[0]! ^= number;
+    for (let round = 0; round < 12; round++) this.uint32();
+  }
+
   /** From 0 up to, not including, 1. */
   fraction(): number {
     return (this.uint32() * 2 ** 21 + (this.uint32() >>> 11)) / 2 ** 53;

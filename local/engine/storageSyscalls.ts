@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { convexToJson, type Value } from "convex/values";
 import { insertDocument, read } from "./databaseSyscalls.js";
+import { uuidFrom } from "./environment.js";
 import type { TransactionExecution } from "./execution.js";
 import type { Host } from "./host.js";
 import { storedFiles } from "./systemTables.js";
@@ -20,8 +21,8 @@ export const storageSyscalls: Syscalls<TransactionExecution> = {
     const { sha256, size, contentType = null } = file;
     return convexToJson({ storageId: id, sha256: sha256!, size: size!, contentType } as Value);
   },
-  "1.0/storageGenerateUploadUrl": (_execution, _args, { files }) =>
-    `${files.origin}/api/storage/upload?token=${crypto.randomUUID()}`,
+  "1.0/storageGenerateUploadUrl": ({ random }, _args, { files }) =>
+    `${files.origin}/api/storage/upload?token=${uuidFrom(random)}`,
   "1.0/storageDelete": (execution, args, host) => {
     const id = args["storageId"] as string;
     if (find(execution, host, id) === null) throw new Error(`storage id ${id} not found`);

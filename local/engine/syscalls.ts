@@ -73,7 +73,6 @@ export function performSync(execution: Execution, operation: string, args: Args,
       return { queryId: startStream(execution, args, host) };
     case "1.0/queryCleanup":
       execution.streams.get(args["queryId"] as number)?.close();
-      execution.streams.delete(args["queryId"] as number);
       return {};
     case "1.0/getSnapshotTs":
       return convexToJson(execution.unit.transaction.snapshotTs);

@@ -38,6 +38,11 @@ export class Tables {
     return this.#lastCreationTime;
   }
 
+  /** An earlier life gave it out. */
+  noteCreationTime(ms: number): void {
+    this.#lastCreationTime = Math.max(this.#lastCreationTime, ms);
+  }
+
   /** The store's name of a component's table. */
   key(component: string, table: string): string {
     return `${component}:${table}`;
@@ -120,15 +125,16 @@ export class Tables {
     return null;
   }
 
-  /** To be called between two transactions. */
+  /** To be called between two transactions. @throws Error, with all as it was, if one cannot be read */
   setSchemas(runtime: Runtime): void {
-    for (const { path, schema } of mounted(runtime)) {
-      const exported = exportSchema(schema);
-      this.#schemas.set(path, exported);
-      for (const [table, { indexes }] of exported?.tables ?? []) {
-        this.numberOf(path, table);
+    const exported = mounted(runtime).map(({ path, schema }) => [path, exportSchema(schema)] as const);
+    for (const [component, schema] of exported) {
+      this.#schemas.set(component, schema);
+      for (const table of schema?.tables.keys() ?? []) this.numberOf(component, table);
+      for (const table of this.#numbers.get(component)?.keys() ?? []) {
+        const indexes = schema?.tables.get(table)?.indexes ?? [];
         const definitions = indexes.map(({ name, fields }) => defineIndex(name, fields));
-        this.#store.defineIndexes(this.key(path, table), definitions);
+        this.#store.defineIndexes(this.key(component, table), definitions);
       }
     }
   }

@@ -1,5 +1,6 @@
-import { jsonToConvex, type JSONValue, type Value } from "convex/values";
+import type { JSONValue, Value } from "convex/values";
 import { asPending, hasPlaceholder } from "../mvcc/pendingTs.js";
+import { fromJson } from "../values/fromJson.js";
 import { checkCallSize } from "../values/limits.js";
 import { checkArguments, checkReturnValue } from "../values/validators.js";
 import { runInEnvironment } from "./environment.js";
@@ -21,13 +22,13 @@ export async function runTransactionFunction(call: TransactionCall, host: Host):
   const execution = createExecution(call);
   try {
     const registered = host.functions.get(call.path, call.kind);
-    const args = jsonToConvex(call.args);
+    const args = fromJson(call.args);
     if (!call.isNested) refusePlaceholders(args, `Invalid arguments for ${call.path.name}`);
     const ids = host.tables.idsOf(call.path.component);
     checkCallSize("arguments", asPending(args));
     checkArguments(registered.args, asPending(args), ids);
     const value = await settle(execution, registered, call.args, host);
-    const result = jsonToConvex(value);
+    const result = fromJson(value);
     if (call.kind === "query" && !call.isNested)
       refusePlaceholders(result, `Function ${call.path.name} return value invalid`);
     checkCallSize("return value", asPending(result));
@@ -97,7 +98,7 @@ async function settle(
     const now = outcome();
     if (now !== null && "error" in now) throw now.error;
     const batch = takeBatch(pending);
-    if (batch.length === 0 && execution.native.size > 0) await Promise.race(execution.native).catch(() => {});
+    if (batch.length === 0 && execution.native.size > 0) await receive(execution, takeTurn);
     else if (batch.length === 0) break;
     else await answer(batch, execution, host, takeTurn);
   }
@@ -122,20 +123,32 @@ async function answer(
 ): Promise<void> {
   const start = performance.now();
   const answers: (() => void)[] = [];
+  let hasWaited = false; // while others had their turns
   for (const { operation, args, resolve, reject } of batch) {
     try {
       const result = performInTransaction(execution, operation, args, host);
+      hasWaited ||= result instanceof Promise;
       const json = JSON.stringify(result instanceof Promise ? await result : result);
       answers.push(() => resolve(json));
     } catch (error) {
       answers.push(() => reject(error));
     }
   }
+  if (!hasWaited) execution.ownMs -= performance.now() - start;
   if (host.readLatency !== null && readOperations.has(batch[0]?.operation ?? "")) {
     await host.readLatency();
-    await takeTurn();
-  } else execution.ownMs -= performance.now() - start;
+    hasWaited = true;
+  }
+  if (hasWaited) await takeTurn();
   for (const give of answers) give();
+}
+
+/** All that the runtime does for it, in the order in which it was asked. */
+async function receive({ native }: TransactionExecution, takeTurn: () => Promise<void>): Promise<void> {
+  const arrived = await Promise.all(native);
+  native.clear();
+  await takeTurn();
+  for (const give of arrived) give();
 }
 
 function refusePlaceholders(value: Value, what: string): void {

@@ -70,9 +70,11 @@ export class Turns {
     }
     const start = performance.now();
     turn.resolve();
-    nextTick(() => {
+    const end = () => {
       turn.onEnd(performance.now() - start);
       this.#scheduleNext();
-    });
+    };
+    // Asked for outside of promise callbacks it would come before the turn has begun.
+    queueMicrotask(() => nextTick(end));
   }
 }

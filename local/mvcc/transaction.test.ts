@@ -102,3 +102,15 @@ test("what is read past the transaction's own writes is not noted as read", () =
   writer.commit();
   expect(() => transaction.commit()).not.toThrow();
 });
+
+test("what was committed before a transaction began is no conflict, though an older one is still validated against it", () => {
+  const older = new Transaction(store);
+  const writer = new Transaction(store);
+  writer.write("rows", "b", row("b", 2.5));
+  writer.commit();
+  const younger = new Transaction(store);
+  for (const each of [older, younger]) expect(names(all(each))).toEqual(["a", "b", "c"]);
+  younger.write("rows", "x", row("x", 9));
+  expect(() => younger.commit()).not.toThrow();
+  expect(() => older.commit()).toThrow(ConflictError);
+});

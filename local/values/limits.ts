@@ -59,6 +59,7 @@ function checkValue(value: Value, levels: number): void {
 function checkFieldName(name: string): void {
   if (name.length > fieldNameLength)
     throw new Error(`Field name is too long (${name.length} > maximum length ${fieldNameLength})`);
+  if (name === "__proto__") throw new Error("Field name __proto__ is reserved in JavaScript");
   if (name.startsWith("$")) throw new Error(`Field name ${name} starts with '$', which is reserved`);
   if (!/^[\x20-\x7e]*$/.test(name))
     throw new Error(`Field name ${name} has invalid characters: they must be non-control ASCII characters`);

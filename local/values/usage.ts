@@ -26,6 +26,9 @@ export const convexLimits: Readonly<Amounts> = {
   scheduledFunctionArgsBytes: 16 * MiB,
 };
 
+/** Calls within calls, below the first function: crates/common/src/knobs.rs. */
+const deepestCall = 8;
+
 const seeLimits = "See https://docs.convex.dev/production/state/limits";
 
 const messages: Readonly<Record<keyof Amounts, (limit: number) => string>> = {
@@ -111,8 +114,10 @@ export class Usage {
       throw new Error(`Function execution timed out (maximum duration: ${limitMs / 1_000}s)`);
   }
 
-  /** A call within begins. @param limits - what it may use of what is left */
+  /** A call within begins. @param limits - what it may use of what is left. @throws Error if it is too deep within others */
   begin(limits: TransactionLimits = {}): void {
+    if (this.#levels.length > deepestCall)
+      throw new Error("Cross component call depth limit exceeded. Do you have an infinite loop in your app?");
     const { limits: outer, used } = this.#level();
     const lowered = Object.entries(limits) as [keyof Amounts, number][];
     const own = lowered.map(([name, most]) => [name, Math.min(outer[name], used[name] + most)]);

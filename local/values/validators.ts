@@ -1,6 +1,6 @@
 // Whether a value is what a validator asks for, in the backend's words (get-convex/convex-backend,
 // crates/common/src/schemas/validator.rs).
-import { CommitTsPlaceholder, convexToJson, type Value } from "convex/values";
+import { CommitTsPlaceholder, type Value } from "convex/values";
 import type { Document } from "../engine/engine.js";
 
 /** A validator in the form that `exportArgs()`, `exportReturns()` and an exported schema have it. */
@@ -60,16 +60,22 @@ export function checkDocumentMatches(
 export function findMismatch(validator: ValidatorJson, value: Value, ids: IdTables): string | null {
   const found = mismatch(validator, value, ids, "");
   if (found === null) return null;
-  const { message, path, value: culprit, validator: asked } = found;
-  const where = path === "" ? "" : `Path: ${path}\n`;
-  return `${message}\n\n${where}Value: ${print(culprit)}\nValidator: ${name(asked)}`;
+  const { message, path, subject } = found;
+  const where = path === "" ? "" : `Path: ${path}`;
+  if (subject === null) return `${message}${where}`;
+  const { what, value: culprit, validator: asked } = subject;
+  return `${message}\n${where}\n${what}: ${shorten(print(culprit))}\nValidator: ${name(asked)}`;
 }
 
 interface Mismatch {
   readonly message: string;
   readonly path: string;
-  readonly value: Value;
-  readonly validator: ValidatorJson;
+  /** null: the message says it all. */
+  readonly subject: {
+    readonly what: "Value" | "Object";
+    readonly value: Value;
+    readonly validator: ValidatorJson;
+  } | null;
 }
 
 const primitives: Readonly<Record<string, (value: Value) => boolean>> = {
@@ -84,39 +90,55 @@ const primitives: Readonly<Record<string, (value: Value) => boolean>> = {
 };
 
 function mismatch(validator: ValidatorJson, value: Value, ids: IdTables, path: string): Mismatch | null {
-  const fail = (message: string): Mismatch => ({ message, path, value, validator });
+  const differs = (): Mismatch => {
+    const subject = { what: "Value" as const, value, validator };
+    return { message: "Value does not match validator.", path, subject };
+  };
   const first = (found: Iterable<Mismatch | null>) => [...found].find((each) => each !== null) ?? null;
   switch (validator.type) {
     case "literal":
-      return value === literal(validator.value) ? null : fail("Value does not match validator.");
-    case "id": {
-      const table = typeof value === "string" ? ids.tableOf(value) : null;
-      if (table === validator.tableName) return null;
-      const got = table === null ? `"${print(value)}"` : `ID from table \`${table}\``;
-      return fail(`Found ${got} which is no ID of table \`${validator.tableName}\`.`);
-    }
+      return value === literal(validator.value) ? null : mismatchOfLiteral(validator, value, path);
+    case "id":
+      return mismatchOfId(validator.tableName, value, ids, path, differs);
     case "array":
-      if (!Array.isArray(value)) return fail("Value does not match validator.");
+      if (!Array.isArray(value)) return differs();
       return first(value.map((item: Value, at) => mismatch(validator.value, item, ids, `${path}[${at}]`)));
     case "union":
-      return validator.value.some((each) => mismatch(each, value, ids, path) === null)
-        ? null
-        : fail("Value does not match validator.");
+      if (validator.value.length === 1) return mismatch(validator.value[0]!, value, ids, path);
+      return validator.value.some((each) => mismatch(each, value, ids, path) === null) ? null : differs();
     case "record":
-      if (!isObject(value)) return fail("Value does not match validator.");
+      if (!isObject(value)) return differs();
       return first(
         Object.entries(value).flatMap(([key, field]) => [
-          mismatch(validator.keys, key, ids, `${path}.${key}`),
-          mismatch(validator.values.fieldType, field, ids, `${path}.${key}`),
+          mismatch(validator.keys, key, ids, `${path}.keys()`),
+          mismatch(validator.values.fieldType, field, ids, `${path}.values()`),
         ]),
       );
     case "object":
-      return isObject(value)
-        ? mismatchInObject(validator, value, ids, path)
-        : fail("Value does not match validator.");
+      return isObject(value) ? mismatchInObject(validator, value, ids, path) : differs();
     default:
-      return primitives[validator.type]?.(value) ? null : fail("Value does not match validator.");
+      return primitives[validator.type]?.(value) ? null : differs();
   }
+}
+
+function mismatchOfLiteral(validator: ValidatorJson, value: Value, path: string): Mismatch {
+  const message = `\`${shorten(print(value))}\` does not match literal validator \`${name(validator)}\`.`;
+  return { message, path, subject: null };
+}
+
+function mismatchOfId(
+  expected: string,
+  value: Value,
+  ids: IdTables,
+  path: string,
+  differs: () => Mismatch,
+): Mismatch | null {
+  const table = typeof value === "string" ? ids.tableOf(value) : null;
+  if (table === null) return differs();
+  if (table === expected) return null;
+  const from = table.startsWith("_") ? "a system table" : `table \`${table}\``;
+  const message = `Found ID "${String(value)}" from ${from}, which does not match the table name in validator \`v.id("${expected}")\`.`;
+  return { message, path, subject: null };
 }
 
 function mismatchInObject(
@@ -125,7 +147,11 @@ function mismatchInObject(
   ids: IdTables,
   path: string,
 ): Mismatch | null {
-  const fail = (message: string): Mismatch => ({ message, path, value, validator });
+  const fail = (message: string): Mismatch => ({
+    message,
+    path,
+    subject: { what: "Object", value, validator },
+  });
   for (const [field, { fieldType, optional }] of Object.entries(validator.value)) {
     const given = Object.hasOwn(value, field) ? value[field] : undefined;
     if (given === undefined && !optional)
@@ -156,15 +182,29 @@ function literal(value: unknown): unknown {
 
 const longestPrinted = 1_000;
 
-function print(value: Value): string {
-  const text = JSON.stringify(convexToJson(value));
+function shorten(text: string): string {
   return text.length > longestPrinted ? `${text.slice(0, longestPrinted)}…` : text;
+}
+
+/** As the backend does: a float always shows that it is one. */
+function print(value: Value | undefined): string {
+  if (typeof value === "number") return Number.isInteger(value) ? `${value}.0` : `${value}`;
+  if (typeof value === "bigint") return `${value}`;
+  if (typeof value === "string") return JSON.stringify(value);
+  if (Array.isArray(value)) return `[${value.map(print).join(", ")}]`;
+  if (value === null || typeof value !== "object" || value instanceof ArrayBuffer) return shown(value);
+  const fields = Object.entries(value).map(([field, each]) => `${field}: ${print(each as Value)}`);
+  return `{${fields.join(", ")}}`;
+}
+
+function shown(value: null | boolean | ArrayBuffer | undefined): string {
+  return value instanceof ArrayBuffer ? `<${value.byteLength} bytes>` : String(value);
 }
 
 function name(validator: ValidatorJson): string {
   switch (validator.type) {
     case "literal":
-      return `v.literal(${JSON.stringify(validator.value)})`;
+      return `v.literal(${typeof literal(validator.value) === "bigint" ? "<bigint>" : JSON.stringify(validator.value)})`;
     case "id":
       return `v.id("${validator.tableName}")`;
     case "array":
