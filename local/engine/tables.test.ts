@@ -202,5 +202,5 @@ test("a schema that forbids what is there is told before it is put in place, wit
   const lax = defineSchema({ rows: defineTable({ n: v.string() }) }, { schemaValidation: false });
   expect(engine.findSchemaProblem(runtimeOf(app(lax)))).toBeNull();
   const wrong = defineSchema({ "no-name": defineTable({}) });
-  expect(() => engine.findSchemaProblem(runtimeOf(app(wrong)))).toThrow(/Table name "no-name" is invalid/);
+  expect(() => engine.findSchemaProblem(runtimeOf(app(wrong)))).toThrow(/Invalid table name: "no-name"/);
 });

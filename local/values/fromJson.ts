@@ -10,16 +10,19 @@ const deepest = 128;
  * from, and slip past its validator
  */
 export function fromJson(json: JSONValue): Value {
-  let level: unknown[] = [json];
-  for (let depth = 0; level.length > 0; depth++) {
-    if (depth > deepest) throw new Error("Value is too nested");
-    level = level.flatMap(itemsOf);
-  }
+  check(json, deepest);
   return jsonToConvex(json);
 }
 
-function itemsOf(json: unknown): unknown[] {
-  if (typeof json !== "object" || json === null) return [];
+/** Goes no deeper than allowed, so that nothing overflows. */
+function check(json: unknown, levels: number): void {
+  if (typeof json !== "object" || json === null) return;
+  if (levels === 0) throw new Error("Value is too nested");
+  if (Array.isArray(json)) for (const item of json as unknown[]) check(item, levels - 1);
+  else checkFields(json as Readonly<Record<string, unknown>>, levels);
+}
+
+function checkFields(json: Readonly<Record<string, unknown>>, levels: number): void {
   if (Object.hasOwn(json, "__proto__")) throw new Error("Field name __proto__ is reserved in JavaScript");
-  return Array.isArray(json) ? (json as unknown[]) : Object.values(json);
+  for (const field in json) if (Object.hasOwn(json, field)) check(json[field], levels - 1);
 }

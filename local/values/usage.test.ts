@@ -1,3 +1,6 @@
+// Messages: get-convex/convex-backend, crates/database/src/{reads,writes}.rs, crates/model/src/scheduled_jobs/mod.rs,
+// crates/isolate/src/termination.rs, crates/isolate/src/environment/udf/async_syscall.rs. Figures:
+// docs.convex.dev/production/state/limits.
 import { describe, expect, test } from "vitest";
 import { convexLimits, Usage, type Amounts } from "./usage.js";
 
@@ -12,19 +15,21 @@ const limits: Record<
     use: (usage, bytes) => usage.read(bytes),
     most: 16 * MiB,
     step: MiB,
-    message: /^Too many bytes read in a single function execution \(limit: 16777216 bytes\)\./,
+    message:
+      /^Too many bytes read in a single function execution \(limit: 16777216 bytes\)\. Consider using smaller limits/,
   },
   bytesWritten: {
     use: (usage, bytes) => usage.write(bytes),
     most: 16 * MiB,
     step: MiB,
-    message: /^Too many bytes written in a single function execution \(limit: 16777216 bytes\)\./,
+    message: /^Too many bytes written in a single function execution \(limit: 16777216 bytes\)$/,
   },
   databaseQueries: {
     use: (usage) => usage.indexRange(),
     most: 4_096,
     step: 1,
-    message: /^Too many reads in a single function execution \(limit: 4096\)/,
+    message:
+      /^Too many reads in a single function execution \(limit: 4096\)\. Consider using smaller limits in your queries, paginating your queries, or using indexed queries with a selective index range expressions\.$/,
   },
   documentsRead: {
     use: (usage) => usage.read(0),
@@ -36,13 +41,13 @@ const limits: Record<
     use: (usage) => usage.write(0),
     most: 16_000,
     step: 1,
-    message: /^Too many writes in a single function execution \(limit: 16000\)\./,
+    message: /^Too many writes in a single function execution \(limit: 16000\)$/,
   },
   functionsScheduled: {
     use: (usage) => usage.schedule(0),
     most: 1_000,
     step: 1,
-    message: /^Too many functions scheduled by this mutation \(limit: 1000\)\./,
+    message: /^Too many functions scheduled by this mutation \(limit: 1000\)$/,
   },
   scheduledFunctionArgsBytes: {
     use: (usage, bytes) => usage.schedule(bytes),
@@ -77,8 +82,8 @@ describe.each(names)("%s", (name) => {
     expect(() => use(usage, 1)).toThrow(message);
     usage.rollback();
     usage.begin();
-    const isRead = ["bytesRead", "databaseQueries", "documentsRead"].includes(name);
-    if (isRead) expect(() => use(usage, 1)).toThrow(message);
+    // crates/database/src/transaction.rs, rollback_subtransaction: writes alone are given back
+    if (!["bytesWritten", "documentsWritten"].includes(name)) expect(() => use(usage, 1)).toThrow(message);
     else expect(() => fill(usage, step)).not.toThrow();
     usage.commit();
     expect(() => use(usage, 1)).toThrow(message);
@@ -105,6 +110,54 @@ describe.each(names)("%s", (name) => {
     const usage = new Usage({ limits: { [name]: 2 * step } });
     fill(usage, 2 * step);
     expect(() => use(usage, 1)).toThrow(new RegExp(`\\(limit: ${2 * step}\\b`));
+  });
+});
+
+describe("what is refused", () => {
+  const caught = (refused: () => void) => expect(refused).toThrow();
+
+  test("is counted if it is read or written: crates/database/src/{reads,writes}.rs", () => {
+    const usage = new Usage({ limits: { documentsRead: 0, documentsWritten: 0 } });
+    caught(() => usage.read(7));
+    caught(() => usage.write(8));
+    expect(usage.totals).toMatchObject({
+      bytesRead: 7,
+      documentsRead: 1,
+      bytesWritten: 8,
+      documentsWritten: 1,
+    });
+  });
+
+  test("is not counted if it is scheduled, so that less may be: crates/model/src/scheduled_jobs/mod.rs", () => {
+    const usage = new Usage({ limits: { scheduledFunctionArgsBytes: 10, functionsScheduled: 2 } });
+    caught(() => usage.schedule(11));
+    usage.schedule(10);
+    caught(() => usage.schedule(0));
+    expect(usage.totals).toMatchObject({ scheduledFunctionArgsBytes: 10, functionsScheduled: 2 });
+  });
+
+  test("is nothing where limits are not enforced, but for a call's own", () => {
+    const usage = new Usage({ enforce: false, limits: { documentsRead: 1 } });
+    for (let reads = 0; reads < 3; reads++) usage.read(1);
+    expect(usage.metrics().documentsRead).toEqual({ used: 3, remaining: -2 });
+    usage.begin();
+    usage.write(17 * MiB);
+    usage.commit();
+    usage.begin({ documentsWritten: 1 });
+    caught(() => usage.write(1));
+  });
+
+  test("does not change by a limit that is none", () => {
+    const odd = { bytesRead: undefined, documentsRead: "many", unknown: 1, databaseQueries: NaN };
+    const usage = new Usage({ limits: odd as never });
+    usage.begin(odd as never);
+    const { bytesRead, documentsRead, databaseQueries } = usage.metrics();
+    expect([bytesRead, documentsRead, databaseQueries].map(({ remaining }) => remaining)).toEqual([
+      16 * MiB,
+      32_000,
+      4_096,
+    ]);
+    caught(() => usage.read(16 * MiB + 1));
   });
 });
 
@@ -136,7 +189,7 @@ describe("a function's own time", () => {
   test("is what it is set to, or without end", () => {
     const short = new Usage({ userTime: { limitMs: 10, toleranceMs: 5 } });
     short.spend(15);
-    expect(() => short.spend(0.1)).toThrow("maximum duration: 0.01s");
+    expect(() => short.spend(0.1)).toThrow("Function execution timed out (maximum duration: 10ms)");
     expect(() => new Usage({ userTime: false }).spend(1e9)).not.toThrow();
   });
 });

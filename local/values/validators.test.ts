@@ -1,4 +1,4 @@
-import { v, type GenericValidator, type JSONValue, type Value } from "convex/values";
+import { CommitTsPlaceholder, v, type GenericValidator, type JSONValue, type Value } from "convex/values";
 import { describe, expect, test } from "vitest";
 import { fromJson } from "./fromJson.js";
 import { checkArguments, checkDocumentMatches, checkReturnValue, findMismatch } from "./validators.js";
@@ -35,10 +35,11 @@ const ofEach: Record<string, Value> = {
   object: { a: 1 },
   objectWithMore: { a: 1, b: 2 },
   emptyObject: {},
+  pending: new CommitTsPlaceholder(),
   hostileObject: { constructor: 1, toString: 2 },
 };
 const numbers = ["number", "minusZero", "notANumber"];
-const bigints = ["bigint", "lowestBigint", "highestBigint"];
+const bigints = ["bigint", "lowestBigint", "highestBigint", "pending"];
 const strings = ["string", "loneSurrogate", "id", "otherId"];
 const objects = ["object", "objectWithMore", "emptyObject", "hostileObject"];
 
@@ -46,6 +47,10 @@ test.each<[string, GenericValidator, string[]]>([
   ["null", v.null(), ["null"]],
   ["number", v.number(), numbers],
   ["int64", v.int64(), bigints],
+  ["commit timestamp", v.commitTs(), bigints],
+  ["zero", v.literal(0), []],
+  ["minus zero", v.literal(-0), ["minusZero"]],
+  ["no number", v.literal(NaN), ["notANumber"]],
   ["boolean", v.boolean(), ["boolean"]],
   ["string", v.string(), strings],
   ["bytes", v.bytes(), ["bytes"]],
@@ -64,7 +69,11 @@ test.each<[string, GenericValidator, string[]]>([
   ["literal bigint", v.literal(5n), ["bigint"]],
   ["literal lowest bigint", v.literal(-(2n ** 63n)), ["lowestBigint"]],
   ["literal boolean", v.literal(false), ["boolean"]],
-  ["union", v.union(v.null(), v.int64(), v.literal("s")), ["null", ...bigints, "string"]],
+  [
+    "union",
+    v.union(v.null(), v.int64(), v.literal("s")),
+    ["null", "bigint", "lowestBigint", "highestBigint", "string", "pending"],
+  ],
   ["union of nothing", v.union(), []],
   [
     "union of objects",
@@ -75,6 +84,42 @@ test.each<[string, GenericValidator, string[]]>([
 ])("%s takes what is of it, and nothing else", (_, validator, expected) => {
   const taken = Object.keys(ofEach).filter((name) => mismatch(validator, ofEach[name]!) === null);
   expect(taken).toEqual(expected);
+});
+
+test("what a sparse array or an object leaves out is no value", () => {
+  const sparse = [1, , 3] as Value;
+  expect(mismatch(v.array(v.number()), sparse)).toMatch(/Path: \[1\]/);
+  expect(mismatch(v.array(v.any()), sparse)).toMatch(/Path: \[1\]/);
+  expect(mismatch(v.object({ a: v.number() }), { a: 1, b: undefined })).toBeNull();
+  expect(findMismatch(json(v.any()), undefined, ids)).toMatch(/^Value does not match validator/);
+});
+
+test("values 10,000 deep are looked at, and told of, without overflow", () => {
+  let deep: Value = 1;
+  for (let level = 0; level < 10_000; level++) deep = level % 2 === 0 ? [deep] : { a: deep };
+  expect(mismatch(v.any(), deep)).toBeNull();
+  expect(mismatch(v.object({ x: v.any() }), { x: deep })).toBeNull();
+  expect(mismatch(v.object({ x: v.string() }), { x: deep })).toMatch(/^Value does not match validator/);
+});
+
+// Display of ConvexValue, crates/value/src/lib.rs and bytes.rs: floats and bytes as Rust prints them.
+test.each<[Value, string]>([
+  [1, "1.0"],
+  [-0, "-0.0"],
+  [NaN, "NaN"],
+  [-Infinity, "-inf"],
+  [1.5e300, "1.5e300"],
+  [1e16, "1e16"],
+  [9e15, "9000000000000000.0"],
+  [1e-4, "0.0001"],
+  [0.00001, "1e-5"],
+  [bytes, 'b"AQI="'],
+  [new CommitTsPlaceholder(), "[unresolved commit timestamp]"],
+  [{ b: 1n, a: [true] }, "{a: [true], b: 1}"],
+])("%s is printed as %s", (value, printed) => {
+  expect(mismatch(v.null(), value)).toBe(
+    `Value does not match validator.\n\nValue: ${printed}\nValidator: v.null()`,
+  );
 });
 
 describe("a mismatch is told in the backend's words", () => {
@@ -117,6 +162,12 @@ describe("a mismatch is told in the backend's words", () => {
       v.object({ by: v.id("users") }),
       { by: "p1" },
       'Found ID "p1" from table `posts`, which does not match the table name in validator `v.id("users")`.Path: .by',
+    ],
+    [
+      "the first field by name, whatever the order it was written in",
+      v.object({ z: v.null(), a: v.literal(1) }),
+      { z: 1, a: 2 },
+      "`2.0` does not match literal validator `v.literal(1.0)`.Path: .a",
     ],
     [
       "a system table's id",

@@ -1,7 +1,9 @@
 // Whether a value is what a validator asks for, in the backend's words (get-convex/convex-backend,
-// crates/common/src/schemas/validator.rs).
+// crates/common/src/schemas/validator.rs). Asked at every write: what matches costs no allocation; only a mismatch is
+// looked at again, field by field in the order of their names as the backend has them, to tell where it is.
 import { CommitTsPlaceholder, type Value } from "convex/values";
 import type { Document } from "../engine/engine.js";
+import { literalOf, printValidator, printValue } from "./print.js";
 
 /** A validator in the form that `exportArgs()`, `exportReturns()` and an exported schema have it. */
 export type ValidatorJson =
@@ -28,7 +30,7 @@ export interface IdTables {
 }
 
 /** @throws Error if a function may not be called with these */
-export function checkArguments(validator: ValidatorJson, args: Value, ids: IdTables): void {
+export function checkArguments(validator: ValidatorJson, args: Value | undefined, ids: IdTables): void {
   const mismatch = findMismatch(validator, args, ids);
   if (mismatch !== null) throw new Error(`ArgumentValidationError: ${mismatch}`);
 }
@@ -57,14 +59,78 @@ export function checkDocumentMatches(
 }
 
 /** @returns null if the value is as asked for, else why it is not */
-export function findMismatch(validator: ValidatorJson, value: Value, ids: IdTables): string | null {
-  const found = mismatch(validator, value, ids, "");
-  if (found === null) return null;
-  const { message, path, subject } = found;
+export function findMismatch(
+  validator: ValidatorJson,
+  value: Value | undefined,
+  ids: IdTables,
+): string | null {
+  if (matches(validator, value, ids)) return null;
+  const { message, path, subject } = explain(validator, value, ids, "");
   const where = path === "" ? "" : `Path: ${path}`;
   if (subject === null) return `${message}${where}`;
   const { what, value: culprit, validator: asked } = subject;
-  return `${message}\n${where}\n${what}: ${shorten(print(culprit))}\nValidator: ${name(asked)}`;
+  return `${message}\n${where}\n${what}: ${printValue(culprit)}\nValidator: ${printValidator(asked)}`;
+}
+
+function matches(validator: ValidatorJson, value: Value | undefined, ids: IdTables): boolean {
+  switch (validator.type) {
+    case "any":
+      return value !== undefined;
+    case "null":
+      return value === null;
+    case "bigint":
+    case "commitTs": // what is not known yet will be an int64: crates/value/src/pending.rs
+      return typeof value === "bigint" || value instanceof CommitTsPlaceholder;
+    case "number":
+    case "boolean":
+    case "string":
+      return typeof value === validator.type;
+    case "bytes":
+      return value instanceof ArrayBuffer;
+    case "literal": // -0 is not 0, and NaN is NaN: crates/value/src/lib.rs, encode_for_hash
+      return Object.is(value, literalOf(validator));
+    case "id":
+      return typeof value === "string" && ids.tableOf(value) === validator.tableName;
+    case "array":
+      return Array.isArray(value) && matchesArray(validator.value, value, ids);
+    case "union":
+      for (const each of validator.value) if (matches(each, value, ids)) return true;
+      return false;
+    case "record":
+      return isObject(value) && matchesRecord(validator, value, ids);
+    case "object":
+      return isObject(value) && matchesObject(validator, value, ids);
+    default:
+      return false;
+  }
+}
+
+/** By position: what is missing from a sparse array is no value. */
+function matchesArray(validator: ValidatorJson, items: readonly Value[], ids: IdTables): boolean {
+  for (let at = 0; at < items.length; at++) if (!matches(validator, items[at], ids)) return false;
+  return true;
+}
+
+function matchesRecord(validator: RecordJson, value: Fields, ids: IdTables): boolean {
+  for (const key in value) {
+    if (!Object.hasOwn(value, key)) continue;
+    if (!matches(validator.keys, key, ids)) return false;
+    if (!matches(validator.values.fieldType, value[key], ids)) return false;
+  }
+  return true;
+}
+
+function matchesObject(validator: ObjectJson, value: Fields, ids: IdTables): boolean {
+  const asked = validator.value;
+  for (const field in asked) {
+    const { fieldType, optional } = asked[field]!;
+    const given = Object.hasOwn(value, field) ? value[field] : undefined;
+    if (given === undefined ? !optional : !matches(fieldType, given, ids)) return false;
+  }
+  for (const field in value)
+    if (Object.hasOwn(value, field) && value[field] !== undefined && !Object.hasOwn(asked, field))
+      return false;
+  return true;
 }
 
 interface Mismatch {
@@ -73,158 +139,83 @@ interface Mismatch {
   /** null: the message says it all. */
   readonly subject: {
     readonly what: "Value" | "Object";
-    readonly value: Value;
+    readonly value: Value | undefined;
     readonly validator: ValidatorJson;
   } | null;
 }
 
-const primitives: Readonly<Record<string, (value: Value) => boolean>> = {
-  null: (value) => value === null,
-  number: (value) => typeof value === "number",
-  bigint: (value) => typeof value === "bigint",
-  commitTs: (value) => typeof value === "bigint" || value instanceof CommitTsPlaceholder,
-  boolean: (value) => typeof value === "boolean",
-  string: (value) => typeof value === "string",
-  bytes: (value) => value instanceof ArrayBuffer,
-  any: () => true,
-};
+type Fields = Readonly<Record<string, Value | undefined>>;
+type ObjectJson = Extract<ValidatorJson, { type: "object" }>;
+type RecordJson = Extract<ValidatorJson, { type: "record" }>;
 
-function mismatch(validator: ValidatorJson, value: Value, ids: IdTables, path: string): Mismatch | null {
-  const differs = (): Mismatch => {
-    const subject = { what: "Value" as const, value, validator };
-    return { message: "Value does not match validator.", path, subject };
-  };
-  const first = (found: Iterable<Mismatch | null>) => [...found].find((each) => each !== null) ?? null;
-  switch (validator.type) {
-    case "literal":
-      return value === literal(validator.value) ? null : mismatchOfLiteral(validator, value, path);
-    case "id":
-      return mismatchOfId(validator.tableName, value, ids, path, differs);
-    case "array":
-      if (!Array.isArray(value)) return differs();
-      return first(value.map((item: Value, at) => mismatch(validator.value, item, ids, `${path}[${at}]`)));
-    case "union":
-      if (validator.value.length === 1) return mismatch(validator.value[0]!, value, ids, path);
-      return validator.value.some((each) => mismatch(each, value, ids, path) === null) ? null : differs();
-    case "record":
-      if (!isObject(value)) return differs();
-      return first(
-        Object.entries(value).flatMap(([key, field]) => [
-          mismatch(validator.keys, key, ids, `${path}.keys()`),
-          mismatch(validator.values.fieldType, field, ids, `${path}.values()`),
-        ]),
-      );
-    case "object":
-      return isObject(value) ? mismatchInObject(validator, value, ids, path) : differs();
-    default:
-      return primitives[validator.type]?.(value) ? null : differs();
+/** Of what does not match. */
+function explain(validator: ValidatorJson, value: Value | undefined, ids: IdTables, path: string): Mismatch {
+  if (validator.type === "literal") {
+    const message = `\`${printValue(value)}\` does not match literal validator \`${printValidator(validator)}\`.`;
+    return { message, path, subject: null };
   }
+  if (validator.type === "id" && typeof value === "string" && ids.tableOf(value) !== null)
+    return { message: wrongTable(validator.tableName, value, ids.tableOf(value)!), path, subject: null };
+  if (validator.type === "union" && validator.value.length === 1)
+    return explain(validator.value[0]!, value, ids, path);
+  const within = explainWithin(validator, value, ids, path);
+  const subject = { what: "Value" as const, value, validator };
+  return within ?? { message: "Value does not match validator.", path, subject };
 }
 
-function mismatchOfLiteral(validator: ValidatorJson, value: Value, path: string): Mismatch {
-  const message = `\`${shorten(print(value))}\` does not match literal validator \`${name(validator)}\`.`;
-  return { message, path, subject: null };
-}
-
-function mismatchOfId(
-  expected: string,
-  value: Value,
-  ids: IdTables,
-  path: string,
-  differs: () => Mismatch,
-): Mismatch | null {
-  const table = typeof value === "string" ? ids.tableOf(value) : null;
-  if (table === null) return differs();
-  if (table === expected) return null;
-  const from = table.startsWith("_") ? "a system table" : `table \`${table}\``;
-  const message = `Found ID "${String(value)}" from ${from}, which does not match the table name in validator \`v.id("${expected}")\`.`;
-  return { message, path, subject: null };
-}
-
-function mismatchInObject(
-  validator: Extract<ValidatorJson, { type: "object" }>,
-  value: Readonly<Record<string, Value>>,
+/** @returns null if it is not what is in the value that does not match, but the value */
+function explainWithin(
+  validator: ValidatorJson,
+  value: Value | undefined,
   ids: IdTables,
   path: string,
 ): Mismatch | null {
-  const fail = (message: string): Mismatch => ({
-    message,
-    path,
-    subject: { what: "Object", value, validator },
-  });
-  for (const [field, { fieldType, optional }] of Object.entries(validator.value)) {
+  if (validator.type === "array" && Array.isArray(value)) {
+    const items = Array.from(value as Value[]);
+    const at = items.findIndex((item) => !matches(validator.value, item, ids));
+    return explain(validator.value, items[at], ids, `${path}[${at}]`);
+  }
+  if (validator.type === "object" && isObject(value)) return explainObject(validator, value, ids, path);
+  if (validator.type !== "record" || !isObject(value)) return null;
+  const { keys, values } = validator;
+  for (const key of Object.keys(value).sort()) {
+    if (!matches(keys, key, ids)) return explain(keys, key, ids, `${path}.keys()`);
+    if (!matches(values.fieldType, value[key], ids))
+      return explain(values.fieldType, value[key], ids, `${path}.values()`);
+  }
+  return null;
+}
+
+function explainObject(validator: ObjectJson, value: Fields, ids: IdTables, path: string): Mismatch {
+  const subject = { what: "Object" as const, value: value as Value, validator };
+  for (const field of Object.keys(validator.value).sort()) {
+    const { fieldType, optional } = validator.value[field]!;
     const given = Object.hasOwn(value, field) ? value[field] : undefined;
-    if (given === undefined && !optional)
-      return fail(
-        `Object is missing the required field \`${field}\`. Consider wrapping the field validator in \`v.optional(...)\` if this is expected.`,
-      );
-    const found = given === undefined ? null : mismatch(fieldType, given, ids, `${path}.${field}`);
-    if (found !== null) return found;
-  }
-  const extra = Object.keys(value).find((field) => !Object.hasOwn(validator.value, field));
-  return extra === undefined
-    ? null
-    : fail(`Object contains extra field \`${extra}\` that is not in the validator.`);
-}
-
-function isObject(value: Value): value is Record<string, Value> {
-  return (
-    typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof ArrayBuffer)
-  );
-}
-
-/** An int64 literal is exported as Convex JSON. */
-function literal(value: unknown): unknown {
-  return typeof value === "object" && value !== null && "$integer" in value
-    ? Buffer.from(value.$integer as string, "base64").readBigInt64LE()
-    : value;
-}
-
-const longestPrinted = 1_000;
-
-function shorten(text: string): string {
-  return text.length > longestPrinted ? `${text.slice(0, longestPrinted)}…` : text;
-}
-
-/** As the backend does: a float always shows that it is one. */
-function print(value: Value | undefined): string {
-  if (typeof value === "number") return Number.isInteger(value) ? `${value}.0` : `${value}`;
-  if (typeof value === "bigint") return `${value}`;
-  if (typeof value === "string") return JSON.stringify(value);
-  if (Array.isArray(value)) return `[${value.map(print).join(", ")}]`;
-  if (value === null || typeof value !== "object" || value instanceof ArrayBuffer) return shown(value);
-  const fields = Object.entries(value).map(([field, each]) => `${field}: ${print(each as Value)}`);
-  return `{${fields.join(", ")}}`;
-}
-
-function shown(value: null | boolean | ArrayBuffer | undefined): string {
-  return value instanceof ArrayBuffer ? `<${value.byteLength} bytes>` : String(value);
-}
-
-function name(validator: ValidatorJson): string {
-  switch (validator.type) {
-    case "literal":
-      return `v.literal(${typeof literal(validator.value) === "bigint" ? "<bigint>" : JSON.stringify(validator.value)})`;
-    case "id":
-      return `v.id("${validator.tableName}")`;
-    case "array":
-      return `v.array(${name(validator.value)})`;
-    case "union":
-      return `v.union(${validator.value.map(name).join(", ")})`;
-    case "record":
-      return `v.record(${name(validator.keys)}, ${name(validator.values.fieldType)})`;
-    case "object": {
-      const fields = Object.entries(validator.value).map(
-        ([field, { fieldType, optional }]) =>
-          `${field}: ${optional ? `v.optional(${name(fieldType)})` : name(fieldType)}`,
-      );
-      return `v.object({${fields.join(", ")}})`;
+    if (given === undefined && !optional) {
+      const message = `Object is missing the required field \`${field}\`. Consider wrapping the field validator in \`v.optional(...)\` if this is expected.`;
+      return { message, path, subject };
     }
-    case "number":
-      return "v.float64()";
-    case "bigint":
-      return "v.int64()";
-    default:
-      return `v.${validator.type}()`;
+    if (given !== undefined && !matches(fieldType, given, ids))
+      return explain(fieldType, given, ids, `${path}.${field}`);
   }
+  const extra = Object.keys(value)
+    .sort()
+    .find((field) => value[field] !== undefined && !Object.hasOwn(validator.value, field));
+  const message = `Object contains extra field \`${extra}\` that is not in the validator.`;
+  return { message, path, subject };
+}
+
+function wrongTable(expected: string, id: string, table: string): string {
+  const from = table.startsWith("_") ? "a system table" : `table \`${table}\``;
+  return `Found ID "${id}" from ${from}, which does not match the table name in validator \`v.id("${expected}")\`.`;
+}
+
+function isObject(value: Value | undefined): value is Record<string, Value | undefined> {
+  return (
+    typeof value === "object" &&
+    value !== null &&
+    !Array.isArray(value) &&
+    !(value instanceof ArrayBuffer) &&
+    !(value instanceof CommitTsPlaceholder)
+  );
 }
