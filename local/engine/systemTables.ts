@@ -2,7 +2,7 @@ import type { Value } from "convex/values";
 import type { Document } from "./engine.js";
 import type { FunctionPath } from "./functions.js";
 
-/** Functions that are to run, run, or ran: written by `ctx.scheduler`, updated as they run, deleted a week later. */
+/** Functions that are to run, run, or ran: written by `ctx.scheduler`, updated as they run, deleted at the first start a week later. */
 export const scheduledFunctions = "_scheduled_functions";
 /** Stored files: written and deleted by `ctx.storage`. */
 export const storedFiles = "_storage";
