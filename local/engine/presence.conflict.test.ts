@@ -76,8 +76,14 @@ test("I-13: 200 sessions beat and set presence in one document, beside pushes to
       clock.pass(15),
     ]);
   }
-  const shown = await live[0]!.watch("room");
-  expect(shown).toMatchObject({ entries: { length: people - dead.length }, more: false });
+  const shown = async () => ((await live[0]!.watch("room")) as { entries: unknown[] }).entries.length;
+  // Those that are due may be left to the wake-up that comes next; who beats stays.
+  for (let round = 0; round < 3 && (await shown()) > live.length; round++) {
+    await clock.pass(heartbeatMs);
+    await Promise.all(live.map((tab) => tab.beat()));
+  }
+  expect(await live[0]!.watch("room")).toMatchObject({ entries: { length: live.length }, more: false });
+  expect(live.length).toBe(people - dead.length);
   const { conflicts } = field;
   const names = ["replicate:push", "replicate:heartbeat", "replicate:setPresence", "replicate:join"];
   const swept = ["replicate/sweepSessions:wake", "replicate/sweepSessions:expire"];
