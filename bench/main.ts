@@ -1,10 +1,13 @@
 // `npm run bench -- NAME`: runs a benchmark, prints its table and writes it to bench/out/NAME.json.
 import fs from "node:fs";
 import os from "node:os";
+import { engine } from "./engine.js";
 import { push } from "./push.js";
+import { pushes } from "./pushes.js";
 import type { Row } from "./row.js";
+import { seed } from "./seed.js";
 
-const benchmarks: Readonly<Record<string, () => Promise<Row[]>>> = { push };
+const benchmarks: Readonly<Record<string, () => Promise<Row[]>>> = { engine, push, pushes, seed };
 
 const [name = ""] = process.argv.slice(2);
 const benchmark = benchmarks[name];

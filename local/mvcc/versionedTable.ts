@@ -22,12 +22,14 @@ type History = Version[];
 
 interface Index {
   readonly definition: IndexDefinition;
-  readonly tree: SortedBTree.default<IndexKey, string>;
+  /** null: nobody has asked for it yet, and writes leave it alone. */
+  tree: SortedBTree.default<IndexKey, string> | null;
 }
 
 /**
  * A table's documents with as much of their past as somebody still reads, and its indexes. An index holds a key as
- * long as any version has it; whether it is there at a time is asked of the document's own versions.
+ * long as any version has it; whether it is there at a time is asked of the document's own versions. It is built when
+ * it is read first: of most tables half of them never are, and a start need not wait for the others.
  */
 export class VersionedTable {
   readonly #histories = new Map<string, History>();
@@ -37,18 +39,14 @@ export class VersionedTable {
     this.defineIndexes(definitions);
   }
 
-  /** Builds what is new, and drops what is not named. */
+  /** Declares what is new, and drops what is not named. */
   defineIndexes(definitions: readonly IndexDefinition[]): void {
     const names = new Set(definitions.map(({ name }) => name));
     for (const name of this.#indexes.keys()) if (!names.has(name)) this.#indexes.delete(name);
     for (const definition of definitions) {
       const paths = JSON.stringify(definition.paths);
       if (JSON.stringify(this.#indexes.get(definition.name)?.definition.paths) === paths) continue;
-      const index = { definition, tree: createOrderedMap<IndexKey, string>(compareKeys) };
-      for (const [id, history] of this.#histories)
-        for (const { document } of history)
-          if (document !== null) index.tree.set(keyOf(definition, document), id);
-      this.#indexes.set(definition.name, index);
+      this.#indexes.set(definition.name, { definition, tree: null });
     }
   }
 
@@ -68,9 +66,7 @@ export class VersionedTable {
     order: "asc" | "desc",
     ts: bigint,
   ): Generator<[IndexKey, Document]> {
-    const tree = this.#indexes.get(index.name)?.tree;
-    if (tree === undefined) throw new Error(`The table has no index "${index.name}".`);
-    for (const [key, id] of stretchOf(tree, interval, order)) {
+    for (const [key, id] of stretchOf(this.#tree(index.name), interval, order)) {
       const document = this.get(id, ts);
       if (document !== null && compareKeys(keyOf(index, document), key) === 0) yield [key, document];
     }
@@ -89,13 +85,13 @@ export class VersionedTable {
     if (history === undefined) this.#histories.set(id, [{ ts, document }]);
     else history.push({ ts, document });
     if (document === null) return;
-    for (const { definition, tree } of this.#indexes.values()) tree.set(keyOf(definition, document), id);
+    for (const { definition, tree } of this.#indexes.values()) tree?.set(keyOf(definition, document), id);
   }
 
   /** Forgets versions of the document that nobody reads at `ts` or later. */
   vacuum(id: string, ts: bigint): void {
     const history = this.#histories.get(id);
-    if (history === undefined) return;
+    if (history === undefined || (history.length === 1 && history[0]!.document !== null)) return;
     const kept = history.slice(
       Math.max(
         0,
@@ -107,6 +103,7 @@ export class VersionedTable {
     if (isGone) this.#histories.delete(id);
     else this.#histories.set(id, kept);
     for (const { definition, tree } of this.#indexes.values()) {
+      if (tree === null) continue;
       const needed = kept.flatMap(({ document }) => (document === null ? [] : [keyOf(definition, document)]));
       for (const { document } of history.slice(0, isGone ? undefined : -kept.length)) {
         if (document === null) continue;
@@ -114,6 +111,18 @@ export class VersionedTable {
         if (needed.every((each) => compareKeys(each, key) !== 0)) tree.delete(key);
       }
     }
+  }
+
+  #tree(name: string): SortedBTree.default<IndexKey, string> {
+    const index = this.#indexes.get(name);
+    if (index === undefined) throw new Error(`The table has no index "${name}".`);
+    if (index.tree !== null) return index.tree;
+    const tree = createOrderedMap<IndexKey, string>(compareKeys);
+    for (const [id, history] of this.#histories)
+      for (const { document } of history)
+        if (document !== null) tree.set(keyOf(index.definition, document), id);
+    index.tree = tree;
+    return tree;
   }
 
   /** How many versions are held, of all documents. */
