@@ -9,6 +9,7 @@ export default defineConfig({
           environment: "edge-runtime",
           include: ["src/{component,server,shared,collections}/**/*.test.ts"],
           exclude: ["**/*.property.test.ts"],
+          testTimeout: 30_000,
           typecheck: { enabled: false },
           server: { deps: { inline: ["convex-test"] } },
         },
