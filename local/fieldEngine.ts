@@ -20,7 +20,12 @@ import type { FunctionKind, Runtime, RuntimeComponent } from "./engine/engine.js
 import { LocalEngine, type EngineOptions } from "./engine/localEngine.js";
 
 const componentModules = import.meta.glob<Record<string, unknown>>(
-  ["../src/component/**/*.ts", "!../src/component/**/*.test.ts", "!../src/component/convex.config.ts"],
+  [
+    "../src/component/**/*.ts",
+    "!../src/component/**/*.test.ts",
+    "!../src/component/convex.config.ts",
+    "!../src/component/crons.ts", // In time that jumps, from one hour to the next.
+  ],
   { eager: true },
 );
 const component = componentsGeneric()["replicate"] as unknown as ComponentApi;
@@ -60,15 +65,24 @@ export interface FieldEngine {
   readonly conflicts: ReadonlyMap<string, number>;
 }
 
-export async function startFieldEngine(options: EngineOptions = {}): Promise<FieldEngine> {
+type FieldReplicate = Replicate<DataModelFromSchemaDefinition<typeof schema>>;
+
+/** @param plant - more functions of the app, in its module `planted` */
+export async function startFieldEngine(
+  options: EngineOptions = {},
+  plant: (replicate: FieldReplicate) => Record<string, unknown> = () => ({}),
+): Promise<FieldEngine> {
   const engine = await LocalEngine.open(options);
-  const replicate = new Replicate<DataModelFromSchemaDefinition<typeof schema>>(component, {
+  const replicate: FieldReplicate = new Replicate(component, {
     user: async (ctx) => (await ctx.auth.getUserIdentity())?.tokenIdentifier ?? null,
   });
   replicate.collection(sites, { table: "sites", read: () => true, write: () => true });
   replicate.collection(notes, { read: () => true, write: () => true });
   await engine.activate({
-    root: { schema, modules: { replicate: { ...replicate.api() }, planted: { count, compact } } },
+    root: {
+      schema,
+      modules: { replicate: { ...replicate.api() }, planted: { count, compact, ...plant(replicate) } },
+    },
     components: [
       { path: "replicate", schema: componentSchema, modules: named(componentModules, "../src/component/") },
       ...(await children()),

@@ -2,7 +2,7 @@
 import fs from "node:fs";
 import path from "node:path";
 import { deploy } from "./push/deploy.js";
-import { startBackend, type Backend } from "./server/backend.js";
+import { startBackend, type Backend, type BackendOptions } from "./server/backend.js";
 
 export interface FixtureApp {
   readonly backend: Backend;
@@ -17,7 +17,7 @@ export interface FixtureApp {
   close(): Promise<void>;
 }
 
-export async function startFixtureApp(): Promise<FixtureApp> {
+export async function startFixtureApp(options: BackendOptions = {}): Promise<FixtureApp> {
   const [source, copies] = ["local/fixture", "local/.fixture"].map((folder) => path.resolve(folder)) as [
     string,
     string,
@@ -26,7 +26,7 @@ export async function startFixtureApp(): Promise<FixtureApp> {
   const folder = fs.mkdtempSync(path.join(copies, "app-"));
   fs.cpSync(source, folder, { recursive: true });
   const log: string[] = [];
-  const backend = await startBackend({ log: (line) => log.push(line) });
+  const backend = await startBackend({ ...options, log: (line) => log.push(line) });
   const push = () => deploy(backend.url, { cwd: folder });
   const file = (name: string) => path.join(folder, "convex", name);
   await push();

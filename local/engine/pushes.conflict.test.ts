@@ -27,6 +27,8 @@ test("I-13: 200 pushes at a time to different documents, and compaction of the s
   }
   const { conflicts } = field;
   expect(conflicts.get("planted:count")).toBeGreaterThan(20);
-  expect([...conflicts].filter(([name, count]) => name !== "planted:count" && count > 0)).toEqual([]);
+  // Wake-ups of the follower may meet each other, and it, and nobody else.
+  const expected = /^planted:count$|^replicate\/(follower:|batchWorker\/)/;
+  expect([...conflicts].filter(([name, count]) => !expected.test(name) && count > 0)).toEqual([]);
   expect(conflicts.get("replicate:push")).toBe(0);
 });

@@ -66,6 +66,19 @@ export async function startBackend(options: BackendOptions = {}): Promise<Backen
   if (options.site !== undefined) checkSite(options.site);
   const log = options.log ?? (() => {});
   const engine = await openEngine(options, log);
+  try {
+    return await serveEngine(engine, options, log);
+  } catch (error) {
+    await engine.close();
+    throw error;
+  }
+}
+
+async function serveEngine(
+  engine: LocalEngine,
+  options: BackendOptions,
+  log: (line: string) => void,
+): Promise<Backend> {
   const pushFile = options.data === undefined ? null : new PushFile(path.join(options.data, "push.json.br"));
   const connections = new Set<Connection>();
   const faults = new Faults(() => connections.forEach((connection) => connection.cut()));
@@ -107,7 +120,7 @@ export async function startBackend(options: BackendOptions = {}): Promise<Backen
   try {
     await listen(server, options.port ?? 0);
   } catch (error) {
-    await Promise.all([site.close(), engine.close()]);
+    await site.close();
     throw error;
   }
   return {
@@ -145,7 +158,12 @@ async function openEngine(
     log(`${what}: ${error instanceof Error ? error.message : String(error)}`);
   if (folder === undefined) return new LocalEngine({ ...engine, onError });
   const data = await DataDirectory.open(path.join(folder, "documents"), { fsync });
-  return LocalEngine.open({ ...engine, onError, data, filesFolder: path.join(folder, "files") });
+  try {
+    return await LocalEngine.open({ ...engine, onError, data, filesFolder: path.join(folder, "files") });
+  } catch (error) {
+    await data.close();
+    throw error;
+  }
 }
 
 async function runTrusted(

@@ -1,9 +1,9 @@
 import { v } from "convex/values";
 import { limits } from "../shared/limits.js";
-import { internal } from "./_generated/api.js";
 import { mutation, type MutationCtx } from "./_generated/server.js";
 import { splitChunks } from "./chunks.js";
 import { compactDocument } from "./compact.js";
+import { wakeFollowers } from "./follower.js";
 import { touchGuard } from "./guards.js";
 import { moveDocument, vMove } from "./moves.js";
 import { vOutcome } from "./schema.js";
@@ -34,11 +34,9 @@ export const append = mutation({
     moves: v.optional(v.array(vMove)),
     /** Documents of collections that have no app table. */
     guarded: v.optional(v.array(vDocument)),
-    /** Documents with many deltas: compacted soon, in the background. */
-    due: v.optional(v.array(vDocument)),
     /**
      * Documents with so many that they are compacted before this append, those with most of them first. Of more
-     * than `limits.compactionsInPlace` the rest is compacted in the background.
+     * than `limits.compactionsInPlace` the rest is left to the background, which sees to documents that are due.
      */
     overdue: v.optional(v.array(vDocument)),
     /** Absent: a write of the server's own. */
@@ -51,14 +49,15 @@ export const append = mutation({
         seenAt: v.union(v.number(), v.null()),
         /** Yjs client ids to register to the client. */
         authors: v.array(v.number()),
+        /** Handle of the app's `maintain`, told by a client that is to be noted. */
+        maintain: v.optional(v.string()),
         receipts: v.array(v.object({ transaction: v.string(), sequence: v.number(), outcome: vOutcome })),
       }),
     ),
   },
   returns: v.null(),
-  handler: async (ctx, { deltas, moves = [], guarded = [], due = [], overdue = [], push }) => {
+  handler: async (ctx, { deltas, moves = [], guarded = [], overdue = [], push }) => {
     const inPlace = overdue.slice(0, limits.compactionsInPlace);
-    const later = [...due, ...overdue.slice(limits.compactionsInPlace)];
     for (const { collection, document } of inPlace) await compactDocument(ctx, collection, document);
     for (const delta of deltas) {
       for (const chunk of splitChunks(delta.bytes)) {
@@ -67,7 +66,8 @@ export const append = mutation({
     }
     for (const move of moves) await moveDocument(ctx, move);
     for (const { collection, document } of guarded) await touchGuard(ctx, collection, document);
-    if (later.length > 0) await ctx.scheduler.runAfter(0, internal.compact.enqueue, { documents: later });
+    const written = [...deltas, ...moves, ...inPlace].map(({ collection }) => collection);
+    await wakeFollowers(ctx, new Set(written), push?.maintain);
     if (push === undefined) return null;
     const { client, receipts, authors } = push;
     for (const receipt of receipts)

@@ -1,10 +1,13 @@
-import { Workpool } from "@convex-dev/workpool";
+import { vOnCompleteArgs, Workpool } from "@convex-dev/workpool";
 import { v } from "convex/values";
 import { compactionNeed } from "../shared/compaction.js";
 import { encodeSnapshot, openDocument } from "../shared/document.js";
+import { limits } from "../shared/limits.js";
 import { api, components, internal } from "./_generated/api.js";
 import { internalMutation, mutation, type MutationCtx } from "./_generated/server.js";
 import { splitChunks } from "./chunks.js";
+import { rouse } from "./follower.js";
+import { findHead } from "./heads.js";
 import type { State } from "./states.js";
 
 const pool = new Workpool(components.workpool, { maxParallelism: 10, logLevel: "WARN" });
@@ -17,23 +20,51 @@ export const compact = mutation({
   handler: (ctx, { collection, document }) => compactDocument(ctx, collection, document),
 });
 
-/** Hands documents that are due to the workpool. Scheduled by push, which must not touch the pool's shared rows. */
+/** Hands documents that are due to the workpool. Scheduled by the follower, which leaves the pool's shared rows alone. */
 export const enqueue = internalMutation({
   args: { documents: v.array(v.object(args)) },
   returns: v.null(),
   handler: async (ctx, { documents }) => {
     for (const document of documents)
-      await pool.enqueueMutation(ctx, internal.compact.compactIfDue, document);
+      await pool.enqueueMutation(ctx, internal.compact.compactIfDue, document, {
+        onComplete: internal.compact.finish,
+        context: document,
+      });
     return null;
   },
 });
 
-/** A job of the pool. Several pushes may have asked for the same: all but the first find nothing to do. */
+/** A job of the pool. It may have been compacted in place meanwhile: it does nothing then. */
 export const compactIfDue = internalMutation({
   args,
   returns: v.null(),
   handler: async (ctx, { collection, document }) => {
     await compactDocument(ctx, collection, document, { onlyIfDue: true });
+    return null;
+  },
+});
+
+/**
+ * The end of a job, whatever became of it: the document may be handed over again. The follower looks at it at once,
+ * and decides by what is stored then, and by how often it has failed. A failure is kept with the document (I-15).
+ */
+export const finish = internalMutation({
+  args: vOnCompleteArgs(v.object(args)),
+  returns: v.null(),
+  handler: async (ctx, { context: { collection, document }, result }) => {
+    const head = await findHead(ctx, collection, document);
+    if (head === null) return null;
+    const { compacting: _ended, failure, ...rest } = head;
+    const attempts = (failure?.attempts ?? 0) + 1;
+    const now = Date.now();
+    await ctx.db.replace("heads", head._id, {
+      ...rest,
+      due: now,
+      ...(result.kind === "failed"
+        ? { failure: { at: now, message: result.error.slice(0, limits.messageLength), attempts } }
+        : {}),
+    });
+    await rouse(ctx, collection);
     return null;
   },
 });
@@ -71,8 +102,9 @@ export async function compactDocument(
   for (const row of state.snapshotRows) await ctx.db.delete("snapshots", row);
   for (const row of state.deltaRows) await ctx.db.delete("deltas", row);
   const { scope, ts } = state;
+  const at = ctx.db.vars.commitTs;
   for (const chunk of splitChunks(encodeSnapshot(doc).buffer)) {
-    await ctx.db.insert("snapshots", { collection, scope, document, ts, ...chunk });
+    await ctx.db.insert("snapshots", { collection, scope, document, ts, at, ...chunk });
   }
   return state.deltaRows.length;
 }

@@ -37,11 +37,12 @@ export async function moveDocument(
   for (const { _id } of deltas) await ctx.db.delete("deltas", _id);
   const { commitTs: ts } = ctx.db.vars;
   for (const chunk of splitChunks(bytes))
-    await ctx.db.insert("snapshots", { collection, scope: to, document, ts, ...chunk });
+    await ctx.db.insert("snapshots", { collection, scope: to, document, ts, at: ts, ...chunk });
+  // More than one, where a document of this id was purged before.
   const left = await ctx.db
     .query("leaves")
     .withIndex("by_document", (q) => q.eq("collection", collection).eq("document", document).eq("scope", to))
-    .unique();
-  if (left !== null) await ctx.db.delete("leaves", left._id);
+    .take(limits.leavesOfOne);
+  for (const { _id } of left) await ctx.db.delete("leaves", _id);
   await ctx.db.insert("leaves", { collection, scope: from, document, ts });
 }

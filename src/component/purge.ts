@@ -1,6 +1,7 @@
 import { v } from "convex/values";
 import { limits } from "../shared/limits.js";
 import { mutation } from "./_generated/server.js";
+import { wakeFollowers } from "./follower.js";
 
 /**
  * Removes a document for good: every row that holds anything of it, in one transaction. A leave in its scope tells
@@ -32,6 +33,7 @@ export const purge = mutation({
     if (newest === undefined) return false;
     const { scope } = newest;
     await ctx.db.insert("leaves", { collection, scope, document, ts: ctx.db.vars.commitTs });
+    await wakeFollowers(ctx, new Set([collection]));
     return true;
   },
 });

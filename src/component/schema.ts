@@ -1,5 +1,6 @@
 import { defineSchema, defineTable } from "convex/server";
 import { v } from "convex/values";
+import { followerTables } from "./followerTables.js";
 import { sessionTables } from "./sessionTables.js";
 
 /** Rows stay under Convex's 1 MiB: longer bytes are split into `count` rows at one position. */
@@ -25,7 +26,9 @@ export default defineSchema({
     user: v.union(v.string(), v.null()),
     settledBelow: v.number(),
     seenAt: v.number(),
-  }).index("by_client", ["client"]),
+  })
+    .index("by_client", ["client"])
+    .index("by_seenAt", ["seenAt"]),
 
   // Whose a Yjs client id is: an id in two hands would let two documents diverge unnoticed. Written by the first
   // push that uses it, and by the server's writer for its own. Read by every push, on its own ids.
@@ -48,7 +51,9 @@ export default defineSchema({
     sequence: v.number(),
     outcome: vOutcome,
     ts: v.commitTs(),
-  }).index("by_transaction", ["client", "transaction"]),
+  })
+    .index("by_transaction", ["client", "transaction"])
+    .index("by_sequence", ["client", "sequence"]),
 
   // Written by every push and by the server's writer, only ever appended; deleted by compaction.
   // Read by pull (by_scope), and by push and compaction on a stale snapshot (by_document).
@@ -64,7 +69,8 @@ export default defineSchema({
     schemaVersion: v.number(),
   })
     .index("by_scope", ["collection", "scope", "ts", "document"])
-    .index("by_document", ["collection", "document", "ts"]),
+    .index("by_document", ["collection", "document", "ts"])
+    .index("by_collection", ["collection", "ts", "document"]),
 
   // Written and replaced by compaction, standing at the ts of the newest delta inside, and by the move of a document
   // to another scope, standing at its commit. Read like deltas.
@@ -73,11 +79,14 @@ export default defineSchema({
     scope: v.string(),
     document: v.string(),
     ts: v.commitTs(),
+    /** When it was written, which may be long after the deltas in it: the follower goes by this. */
+    at: v.optional(v.commitTs()),
     bytes: v.bytes(),
     chunk: vChunk,
   })
     .index("by_scope", ["collection", "scope", "ts", "document"])
-    .index("by_document", ["collection", "document", "chunk.index"]),
+    .index("by_document", ["collection", "document", "chunk.index"])
+    .index("by_collection", ["collection", "at", "document"]),
 
   // That a document has left a scope: who reads there drops it. Written when it moves; deleted when it comes back, and
   // by pruning after 30 days. Read by pull (by_scope), by the document's next move (by_document), and by the very
@@ -90,7 +99,8 @@ export default defineSchema({
   })
     .index("by_scope", ["collection", "scope", "ts", "document"])
     .index("by_document", ["collection", "document", "scope"])
-    .index("by_ts", ["ts"]),
+    .index("by_ts", ["ts"])
+    .index("by_collection", ["collection", "ts", "document"]),
 
   // Up to where a scope's leaves were pruned: who is behind that has missed some. A scope without a row has all of
   // its leaves. Written by pruning. Read by pull.
@@ -100,4 +110,5 @@ export default defineSchema({
   ]),
 
   ...sessionTables,
+  ...followerTables,
 });

@@ -110,7 +110,7 @@ function bytesOf(rows: readonly { bytes: ArrayBuffer }[]): number {
 }
 
 /** At most `limits.stateDeltas` deltas beside the snapshot are read; push keeps documents below that. */
-async function loadState(ctx: QueryCtx, collection: string, document: string): Promise<State> {
+export async function loadState(ctx: QueryCtx, collection: string, document: string): Promise<State> {
   const snapshotRows = await ctx.db
     .query("snapshots")
     .withIndex("by_document", (q) => q.eq("collection", collection).eq("document", document))

@@ -1,12 +1,12 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { compactionNeed } from "../shared/compaction.js";
+import { compactionNeed, compactionTime } from "../shared/compaction.js";
 import { limits } from "../shared/limits.js";
 import { readMain } from "../shared/mainDocument.js";
 import { startCursor } from "../shared/wire.js";
 import { sites } from "../testing/fieldApp.js";
 import { PushDevice } from "../testing/pushDevice.js";
 import { createServerApp, type ServerApp } from "../testing/serverApp.js";
-import { upkeepOf } from "./states.js";
+import { overdueOf } from "./states.js";
 
 let app: ServerApp;
 let device: PushDevice;
@@ -27,12 +27,18 @@ const counts = async () => {
 };
 const runScheduled = () => app.t.finishAllScheduledFunctions(vi.runAllTimers);
 
-test("the 32nd delta of a document asks for its compaction, which the workpool does", async () => {
+const withFollowers = () => {
+  app = createServerApp(undefined, { hasFollowers: true });
+  device = new PushDevice(app, 11);
+};
+
+test("the 32nd delta of a document makes the follower ask for its compaction, which the workpool does", async () => {
+  withFollowers();
   await device.send(device.insert("x"));
   await edit(30);
-  expect(await app.scheduled()).toBe(0);
+  await runScheduled();
+  expect(await counts()).toEqual({ deltas: 31, snapshots: 0 });
   await edit(1);
-  expect(await app.scheduled()).toBe(1);
   expect(await counts()).toEqual({ deltas: 32, snapshots: 0 });
   await runScheduled();
   expect(await counts()).toEqual({ deltas: 0, snapshots: 1 });
@@ -40,10 +46,10 @@ test("the 32nd delta of a document asks for its compaction, which the workpool d
   expect(await app.rows()).toMatchObject([{ visits: 32 }]);
 });
 
-test("asked for by several pushes, it is done once: a job that finds it done does nothing", async () => {
+test("a document that was compacted meanwhile is left as it is by the job that finds it done", async () => {
+  withFollowers();
   await device.send(device.insert("x"));
   await edit(34);
-  expect(await app.scheduled()).toBe(4);
   await app.t.mutation((ctx) =>
     ctx.runMutation(app.component.compact.compact, { collection: "sites", document: "x" }),
   );
@@ -90,7 +96,6 @@ test("one push compacts eight documents in place, and leaves the others to the b
   const all = () => ids.map((id) => device.change(id, [{ type: "increment", field: "visits", by: 1 }]));
   await device.push([device.transaction(all())]);
   expect(await counts()).toEqual({ deltas: 8 + 2 * 130, snapshots: limits.compactionsInPlace });
-  expect(await app.scheduled()).toBe(1);
   await device.push([device.transaction(all())]);
   expect(await counts()).toEqual({ deltas: 8 * 2 + 2, snapshots: 10 });
   for (const row of await app.rows()) expect(row.visits).toBe(130);
@@ -100,11 +105,9 @@ test("the documents with most deltas are compacted in place first", () => {
   const appended = [130, 500, 40, 200, 3].map((deltaCount) => ({
     key: { collection: "sites", document: String(deltaCount) },
     state: { deltaCount, deltaBytes: deltaCount * 50, snapshotBytes: 0 },
-    bytes: 50,
   }));
-  const { due, overdue } = upkeepOf(appended);
+  const overdue = overdueOf(appended);
   expect(overdue.map(({ document }) => document)).toEqual(["500", "200", "130"]);
-  expect(due.map(({ document }) => document)).toEqual(["40"]);
 });
 
 test("a document with more deltas than are read is a gap until it is compacted, in place and in steps, and loses nothing", async () => {
@@ -154,6 +157,57 @@ test.each(needs)(
     expect(compactionNeed({ deltaCount, deltaBytes, snapshotBytes })).toBe(need);
   },
 );
+
+const [now, minuteMs] = [1_000_000_000, 60_000];
+const small = { deltaCount: 5, deltaBytes: 500, snapshotBytes: 0 };
+const due = { ...small, deltaCount: 40 };
+const overdue = { ...small, deltaCount: 129 };
+const ago = (minutes: number) => now - minutes * minuteMs;
+const times: [
+  string,
+  Parameters<typeof compactionTime>[0],
+  Parameters<typeof compactionTime>[1],
+  object | null,
+][] = [
+  ["nothing is due", small, { now, changedAt: now }, null],
+  ["first due: a minute after the change", due, { now, changedAt: ago(0.5) }, { since: now, at: ago(-0.5) }],
+  ["quiet for a minute: now", due, { now, changedAt: ago(1), dueSince: ago(2) }, { since: ago(2), at: now }],
+  ["worked on again: later", due, { now, changedAt: now, dueSince: ago(5) }, { since: ago(5), at: ago(-1) }],
+  [
+    "worked on for ten minutes: now",
+    due,
+    { now, changedAt: now, dueSince: ago(10) },
+    { since: ago(10), at: now },
+  ],
+  ["beyond 128 deltas: at once", overdue, { now, changedAt: now }, { since: now, at: now }],
+  [
+    "failed: an hour later",
+    overdue,
+    { now, changedAt: ago(5), failure: { at: now, attempts: 1 } },
+    { since: now, at: ago(-60) },
+  ],
+  [
+    "failed three times: after four hours",
+    due,
+    { now, changedAt: ago(5), failure: { at: now, attempts: 3 } },
+    { since: now, at: ago(-240) },
+  ],
+  [
+    "failed very often: once a day",
+    due,
+    { now, changedAt: ago(5), failure: { at: now, attempts: 50 } },
+    { since: now, at: ago(-24 * 60) },
+  ],
+  [
+    "could not be read, and was never tried: as if nothing were wrong",
+    due,
+    { now, changedAt: ago(5), failure: { at: now, attempts: 0 } },
+    { since: now, at: ago(4) },
+  ],
+];
+test.each(times)("when a document is compacted: %s", (_, size, at, expected) => {
+  expect(compactionTime(size, at)).toEqual(expected);
+});
 
 /** What a call reads and writes, as Convex counts it. */
 async function measure(

@@ -79,19 +79,6 @@ test("I-13: compaction does not conflict with a push to the document it compacts
   expect(conflictsBetween(compaction, await record(a, a.set("x", "name", "B")))).toEqual([]);
 });
 
-test("I-13: pushes that ask for compaction do not conflict with each other", async () => {
-  const [a, b] = devices;
-  for (let edit = 0; edit < 32; edit++)
-    await a.send(a.set("x", "name", `A${edit}`), a.set("z", "name", `A${edit}`));
-  await b.pull();
-  const pushes = [
-    await record(a, a.set("x", "name", "due")),
-    await record(b, b.set("z", "name", "due")),
-  ] as const;
-  expect(await app.scheduled()).toBeGreaterThanOrEqual(2);
-  expect(conflictsBetween(...pushes)).toEqual([]);
-});
-
 test("I-13: the server's own writes conflict with a push to the same document only", async () => {
   const [a, b] = devices;
   await app.writer((writer) => writer.insert({ id: "first", name: "n", country: "DE" }));

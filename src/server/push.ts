@@ -5,10 +5,11 @@ import type { PushArgs, PushOutcome, PushResult, PushTransaction } from "../shar
 import type { ComponentApi } from "../component/_generated/component.js";
 import { checkPush } from "./checkPush.js";
 import { evaluateTransaction, type AcceptedWrite, type Evaluation, type PushContext } from "./evaluate.js";
+import { maintainHandle } from "./maintain.js";
 import { coded, hookFailure, refusalIn } from "./refuse.js";
 import type { Registry } from "./registration.js";
 import { findRow, writeRow } from "./rows.js";
-import { loadStates, upkeepOf, type DocumentKey, type LoadedState } from "./states.js";
+import { loadStates, overdueOf, type DocumentKey, type LoadedState } from "./states.js";
 
 type MutationCtx = GenericMutationCtx<GenericDataModel>;
 type AppendArgs = FunctionArgs<ComponentApi["append"]["append"]>;
@@ -41,7 +42,7 @@ export async function runPush(ctx: MutationCtx, registry: Registry, args: PushAr
           await findRow(ctx, collection.table, id),
           change.after,
         );
-  const append = toAppend(args, context, evaluations);
+  const append = toAppend(args, context, evaluations, await maintainHandle(ctx, context.seenAt));
   if (append !== null) await ctx.runMutation(registry.component.append.append, append);
   // After the append: an effect that writes documents itself stands on what this push wrote (I-9).
   for (const { transaction, writes } of accepted) await runEffects(ctx, user, transaction, writes);
@@ -124,14 +125,13 @@ function toAppend(
   { client, settledBelow, transactions }: PushArgs,
   { user, seenAt, authorClients, states }: PushContext,
   evaluations: readonly Evaluation[],
+  handle: { readonly maintain?: string },
 ): AppendArgs | null {
   const receipts = evaluations.flatMap(receiptsOf);
   const accepted = evaluations.filter((each) => each.type === "accepted");
   const writes = accepted.flatMap((each) => each.writes);
   const staying = writes.filter(({ move }) => move === null);
-  const { due, overdue } = upkeepOf(
-    staying.map((write) => ({ key: keyOf(write), state: stateOf(write), bytes: write.bytes.byteLength })),
-  );
+  const overdue = overdueOf(staying.map((write) => ({ key: keyOf(write), state: stateOf(write) })));
   const cut = transactions
     .flatMap(({ operations }) => operations)
     .filter(({ collection, document }) => states.get(`${collection}\0${document}`)?.isCut)
@@ -156,9 +156,9 @@ function toAppend(
       return move === null ? [] : [{ ...keyOf(write), from: move.from, to, bytes: move.bytes }];
     }),
     guarded: writes.filter(({ collection }) => collection.table === undefined).map(keyOf),
-    due,
     overdue: [...cut, ...overdue],
     push: {
+      ...handle,
       client,
       user,
       settledBelow,

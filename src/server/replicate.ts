@@ -8,7 +8,18 @@ import {
 import type { AnyCollection } from "../collections/index.js";
 import type { ComponentApi } from "../component/_generated/component.js";
 import { limits } from "../shared/limits.js";
-import { pullArgs, pushArgs, statusArgs, vPullResult, vPushResult, vStatusResult } from "../shared/wire.js";
+import {
+  pullArgs,
+  pushArgs,
+  statusArgs,
+  vPullResult,
+  vPushResult,
+  vStatusResult,
+  type CollectionHealth,
+  type ScopeStats,
+} from "../shared/wire.js";
+import { readHealth, readStats } from "./health.js";
+import { maintainFunction } from "./maintain.js";
 import { runPush } from "./push.js";
 import { findRow } from "./rows.js";
 import { coded } from "./refuse.js";
@@ -83,7 +94,27 @@ export class Replicate<DM extends GenericDataModel> {
         if (row !== null) await writing.db.delete(row._id);
         return ctx.runMutation(component.purge.purge, { collection: definition.name, document: id });
       },
+      /**
+       * Has `maintain` bring the app's rows to the documents' merged states, in the background: after they were
+       * changed by hand, or their definition was. @returns whether it has begun: false if no client has pushed yet
+       */
+      rebuildRows: (definition: AnyCollection): Promise<boolean> =>
+        ctx.runMutation(component.rebuild.rebuild, { collection: definition.name }),
     };
+  }
+
+  /** How the background work of each collection is getting on: for an internal query, a dashboard, an alert. */
+  health(ctx: Pick<GenericQueryCtx<DM>, "runQuery">): Promise<CollectionHealth[]> {
+    return readHealth(ctx, this.#registry);
+  }
+
+  /** How many documents a scope has, and what is stored of them, as far as the follower has come. In O(log n). */
+  stats(
+    ctx: Pick<GenericQueryCtx<DM>, "runQuery">,
+    definition: AnyCollection,
+    scope = "",
+  ): Promise<ScopeStats> {
+    return readStats(ctx, this.#registry, definition.name, scope);
   }
 
   /** The functions that clients call: `export const { push, pull, status } = replicate.api();` */
@@ -118,6 +149,7 @@ export class Replicate<DM extends GenericDataModel> {
           await ctx.runQuery(registry.component.receipts.status, { ...args, user: await registry.user(ctx) }),
       }),
       ...sessionFunctions(registry),
+      maintain: maintainFunction(registry),
     } as ReplicateFunctions;
   }
 

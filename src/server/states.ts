@@ -44,17 +44,15 @@ export async function loadStates(
   }));
 }
 
-/** Which of the documents that get another delta are to be compacted in the background, and which before that. */
-export function upkeepOf(
-  appended: readonly { readonly key: DocumentKey; readonly state: StateSize; readonly bytes: number }[],
-): { due: DocumentKey[]; overdue: DocumentKey[] } {
-  const due: DocumentKey[] = [];
-  const overdue: { key: DocumentKey; deltaCount: number }[] = [];
-  for (const { key, state, bytes } of appended) {
-    const { deltaCount, deltaBytes, snapshotBytes } = state;
-    const grown = { deltaCount: deltaCount + 1, deltaBytes: deltaBytes + bytes, snapshotBytes };
-    if (compactionNeed(state) === "overdue") overdue.push({ key, deltaCount });
-    else if (compactionNeed(grown) !== "none") due.push(key);
-  }
-  return { due, overdue: overdue.sort((a, b) => b.deltaCount - a.deltaCount).map(({ key }) => key) };
+/**
+ * Which of the documents that get another delta are to be compacted before that, those with most deltas first. Those
+ * that are merely due are the follower's business.
+ */
+export function overdueOf(
+  appended: readonly { readonly key: DocumentKey; readonly state: StateSize }[],
+): DocumentKey[] {
+  return appended
+    .filter(({ state }) => compactionNeed(state) === "overdue")
+    .sort((a, b) => b.state.deltaCount - a.state.deltaCount)
+    .map(({ key }) => key);
 }

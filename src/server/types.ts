@@ -21,6 +21,8 @@ import type {
   SetPresenceResult,
 } from "../shared/sessionWire.js";
 import type {
+  MaintainArgs,
+  MaintainResult,
   PullArgs,
   PullResult,
   PushArgs,
@@ -92,6 +94,8 @@ export interface ReplicateFunctions {
   leave: RegisteredMutation<"public", LeaveArgs, Promise<null>>;
   setPresence: RegisteredMutation<"public", SetPresenceArgs, Promise<SetPresenceResult>>;
   presence: RegisteredQuery<"public", PresenceArgs, Promise<PresenceResult>>;
+  /** Internal: the component calls it back for work in the app's tables. */
+  maintain: RegisteredMutation<"internal", MaintainArgs, Promise<MaintainResult>>;
 }
 
 /**

@@ -19,7 +19,7 @@ import { checkWrite, type CheckedWrite } from "./checkWrite.js";
 import { coded } from "./refuse.js";
 import type { RegisteredCollection, Registry } from "./registration.js";
 import { findRow, writeRow } from "./rows.js";
-import { loadStates, upkeepOf, type LoadedState } from "./states.js";
+import { loadStates, overdueOf, type LoadedState } from "./states.js";
 import type { Writer } from "./types.js";
 
 type MutationCtx = GenericMutationCtx<GenericDataModel>;
@@ -148,9 +148,7 @@ export class CollectionWriter<C extends AnyCollection> implements Writer<C> {
         return move === null ? [] : [{ ...keyOf(each), from: move.from, to: check.scope, bytes: move.bytes }];
       }),
       guarded: table === undefined ? written.map(keyOf) : [],
-      ...upkeepOf(
-        staying.map((each) => ({ key: keyOf(each), state: each.state, bytes: each.bytes.byteLength })),
-      ),
+      overdue: overdueOf(staying.map((each) => ({ key: keyOf(each), state: each.state }))),
     });
   }
 

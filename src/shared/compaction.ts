@@ -21,3 +21,41 @@ export function compactionNeed({
   const mostBytes = Math.max(limits.compactBytes, snapshotBytes / 2);
   return deltaCount >= limits.compactDeltas || (deltaCount > 1 && deltaBytes > mostBytes) ? "due" : "none";
 }
+
+/** When compaction of a document was first wanted, and when it is to be done, in ms since 1970. */
+export interface CompactionTime {
+  readonly since: number;
+  readonly at: number;
+}
+
+/**
+ * When a document is compacted in the background. A document that is being worked on is let alone until a minute of
+ * quiet, because those who have it open would read it once more for every compaction; never for longer than ten
+ * minutes, and not when it is overdue. What failed is tried again after an hour, and after twice as long each time.
+ * Pure: times are in ms since 1970.
+ *
+ * @returns null if it need not be compacted
+ */
+export function compactionTime(
+  size: StateSize,
+  {
+    now,
+    changedAt,
+    dueSince,
+    failure,
+  }: {
+    readonly now: number;
+    readonly changedAt: number;
+    readonly dueSince?: number | undefined;
+    readonly failure?: { readonly at: number; readonly attempts: number } | undefined;
+  },
+): CompactionTime | null {
+  const need = compactionNeed(size);
+  if (need === "none") return null;
+  const since = dueSince ?? now;
+  const quiet = Math.min(changedAt + limits.compactQuietMs, since + limits.compactLatestMs);
+  const at = need === "overdue" ? since : quiet;
+  if (failure === undefined || failure.attempts === 0) return { since, at };
+  const pause = limits.compactRetryMs * 2 ** (failure.attempts - 1);
+  return { since, at: Math.max(at, failure.at + Math.min(pause, limits.compactRetryMostMs)) };
+}

@@ -46,6 +46,15 @@ export const limits = {
   compactInPlaceBytes: 1 * MIB,
   /** Documents compacted in place by one push, those with most deltas: each is read once more. */
   compactionsInPlace: 8,
+  /** Who has a document open meets each compaction of it once more: it waits until that long after the last change, */
+  compactQuietMs: 60_000,
+  /** and never longer than this. */
+  compactLatestMs: 10 * 60_000,
+  /** A compaction that failed will most likely fail again: it is tried once an hour, then ever more seldom. */
+  compactRetryMs: 60 * 60_000,
+  compactRetryMostMs: 24 * 60 * 60_000,
+  /** A job of the workpool ends within minutes; one that has not after this long was lost, in a restored backup say. */
+  compactLostMs: 60 * 60_000,
   /** Writes to one document in one mutation of the app's: each reads those before it. */
   ownDeltas: 128,
   /** What is read of a document: all it can have, as it is compacted in place long before. */
@@ -55,6 +64,8 @@ export const limits = {
   movesOfOne: 1000,
   /** Who was away longer reads its scopes anew. A day of slack over what apps call offline for a month. */
   leavesKeptMs: 31 * 24 * 60 * 60 * 1000,
+  /** Leaves of one document in one scope: one by its move, and one by each purge of an earlier document of its id. */
+  leavesOfOne: 64,
   /** Leaves pruned in one transaction: each is a row deleted, and at most one more read and written. */
   leavesPruned: 1000,
   /** A tab that dies without a word is seen for two and a half of these; half as long would double the calls. */
@@ -77,6 +88,41 @@ export const limits = {
   presenceDocuments: 32,
   /** Sessions shown in one document: with the largest states they are 1 MiB, which is one Convex call. */
   presenceShown: 256,
+  /** Changes that the follower reads in one transaction: with the rows of their documents a fraction of 16 MiB. */
+  followedChanges: 256,
+  followedChangeBytes: 2 * MIB,
+  /** Documents measured in one transaction: each is decoded, of the 1 s that Convex gives, and counted in a tree. */
+  followedDocuments: 32,
+  /** What is read of these, unless the last of them has more. */
+  followedBytes: 4 * MIB,
+  followedRows: 4000,
+  /** Documents handed to the workpool by one transaction of the follower, all in one scheduled call. */
+  followedDue: 32,
+  /** The follower takes what comes within this time together: derived state a second late harms nobody. */
+  followerPauseMs: 1000,
+  /** After the last change it goes on looking, this often, for so long: no push need wake it meanwhile. */
+  followerPollMs: 2000,
+  followerAwakeMs: 20_000,
+  /** A push that finds it awake for longer than this does not wake it: it commits within that time. */
+  followerMarginMs: 10_000,
+  /** A change that has waited so long shows that nobody follows. */
+  followerStalledMs: 5 * 60_000,
+  /** Followers looked after by one step of the sweep: a scheduled call each, of the 1,000 that Convex allows. */
+  sweptFollowers: 100,
+  /** Lost compactions taken up by one step: a row written each. */
+  sweptCompactions: 100,
+  /** A client settles its transactions within minutes; a month is for one that is restored from its own backup. */
+  receiptsKeptMs: 30 * 24 * 60 * 60_000,
+  /** Who was away longer begins anew, as a new client: a device in a drawer for a year still keeps its writes. */
+  clientsKeptMs: 400 * 24 * 60 * 60_000,
+  /** Of one transaction: clients are looked at, or scheduled, one by one; receipts are small and deleted by id. */
+  retiredClients: 100,
+  retiredReceipts: 1000,
+  retiredAuthors: 1000,
+  /** Rows brought into order by one `maintain`: each document is decoded and its row read. */
+  maintainedDocuments: 32,
+  /** Failures that health counts, per collection: more than a person looks through. */
+  failuresShown: 100,
   /** Ids are index keys: Convex's keys are cheap while they are short. */
   idLength: 256,
 } as const;

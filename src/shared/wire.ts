@@ -126,3 +126,39 @@ export const vTransactionStatus = v.union(
 );
 export type TransactionStatus = Infer<typeof vTransactionStatus>;
 export const vStatusResult = v.array(vTransactionStatus);
+
+/** What the component asks of the app: to bring the rows of these documents to their merged states. */
+export const maintainArgs = { collection: v.string(), documents: v.array(v.string()) };
+export type MaintainArgs = ObjectType<typeof maintainArgs>;
+export const vMaintainResult = v.object({
+  /** So many, from the first on, have been seen to; the others did not fit the transaction. */
+  done: v.number(),
+  /** Rows that were wrong. */
+  written: v.number(),
+  /** Of those seen to: they cannot be read, or their rows not be stored. */
+  failed: v.array(v.object({ document: v.string(), message: v.string() })),
+});
+export type MaintainResult = Infer<typeof vMaintainResult>;
+
+/** How the background work of a collection is getting on. Times in ms. */
+export const vCollectionHealth = v.object({
+  collection: v.string(),
+  /** How long the oldest change that the follower has not come to has waited; 0: there is none. */
+  followerLagMs: v.number(),
+  /** When the follower last did something, since 1970; null: never. */
+  followedAt: v.union(v.number(), v.null()),
+  /** There has been work for minutes, and nobody does it. */
+  isStalled: v.boolean(),
+  /** Since when the oldest delta waits to be compacted, since 1970; null: there is none. */
+  oldestUncompacted: v.union(v.number(), v.null()),
+  deltas: v.number(),
+  snapshots: v.number(),
+  bytes: v.number(),
+  /** Documents that cannot be read or compacted; `limits.failuresShown` at most are counted. */
+  failedJobs: v.number(),
+  lastError: v.union(v.object({ document: v.string(), at: v.number(), message: v.string() }), v.null()),
+});
+export type CollectionHealth = Infer<typeof vCollectionHealth>;
+
+export const vScopeStats = v.object({ documents: v.number(), bytes: v.number() });
+export type ScopeStats = Infer<typeof vScopeStats>;

@@ -11,9 +11,11 @@ import {
 import { v } from "convex/values";
 import { defineCollection, field } from "../collections/index.js";
 import type { ComponentApi } from "../component/_generated/component.js";
+import componentSchema from "../component/schema.js";
 import { refuse, replicaTable, Replicate } from "../server/index.js";
 import type { ReplicaApi } from "../shared/replicaApi.js";
-import { register } from "../test.js";
+import { registerChildren } from "../test.js";
+import { componentModules } from "./componentModules.js";
 
 export const sites = defineCollection("sites", {
   fields: {
@@ -59,7 +61,8 @@ export function createFieldApp() {
     "./_generated/api.js": async () => ({}),
     "./replicate.ts": async () => functions,
   });
-  register(t as unknown as Parameters<typeof register>[0]);
+  t.registerComponent("replicate", componentSchema, componentModules({ hasFollowers: false }));
+  registerChildren(t as unknown as Parameters<typeof registerChildren>[0], "replicate");
   const api = anyApi["replicate"] as unknown as ReplicaApi;
   return {
     t,

@@ -17,6 +17,7 @@ import componentSchema from "../component/schema.js";
 import { refuse, replicaTable, Replicate, type CollectionHooks } from "../server/index.js";
 import type { ReplicaApi } from "../shared/replicaApi.js";
 import { registerChildren } from "../test.js";
+import { componentModules } from "./componentModules.js";
 import { notes, sites } from "./fieldApp.js";
 
 const schema = defineSchema({ sites: replicaTable(sites, { score: v.optional(v.number()) }) });
@@ -24,7 +25,6 @@ export type ServerDataModel = DataModelFromSchemaDefinition<typeof schema>;
 export type ServerApp = ReturnType<typeof createServerApp>;
 export type SiteHooks = CollectionHooks<ServerDataModel, typeof sites>;
 
-const componentModules = import.meta.glob(["../component/**/*.ts", "!../component/**/*.test.ts"]);
 const component = componentsGeneric()["replicate"] as unknown as ComponentApi & {
   tables: {
     scheduled: FunctionReference<"query", "internal", Record<string, never>, number>;
@@ -60,9 +60,13 @@ const defaultHooks: SiteHooks = {
   },
 };
 
-/** @param hooks - in place of the default ones; they get the app, to write with it */
+/**
+ * @param hooks - in place of the default ones; they get the app, to write with it
+ * @param hasFollowers - pushes wake the followers; the test drives what is scheduled
+ */
 export function createServerApp(
   hooks: (replicate: Replicate<ServerDataModel>) => Partial<SiteHooks> = () => ({}),
+  { hasFollowers = false } = {},
 ) {
   const replicate = new Replicate<ServerDataModel>(component, {
     user: async (ctx) => (await ctx.auth.getUserIdentity())?.tokenIdentifier ?? null,
@@ -76,7 +80,7 @@ export function createServerApp(
     transactionLimits: true,
   });
   t.registerComponent("replicate", componentSchema, {
-    ...componentModules,
+    ...componentModules({ hasFollowers }),
     "../component/tables.ts": async () => ({ all: allTables, scheduled: countScheduled }),
   });
   registerChildren(t as unknown as Parameters<typeof registerChildren>[0], "replicate");

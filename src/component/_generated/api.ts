@@ -12,20 +12,29 @@ import type * as append from "../append.js";
 import type * as chunks from "../chunks.js";
 import type * as committedTs from "../committedTs.js";
 import type * as compact from "../compact.js";
+import type * as crons from "../crons.js";
 import type * as epochs from "../epochs.js";
+import type * as follower from "../follower.js";
+import type * as followerTables from "../followerTables.js";
 import type * as guards from "../guards.js";
+import type * as heads from "../heads.js";
+import type * as health from "../health.js";
 import type * as leaves from "../leaves.js";
 import type * as moves from "../moves.js";
 import type * as presence from "../presence.js";
 import type * as purge from "../purge.js";
+import type * as rebuild from "../rebuild.js";
 import type * as receipts from "../receipts.js";
 import type * as registry from "../registry.js";
 import type * as removeSession from "../removeSession.js";
+import type * as retire from "../retire.js";
 import type * as sessionTables from "../sessionTables.js";
 import type * as sessions from "../sessions.js";
 import type * as states from "../states.js";
 import type * as stream from "../stream.js";
+import type * as sweep from "../sweep.js";
 import type * as sweepSessions from "../sweepSessions.js";
+import type * as totals from "../totals.js";
 
 import type {
   ApiFromModules,
@@ -39,20 +48,29 @@ const fullApi: ApiFromModules<{
   chunks: typeof chunks;
   committedTs: typeof committedTs;
   compact: typeof compact;
+  crons: typeof crons;
   epochs: typeof epochs;
+  follower: typeof follower;
+  followerTables: typeof followerTables;
   guards: typeof guards;
+  heads: typeof heads;
+  health: typeof health;
   leaves: typeof leaves;
   moves: typeof moves;
   presence: typeof presence;
   purge: typeof purge;
+  rebuild: typeof rebuild;
   receipts: typeof receipts;
   registry: typeof registry;
   removeSession: typeof removeSession;
+  retire: typeof retire;
   sessionTables: typeof sessionTables;
   sessions: typeof sessions;
   states: typeof states;
   stream: typeof stream;
+  sweep: typeof sweep;
   sweepSessions: typeof sweepSessions;
+  totals: typeof totals;
 }> = anyApi as any;
 
 /**

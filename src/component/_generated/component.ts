@@ -37,7 +37,6 @@ export type ComponentApi<Name extends string | undefined = string | undefined> =
             scope: string;
             transactions: Array<string>;
           }>;
-          due?: Array<{ collection: string; document: string }>;
           guarded?: Array<{ collection: string; document: string }>;
           moves?: Array<{
             bytes: ArrayBuffer;
@@ -50,6 +49,7 @@ export type ComponentApi<Name extends string | undefined = string | undefined> =
           push?: {
             authors: Array<number>;
             client: string;
+            maintain?: string;
             receipts: Array<{
               outcome:
                 | { status: "applied" }
@@ -86,6 +86,26 @@ export type ComponentApi<Name extends string | undefined = string | undefined> =
         "internal",
         { collection: string },
         string,
+        Name
+      >;
+    };
+    health: {
+      ofCollection: FunctionReference<
+        "query",
+        "internal",
+        { collection: string },
+        {
+          bytes: number;
+          collection: string;
+          deltas: number;
+          failedJobs: number;
+          followedAt: number | null;
+          followerLagMs: number;
+          isStalled: boolean;
+          lastError: { at: number; document: string; message: string } | null;
+          oldestUncompacted: number | null;
+          snapshots: number;
+        },
         Name
       >;
     };
@@ -132,6 +152,15 @@ export type ComponentApi<Name extends string | undefined = string | undefined> =
         "mutation",
         "internal",
         { collection: string; document: string },
+        boolean,
+        Name
+      >;
+    };
+    rebuild: {
+      rebuild: FunctionReference<
+        "mutation",
+        "internal",
+        { collection: string; maintain?: string },
         boolean,
         Name
       >;
@@ -284,6 +313,15 @@ export type ComponentApi<Name extends string | undefined = string | undefined> =
             type: "page";
           }
         | { epoch: string; type: "reset" },
+        Name
+      >;
+    };
+    totals: {
+      ofScope: FunctionReference<
+        "query",
+        "internal",
+        { collection: string; scope: string },
+        { bytes: number; documents: number },
         Name
       >;
     };

@@ -1,0 +1,335 @@
+// One follower per collection comes after the writers and keeps what is derived from what they write: a loop on
+// `@convex-dev/batch-worker`, whose query finds what has changed and whose mutation takes it in.
+//
+//   asleep ──wake──▶ awake ──▶ looks ──▶ something has changed, or is due ──▶ takes it in ──▶ looks again
+//      ▲                         └─────▶ nothing ──▶ until `awakeUntil`: looks again in a while
+//      └────────────── after that, until the next document is due ◀──┘
+//
+// It misses nothing. Whatever changes what is stored of a document leaves a row at its own commit timestamp: a delta,
+// a snapshot (`at`), a leave. A query sees all commits up to its snapshot and none after it, and commits have ever
+// higher timestamps: so between the cursor and the snapshot it finds all that there will ever be, and what commits
+// later stands above the snapshot. The range ends at the snapshot, so that even its last look before it falls asleep,
+// which is a real read, conflicts with no push (I-13).
+//
+// It does everything exactly once: cursor, heads and totals change in one transaction. A batch that was read at another
+// cursor than the one it finds is thrown away. And it does not count what comes by: it measures the documents anew, on
+// a snapshot at or after all that it read, so that what became of them meanwhile does not matter.
+//
+// Nobody who writes is kept waiting: a push looks at `followers` on a stale snapshot, and schedules a wake-up if the
+// follower is not known to look again well after the push has committed. So under load there are none, and in a burst
+// those that begin before the first wake-up has committed. `awakeUntil` is a promise: the last look before the follower
+// falls asleep comes after it, and really reads the row it stands in, so that a wake-up in that very moment either
+// conflicts with falling asleep, or finds it asleep.
+import { defineBatchWorkerValidators, ping } from "@convex-dev/batch-worker";
+import { compareValues, v } from "convex/values";
+import { limits } from "../shared/limits.js";
+import { startCursor, endOfCommit, vCursor, type Cursor } from "../shared/wire.js";
+import { components, internal } from "./_generated/api.js";
+import type { Doc } from "./_generated/dataModel.js";
+import { internalMutation, internalQuery, type MutationCtx, type QueryCtx } from "./_generated/server.js";
+import { committedTs } from "./committedTs.js";
+import { epochOf } from "./epochs.js";
+import { updateHead, type HeadChange, type Measurement } from "./heads.js";
+import { addTotals } from "./totals.js";
+
+const vTouched = v.object({
+  document: v.string(),
+  /** Where to go on if the follower does not come to this document any more. */
+  before: vCursor,
+});
+const { vQueryArgs, vQueryReturns, vMutationArgs, vMutationReturns } = defineBatchWorkerValidators({
+  batch: {
+    collection: v.string(),
+    epoch: v.string(),
+    from: vCursor,
+    touched: v.array(vTouched),
+    to: vCursor,
+    /** When the first of the changes was committed; 0: there are none. */
+    since: v.int64(),
+    /** There is more. */
+    isFull: v.boolean(),
+    /** Documents that are to be looked at by now. */
+    due: v.array(v.string()),
+    snapshotTs: v.int64(),
+  },
+  // The cursor is the follower's own, in `followers`, where health and a new epoch find it.
+  cursor: v.null(),
+});
+
+/** What the follower of a collection does next. The worker's name is the collection's. */
+export const next = internalQuery({
+  args: vQueryArgs,
+  returns: vQueryReturns,
+  handler: async (ctx, { name: collection }) => {
+    const now = Date.now();
+    const follower = await findFollower(ctx, collection);
+    const epoch = await epochOf(ctx, collection);
+    const from = cursorOf(follower, epoch);
+    const snapshotTs = await ctx.meta.getSnapshotTs();
+    const changes = await readChanges(ctx, { collection, from, upTo: snapshotTs });
+    const due = await dueDocuments(ctx, collection, now);
+    if (changes.touched.length > 0 || due.length > 0)
+      return { kind: "work" as const, batch: { collection, epoch, from, ...changes, due, snapshotTs } };
+    const isAwake = follower !== null && now < follower.awakeUntil;
+    const later = await nextDue(ctx, collection, now);
+    return {
+      kind: "idle" as const,
+      cooldownMs: isAwake ? Number.MAX_SAFE_INTEGER : 0,
+      pollIntervalMs: limits.followerPollMs,
+      ...(later === null ? {} : { timeoutMs: Math.max(later - now, limits.followerPauseMs) }),
+    };
+  },
+});
+
+/** Takes a batch in: heads, totals, the cursor, and what is to be compacted, in one transaction. */
+export const follow = internalMutation({
+  args: vMutationArgs,
+  returns: vMutationReturns,
+  handler: async (ctx, { collection, epoch, from, touched, to, since, isFull, due, snapshotTs }) => {
+    const now = Date.now();
+    const follower = await findFollower(ctx, collection);
+    const isCurrent = follower?.epoch !== epoch || comparePosition(follower.cursor, from) === 0;
+    if (!isCurrent) return null;
+    const documents = [...new Set([...touched.map(({ document }) => document), ...due])];
+    const measurement: Measurement = await ctx.runQuery(
+      internal.heads.measure,
+      { collection, documents },
+      { useStaleSnapshot: true },
+    );
+    // It may be another snapshot than the batch's, but must not be older: than it, or than that of the batch before.
+    if (measurement.snapshotTs < snapshotTs || (follower?.snapshotTs ?? 0n) > measurement.snapshotTs)
+      return null;
+    const changes: HeadChange[] = [];
+    for (const measured of measurement.measured)
+      changes.push(await updateHead(ctx, collection, measured, now));
+    await addTotals(ctx, collection, changes);
+    const handedOver = changes.filter(({ isDue }) => isDue).map(({ document }) => ({ collection, document }));
+    if (handedOver.length > 0)
+      await ctx.scheduler.runAfter(0, internal.compact.enqueue, { documents: handedOver });
+    const cursor = touched[measurement.measured.length]?.before ?? to;
+    const hasMore = isFull || measurement.measured.length < documents.length;
+    await noteFollower(ctx, collection, follower, {
+      cursor,
+      epoch,
+      snapshotTs: measurement.snapshotTs,
+      at: now,
+      ...(since === 0n ? {} : { lagNs: BigInt(now) * 1_000_000n - since }),
+      ...(touched.length === 0 ? {} : { awakeUntil: now + limits.followerAwakeMs }),
+    });
+    return { debounceMs: hasMore ? 0 : limits.followerPauseMs };
+  },
+});
+
+type Change = { readonly ts: bigint; readonly document: string; readonly bytes: number };
+
+/** The documents that changed after a position, with where each is met first. Bounded by rows, bytes and documents. */
+async function readChanges(
+  ctx: QueryCtx,
+  { collection, from, upTo }: { collection: string; from: Cursor; upTo: bigint },
+) {
+  const touched = new Map<string, Cursor>();
+  let [to, since, rows, bytes] = [from, 0n, 0, 0];
+  const range = { collection, from, upTo };
+  for await (const change of mergeChanges([deltas(ctx, range), snapshots(ctx, range), leaves(ctx, range)])) {
+    const isNew = !touched.has(change.document);
+    const isFull =
+      rows >= limits.followedChanges ||
+      bytes >= limits.followedChangeBytes ||
+      (isNew && touched.size >= limits.followedDocuments);
+    if (isFull) return { touched: listOf(touched), to, since, isFull };
+    if (isNew) touched.set(change.document, to);
+    if (since === 0n) since = change.ts;
+    to = { ts: change.ts, document: change.document };
+    rows += 1;
+    bytes += change.bytes;
+  }
+  return { touched: listOf(touched), to, since, isFull: false };
+}
+
+/** The first change after a position, at which nobody has looked yet. */
+export async function firstChange(
+  ctx: QueryCtx,
+  collection: string,
+  from: Cursor,
+): Promise<{ readonly ts: bigint } | null> {
+  const range = { collection, from, upTo: 2n ** 63n - 1n };
+  for await (const change of mergeChanges([deltas(ctx, range), snapshots(ctx, range), leaves(ctx, range)]))
+    return change;
+  return null;
+}
+
+function listOf(touched: ReadonlyMap<string, Cursor>) {
+  return [...touched].map(([document, before]) => ({ document, before }));
+}
+
+type ChangeRange = { readonly collection: string; readonly from: Cursor; readonly upTo: bigint };
+
+async function* deltas(ctx: QueryCtx, { collection, from, upTo }: ChangeRange): AsyncGenerator<Change> {
+  const table = () => ctx.db.query("deltas");
+  const rest = table().withIndex("by_collection", (q) =>
+    q.eq("collection", collection).eq("ts", from.ts).gt("document", from.document),
+  );
+  const later = table().withIndex("by_collection", (q) =>
+    q.eq("collection", collection).gt("ts", from.ts).lte("ts", upTo),
+  );
+  for (const rows of from.document === endOfCommit ? [later] : [rest, later])
+    for await (const row of rows)
+      yield { ts: committedTs(row), document: row.document, bytes: row.bytes.byteLength };
+}
+
+async function* snapshots(ctx: QueryCtx, { collection, from, upTo }: ChangeRange): AsyncGenerator<Change> {
+  const table = () => ctx.db.query("snapshots");
+  const rest = table().withIndex("by_collection", (q) =>
+    q.eq("collection", collection).eq("at", from.ts).gt("document", from.document),
+  );
+  const later = table().withIndex("by_collection", (q) =>
+    q.eq("collection", collection).gt("at", from.ts).lte("at", upTo),
+  );
+  for (const rows of from.document === endOfCommit ? [later] : [rest, later])
+    for await (const row of rows)
+      yield { ts: committedTs({ ts: row.at }), document: row.document, bytes: row.bytes.byteLength };
+}
+
+async function* leaves(ctx: QueryCtx, { collection, from, upTo }: ChangeRange): AsyncGenerator<Change> {
+  const table = () => ctx.db.query("leaves");
+  const rest = table().withIndex("by_collection", (q) =>
+    q.eq("collection", collection).eq("ts", from.ts).gt("document", from.document),
+  );
+  const later = table().withIndex("by_collection", (q) =>
+    q.eq("collection", collection).gt("ts", from.ts).lte("ts", upTo),
+  );
+  for (const rows of from.document === endOfCommit ? [later] : [rest, later])
+    for await (const row of rows) yield { ts: committedTs(row), document: row.document, bytes: 0 };
+}
+
+async function* mergeChanges(streams: readonly AsyncGenerator<Change>[]): AsyncGenerator<Change> {
+  const firsts: (Change | null)[] = [];
+  const advance = async (at: number) => {
+    const result = await (streams[at] as AsyncGenerator<Change>).next();
+    firsts[at] = result.done ? null : result.value;
+  };
+  for (const at of streams.keys()) await advance(at);
+  for (;;) {
+    let first: { readonly at: number; readonly change: Change } | null = null;
+    for (const [at, change] of firsts.entries())
+      if (change !== null && (first === null || comparePosition(change, first.change) < 0))
+        first = { at, change };
+    if (first === null) return;
+    yield first.change;
+    await advance(first.at);
+  }
+}
+
+/** As the indexes order them. */
+function comparePosition(a: Cursor, b: Cursor): number {
+  if (a.ts !== b.ts) return a.ts < b.ts ? -1 : 1;
+  return compareValues(a.document, b.document);
+}
+
+async function dueDocuments(ctx: QueryCtx, collection: string, now: number): Promise<string[]> {
+  const heads = await ctx.db
+    .query("heads")
+    .withIndex("by_due", (q) => q.eq("collection", collection).gt("due", 0).lte("due", now))
+    .take(limits.followedDue);
+  return heads.map(({ document }) => document);
+}
+
+async function nextDue(ctx: QueryCtx, collection: string, now: number): Promise<number | null> {
+  const head = await ctx.db
+    .query("heads")
+    .withIndex("by_due", (q) => q.eq("collection", collection).gt("due", now))
+    .first();
+  return head?.due ?? null;
+}
+
+export function findFollower(ctx: QueryCtx, collection: string): Promise<Doc<"followers"> | null> {
+  return ctx.db
+    .query("followers")
+    .withIndex("by_collection", (q) => q.eq("collection", collection))
+    .unique();
+}
+
+/** Up to where it has followed. Restored rows may stand anywhere: in a new epoch it begins anew. */
+export function cursorOf(follower: Doc<"followers"> | null, epoch: string): Cursor {
+  return follower?.epoch === epoch ? follower.cursor : startCursor;
+}
+
+async function noteFollower(
+  ctx: MutationCtx,
+  collection: string,
+  follower: Doc<"followers"> | null,
+  change: Partial<Omit<Doc<"followers">, "_id" | "_creationTime" | "collection">>,
+): Promise<void> {
+  if (follower !== null) return ctx.db.patch("followers", follower._id, change);
+  const begun = { cursor: startCursor, snapshotTs: 0n, lagNs: 0n, at: Date.now(), awakeUntil: 0 };
+  const epoch = await epochOf(ctx, collection);
+  await ctx.db.insert("followers", { collection, epoch, ...begun, ...change });
+}
+
+/**
+ * Sees to it that the collections' followers look for work after the calling transaction has committed. It depends on
+ * nothing that anybody else writes (I-13).
+ */
+export async function wakeFollowers(
+  ctx: MutationCtx,
+  collections: ReadonlySet<string>,
+  maintain?: string,
+): Promise<void> {
+  if (collections.size === 0) return;
+  const handle = maintain === undefined ? {} : { maintain };
+  const asleep: string[] = await ctx.runQuery(
+    internal.follower.asleep,
+    { collections: [...collections], ...handle },
+    { useStaleSnapshot: true },
+  );
+  for (const collection of asleep)
+    await ctx.scheduler.runAfter(0, internal.follower.wake, { collection, ...handle });
+}
+
+const vHandle = v.optional(v.string());
+
+/** Those of the collections whose follower may not look again by itself, or does not know `maintain` yet. */
+export const asleep = internalQuery({
+  args: { collections: v.array(v.string()), maintain: vHandle },
+  returns: v.array(v.string()),
+  handler: async (ctx, { collections, maintain }) => {
+    const found = [];
+    for (const collection of collections) {
+      const follower = await findFollower(ctx, collection);
+      const isAwake = follower !== null && Date.now() + limits.followerMarginMs < follower.awakeUntil;
+      const isKnown = maintain === undefined || follower?.maintain === maintain;
+      if (!isAwake || !isKnown) found.push(collection);
+    }
+    return found;
+  },
+});
+
+/** Wakes a collection's follower, unless somebody has already. */
+export const wake = internalMutation({
+  args: { collection: v.string(), maintain: vHandle },
+  returns: v.null(),
+  handler: async (ctx, { collection, maintain }) => {
+    const handle = maintain === undefined ? {} : { maintain };
+    const asleep: string[] = await ctx.runQuery(
+      internal.follower.asleep,
+      { collections: [collection], ...handle },
+      { useStaleSnapshot: true },
+    );
+    if (asleep.length > 0) await rouse(ctx, collection, handle);
+    return null;
+  },
+});
+
+export async function rouse(
+  ctx: MutationCtx,
+  collection: string,
+  handle: { readonly maintain?: string } = {},
+): Promise<void> {
+  const awakeUntil = Date.now() + limits.followerAwakeMs;
+  await noteFollower(ctx, collection, await findFollower(ctx, collection), { awakeUntil, ...handle });
+  await ping(ctx, components.batchWorker, {
+    name: collection,
+    workQuery: internal.follower.next,
+    workerMutation: internal.follower.follow,
+  });
+}

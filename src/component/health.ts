@@ -1,0 +1,62 @@
+import { v } from "convex/values";
+import { limits } from "../shared/limits.js";
+import { vCollectionHealth } from "../shared/wire.js";
+import { query, type QueryCtx } from "./_generated/server.js";
+import { epochOf } from "./epochs.js";
+import { cursorOf, findFollower, firstChange } from "./follower.js";
+import { toMs } from "./heads.js";
+import { totalsOf } from "./totals.js";
+
+/**
+ * How the background work of a collection is getting on. Stalled: a change has waited for longer than
+ * `limits.followerStalledMs`, or a document was due as long ago, and nobody has done anything since. It is not the
+ * cursor that tells, which stands still for days where nobody writes.
+ */
+export const ofCollection = query({
+  args: { collection: v.string() },
+  returns: vCollectionHealth,
+  handler: async (ctx, { collection }) => {
+    const now = Date.now();
+    const follower = await findFollower(ctx, collection);
+    const cursor = cursorOf(follower, await epochOf(ctx, collection));
+    const waiting = await firstChange(ctx, collection, cursor);
+    const followerLagMs = waiting === null ? 0 : Math.max(0, now - toMs(waiting.ts));
+    const due = await firstDue(ctx, collection);
+    const lateMs = Math.max(followerLagMs, due === null ? 0 : now - due);
+    const oldest = await ctx.db
+      .query("heads")
+      .withIndex("by_oldest", (q) => q.eq("collection", collection).gt("oldestTs", 0n))
+      .first();
+    return {
+      collection,
+      followerLagMs,
+      followedAt: follower?.at ?? null,
+      isStalled: lateMs > limits.followerStalledMs && now - (follower?.at ?? 0) > limits.followerStalledMs,
+      oldestUncompacted: oldest?.oldestTs === undefined ? null : toMs(oldest.oldestTs),
+      ...(await totalsOf(ctx, collection)),
+      ...(await failures(ctx, collection)),
+    };
+  },
+});
+
+async function firstDue(ctx: QueryCtx, collection: string): Promise<number | null> {
+  const head = await ctx.db
+    .query("heads")
+    .withIndex("by_due", (q) => q.eq("collection", collection).gt("due", 0))
+    .first();
+  return head?.due ?? null;
+}
+
+async function failures(ctx: QueryCtx, collection: string) {
+  const heads = await ctx.db
+    .query("heads")
+    .withIndex("by_failure", (q) => q.eq("collection", collection).gt("failure.at", 0))
+    .order("desc")
+    .take(limits.failuresShown);
+  const [last] = heads;
+  const lastError =
+    last?.failure === undefined
+      ? null
+      : { document: last.document, at: last.failure.at, message: last.failure.message };
+  return { failedJobs: heads.length, lastError };
+}

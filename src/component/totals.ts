@@ -1,0 +1,87 @@
+// Live totals. Fed by the follower only, in the transaction in which it moves on and changes the heads they sum up:
+// each change is counted exactly once.
+import { DirectAggregate } from "@convex-dev/aggregate";
+import { ShardedCounter } from "@convex-dev/sharded-counter";
+import { v } from "convex/values";
+import { components } from "./_generated/api.js";
+import { query, type MutationCtx, type QueryCtx } from "./_generated/server.js";
+import type { HeadChange } from "./heads.js";
+
+/** What a document adds to the totals. */
+export interface Weight {
+  readonly scope: string | null;
+  readonly deleted: boolean;
+  readonly deltas: number;
+  readonly snapshots: number;
+  readonly bytes: number;
+}
+
+export const noWeight: Weight = { scope: null, deleted: true, deltas: 0, snapshots: 0, bytes: 0 };
+
+const counted = ["deltas", "snapshots", "bytes"] as const;
+
+// A follower is alone with its collection: one shard is as good as many, and read at once.
+const counter = new ShardedCounter<string>(components.shardedCounter, { defaultShards: 1 });
+const byScope = new DirectAggregate<{ Namespace: string[]; Key: string; Id: string }>(components.aggregate);
+
+export async function addTotals(
+  ctx: MutationCtx,
+  collection: string,
+  changes: readonly HeadChange[],
+): Promise<void> {
+  for (const name of counted) {
+    const more = changes.reduce((sum, { before, after }) => sum + after[name] - before[name], 0);
+    if (more !== 0) await counter.add(ctx, keyOf(collection, name), more);
+  }
+  for (const change of changes) await addToScope(ctx, collection, change);
+}
+
+/** Deleted documents are no documents of their scope any more. */
+async function addToScope(
+  ctx: MutationCtx,
+  collection: string,
+  { document, before, after }: HeadChange,
+): Promise<void> {
+  const [from, to] = [scopeOf(before), scopeOf(after)];
+  if (from === to && before.bytes === after.bytes) return;
+  const item = { key: document, id: document };
+  if (from !== null && from !== to)
+    await byScope.deleteIfExists(ctx, { ...item, namespace: [collection, from] });
+  if (to === null) return;
+  const namespace = [collection, to];
+  await byScope.replaceOrInsert(
+    ctx,
+    { ...item, namespace },
+    { key: document, namespace, sumValue: after.bytes },
+  );
+}
+
+function scopeOf({ scope, deleted }: Weight): string | null {
+  return deleted ? null : scope;
+}
+
+function keyOf(collection: string, name: (typeof counted)[number]): string {
+  return `${name} ${collection}`;
+}
+
+export async function totalsOf(
+  ctx: QueryCtx,
+  collection: string,
+): Promise<Record<(typeof counted)[number], number>> {
+  const totals = { deltas: 0, snapshots: 0, bytes: 0 };
+  for (const name of counted) totals[name] = await counter.count(ctx, keyOf(collection, name));
+  return totals;
+}
+
+/** How many documents a scope has, and what is stored of them, in O(log n). As far as the follower has come. */
+export const ofScope = query({
+  args: { collection: v.string(), scope: v.string() },
+  returns: v.object({ documents: v.number(), bytes: v.number() }),
+  handler: async (ctx, { collection, scope }) => {
+    const namespace = [collection, scope];
+    return {
+      documents: await byScope.count(ctx, { namespace }),
+      bytes: await byScope.sum(ctx, { namespace }),
+    };
+  },
+});
