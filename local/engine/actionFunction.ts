@@ -54,7 +54,7 @@ async function run<T>(
     bindSyscalls(execution, host);
     return await work((call) => runInEnvironment(execution, call));
   } catch (error) {
-    throw error instanceof FunctionError ? error : new FunctionError(describeFailure(error));
+    throw error instanceof FunctionError ? error : new FunctionError(describeFailure(error), error);
   } finally {
     warnOfUnawaited(execution);
   }

@@ -125,8 +125,9 @@ export class FunctionError extends Error {
   /** Convex JSON; `convex/server` makes a ConvexError of an error that has it. */
   readonly data: JSONValue | undefined;
 
-  constructor({ message, data }: Failure) {
-    super(message);
+  /** @param cause - what the handler threw */
+  constructor({ message, data }: Failure, cause?: unknown) {
+    super(message, { cause });
     this.data = data;
   }
 }

@@ -2,7 +2,8 @@ import { randomBytes } from "node:crypto";
 import http from "node:http";
 import type { AddressInfo } from "node:net";
 import { pipeline } from "node:stream/promises";
-import { convexToJson, type Value } from "convex/values";
+import { convexToJson, type JSONValue, type Value } from "convex/values";
+import { FunctionError } from "../engine/execution.js";
 import { RequestBody } from "./requestBody.js";
 
 /** What Convex lets through in a request and in a response of an HTTP action (docs, "HTTP actions", limits). */
@@ -130,14 +131,20 @@ function tooLarge(): Response {
 }
 
 /** What production answers for an error of an HTTP action, where it redacts nothing (`redaction.rs`). */
-function serverError(error: unknown): Response {
+function serverError(failure: unknown): Response {
+  const error = failure instanceof FunctionError ? (failure.cause ?? failure) : failure;
   const id = randomBytes(8).toString("hex");
-  const data = (error as { data?: Value } | null)?.data;
+  const data = failure instanceof FunctionError ? failure.data : dataOf(error);
   return json(500, {
     code: `[Request ID: ${id}] Server Error: Uncaught ${describe(error)}`,
     trace: `Uncaught ${(error instanceof Error && error.stack) || describe(error)}`,
-    ...(data === undefined ? {} : { data: convexToJson(data) }),
+    ...(data === undefined ? {} : { data }),
   });
+}
+
+function dataOf(error: unknown): JSONValue | undefined {
+  const data = (error as { data?: Value } | null)?.data;
+  return data === undefined ? undefined : convexToJson(data);
 }
 
 function json(status: number, body: object): Response {
