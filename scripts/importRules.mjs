@@ -43,7 +43,7 @@ const zones = {
   "server/": { may: ["shared/", "collections/"], types: ["component/_generated/"], packages: ["convex/"] },
 };
 /** Yjs is called in these folders and files only; everybody else goes through them. */
-const yjsUsers = ["shared/document.ts", "shared/mainDocument.ts"];
+const yjsUsers = ["shared/document.ts", "shared/mainDocument.ts", "shared/partDocument.ts"];
 const maxLines = 400;
 
 const root = path.resolve("src");
@@ -77,7 +77,8 @@ function checkPackage(file, rule, specifier, report) {
 function checkFile(file) {
   const text = fs.readFileSync(path.join(root, file), "utf8");
   const zone = zoneOf(file);
-  if (text.split("\n").length > maxLines) problems.push(`${file}: longer than ${maxLines} lines`);
+  if (!file.includes("/_generated/") && text.split("\n").length > maxLines)
+    problems.push(`${file}: longer than ${maxLines} lines`);
   if (!zone) return problems.push(`${file}: belongs to no zone in scripts/importRules.mjs`);
   graph.set(file, []);
   const source = ts.createSourceFile(file, text, ts.ScriptTarget.Latest, true);

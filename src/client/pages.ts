@@ -1,6 +1,6 @@
 // What a leader makes of what a scope's stream brings: decisions on the contents of the database, nothing else.
 import type { AnyCollection } from "../collections/index.js";
-import type { Page, StateEntry, StreamEntry } from "../shared/wire.js";
+import { isStateEntry, type Page, type StateEntry, type StreamEntry } from "../shared/wire.js";
 import { emptyPublication, joinPublications } from "./base/publication.js";
 import { mergeDocument } from "./documents/merge.js";
 import { entriesOf, settleGroup } from "./outbox/answers.js";
@@ -107,7 +107,7 @@ function findLeft(
 function byDocument(entries: readonly StreamEntry[]): Map<string, StateEntry[]> {
   const found = new Map<string, StateEntry[]>();
   for (const entry of entries)
-    if (entry.type !== "leave") found.set(entry.document, [...(found.get(entry.document) ?? []), entry]);
+    if (isStateEntry(entry)) found.set(entry.document, [...(found.get(entry.document) ?? []), entry]);
   return found;
 }
 

@@ -1,5 +1,5 @@
 import { v, type GenericValidator } from "convex/values";
-import { isRegister, type Field, type Fields } from "./fields.js";
+import { isPart, isRegister, type Field, type Fields, type RichTextField, type TextField } from "./fields.js";
 import type {
   CollectionDefinition,
   OldRow,
@@ -16,7 +16,7 @@ type Reserved<F> = {
 
 /** The second argument of {@link defineCollection}. */
 export interface CollectionOptions<F extends Fields, D, R extends string> {
-  /** Convex validators make registers; `field.counter()` and `field.set(…)` merge concurrent changes. */
+  /** Convex validators make registers; `field.counter()`, `field.set(…)` and texts merge concurrent changes. */
   fields: F & Reserved<F>;
   /** Registers that an insert may omit; also used for documents stored without the field. */
   defaults?: D;
@@ -75,11 +75,13 @@ export function defineCollection<
 type Refuse = (reason: string) => Error;
 
 function rowValidator(fields: Fields): GenericValidator {
-  const entries = Object.entries(fields).map(([name, field]) => [name, validatorOf(field)] as const);
+  const entries = Object.entries(fields).flatMap(([name, field]) =>
+    isPart(field) ? [] : [[name, validatorOf(field)] as const],
+  );
   return v.object({ id: v.string(), ...Object.fromEntries(entries) });
 }
 
-function validatorOf(field: Field): GenericValidator {
+function validatorOf(field: Exclude<Field, TextField | RichTextField>): GenericValidator {
   if (isRegister(field)) return field;
   return field.fieldKind === "counter" ? v.number() : v.array(field.member);
 }
@@ -100,7 +102,9 @@ function checkFields(fields: Fields, refuse: Refuse): void {
 function isField(field: unknown): field is Field {
   if (typeof field !== "object" || field === null) return false;
   if ("isConvexValidator" in field) return true;
-  return "fieldKind" in field && (field.fieldKind === "counter" || field.fieldKind === "set");
+  return (
+    "fieldKind" in field && ["counter", "set", "text", "richText"].some((kind) => kind === field.fieldKind)
+  );
 }
 
 function hasCommitTs(validator: GenericValidator): boolean {

@@ -1,7 +1,7 @@
 import type { Value } from "convex/values";
 import { canonicalJson, isSameValue } from "../shared/canonicalJson.js";
 import type { Operation, Primitive } from "../shared/operations.js";
-import { isRegister, type Field } from "./fields.js";
+import { isPart, isRegister, type Field } from "./fields.js";
 import { assertMember } from "./insertOperations.js";
 import type { AnyCollection, CounterDraft, DraftOf, RowOf, SetDraft } from "./types.js";
 import { cloneValue, describeValue, faultOfValue } from "./values.js";
@@ -69,6 +69,7 @@ class DraftRecorder {
 
   operations(): Operation[] {
     return Object.entries(this.#fields).flatMap(([name, field]) => {
+      if (isPart(field)) return [];
       if (isRegister(field)) return this.#registerOperations(name);
       return (this.#target[name] as RecordedCounter | RecordedSet).operations();
     });
@@ -91,6 +92,7 @@ class DraftRecorder {
     const target: Target = { id: this.#row["id"] };
     for (const [name, field] of Object.entries(this.#fields)) {
       const value = ownValue(this.#row, name);
+      if (isPart(field)) continue;
       if (isRegister(field)) {
         if (value !== undefined) target[name] = cloneValue(value as Value);
       } else if (field.fieldKind === "counter") {
@@ -134,6 +136,7 @@ class DraftRecorder {
 function problemOfWrite(collection: string, field: Field | null): string | null {
   if (!field) return `collection "${collection}" has no such field`;
   if (isRegister(field)) return null;
+  if (isPart(field)) return `it is a ${field.fieldKind}; open the document and edit its text`;
   return field.fieldKind === "counter"
     ? "it is a counter; call its increment() or decrement()"
     : "it is a set; call its add(), delete() or clear()";

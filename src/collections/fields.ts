@@ -15,8 +15,18 @@ export interface SetField<V extends MemberValidator = MemberValidator> {
   readonly member: V;
 }
 
+/** A text of its own Yjs document, loaded when it is opened. No part of a row: it may be large. */
+export interface TextField {
+  readonly fieldKind: "text";
+}
+
+/** Like a text, with elements and marks, as rich text editors write it. */
+export interface RichTextField {
+  readonly fieldKind: "richText";
+}
+
 /** What a field may be: a Convex validator makes a register (the last write wins), `field.…` the other kinds. */
-export type Field = GenericValidator | CounterField | SetField;
+export type Field = GenericValidator | CounterField | SetField | TextField | RichTextField;
 
 /** The fields of a collection by name. */
 export type Fields = Record<string, Field>;
@@ -38,7 +48,16 @@ export const field = {
    * @param member the validator of a member: strings, numbers, booleans, and literals and unions of these
    */
   set: <V extends MemberValidator>(member: V): SetField<V> => ({ fieldKind: "set", member }),
+  /** A part: a text that many people edit at once, character by character (`Y.Text`). Up to 2 MiB of history. */
+  text: (): TextField => ({ fieldKind: "text" }),
+  /** A part: a text with elements and marks (`Y.XmlFragment`), for rich text editors. Up to 2 MiB of history. */
+  richText: (): RichTextField => ({ fieldKind: "richText" }),
 };
+
+/** Whether a field is a part, that is, has a Yjs document of its own, and no place in rows. */
+export function isPart(value: Field): value is TextField | RichTextField {
+  return !isRegister(value) && (value.fieldKind === "text" || value.fieldKind === "richText");
+}
 
 /** Whether a field is a register, that is, was given as a Convex validator. */
 export function isRegister(value: Field): value is GenericValidator {

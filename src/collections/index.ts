@@ -1,6 +1,15 @@
 export { defineCollection, type CollectionOptions } from "./defineCollection.js";
 export { recordDraft } from "./draft.js";
-export { field, type CounterField, type Field, type Fields, type SetField } from "./fields.js";
+export {
+  field,
+  isPart,
+  type CounterField,
+  type Field,
+  type Fields,
+  type RichTextField,
+  type SetField,
+  type TextField,
+} from "./fields.js";
 export { insertOperations } from "./insertOperations.js";
 export { projectRow, type PlainRow } from "./projectRow.js";
 export { scopeOf } from "./scopeOf.js";
@@ -11,6 +20,7 @@ export type {
   DraftOf,
   InsertOf,
   OldRow,
+  PartOf,
   PatchOf,
   RowOf,
   ScopedOf,

@@ -1,7 +1,7 @@
 import type { Value } from "convex/values";
 import { canonicalJson } from "../shared/canonicalJson.js";
 import type { Operation, Primitive } from "../shared/operations.js";
-import { isRegister, type Field } from "./fields.js";
+import { isPart, isRegister, type Field } from "./fields.js";
 import type { AnyCollection, InsertOf } from "./types.js";
 import { cloneValue, describeValue, faultAt, faultOfValue } from "./values.js";
 
@@ -23,7 +23,12 @@ export function insertOperations<C extends AnyCollection>(definition: C, insert:
   const rest: Operation[] = [];
   for (const [name, field] of Object.entries(fields)) {
     const value = Object.hasOwn(given, name) ? given[name] : undefined;
-    if (isRegister(field)) {
+    if (isPart(field)) {
+      if (value !== undefined)
+        throw new TypeError(
+          `Field "${name}" is a ${field.fieldKind}: insert the document, then open its text.`,
+        );
+    } else if (isRegister(field)) {
       const register = value === undefined ? defaultOf(definition, name) : value;
       if (register !== undefined) registers.push([name, storable(register, name)]);
     } else if (value !== undefined) {

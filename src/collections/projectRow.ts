@@ -1,7 +1,7 @@
 import type { Value } from "convex/values";
 import type { MainState } from "../shared/mainDocument.js";
 import type { Field } from "./fields.js";
-import { isRegister } from "./fields.js";
+import { isPart, isRegister } from "./fields.js";
 import type { AnyCollection } from "./types.js";
 
 /** A row as it is before its types are known: an id, registers, counters as numbers, sets as arrays. */
@@ -27,6 +27,7 @@ function valueOf(
   field: Field,
   { registers, counters, sets }: MainState,
 ): Value | undefined {
+  if (isPart(field)) return undefined;
   if (!isRegister(field))
     return field.fieldKind === "counter" ? (counters.get(name) ?? 0) : [...(sets.get(name) ?? [])];
   if (registers.has(name)) return registers.get(name);

@@ -1,5 +1,5 @@
 import type { GenericValidator, ObjectType, VArray, VFloat64, VObject, VString } from "convex/values";
-import type { CounterField, Fields, SetField } from "./fields.js";
+import type { CounterField, Fields, RichTextField, SetField, TextField } from "./fields.js";
 
 /** Stands where a type has to accept every instance of a generic, or a stored value of unknown shape. */
 // eslint-disable-next-line @typescript-eslint/no-explicit-any
@@ -9,6 +9,8 @@ type KeysOf<F, Kind> = { [K in keyof F]: F[K] extends Kind ? K : never }[keyof F
 type TypeOf<T> = T extends { type: infer X } ? Exclude<X, undefined> : never;
 type CounterKeys<F> = KeysOf<F, CounterField>;
 type SetKeys<F> = KeysOf<F, SetField<Any>>;
+/** The names of a collection's parts. */
+export type PartKeys<F> = KeysOf<F, TextField | RichTextField>;
 type RegisterKeys<F> = KeysOf<F, GenericValidator>;
 type OptionalRegisters<F> = {
   [K in RegisterKeys<F>]: F[K] extends { isOptional: "optional" } ? K : never;
@@ -18,7 +20,7 @@ type RequiredRegisters<F> = Exclude<RegisterKeys<F>, OptionalRegisters<F>>;
 /** The validators of a row: what an app's table stores. */
 export type RowValidators<F extends Fields> = Expand<
   { id: VString } & {
-    [K in keyof F]: F[K] extends GenericValidator
+    [K in keyof F as F[K] extends TextField | RichTextField ? never : K]: F[K] extends GenericValidator
       ? F[K]
       : F[K] extends SetField<infer V>
         ? VArray<V["type"][], V>
@@ -121,6 +123,9 @@ export type RowOf<C extends AnyCollection> = C["row"]["type"];
 
 /** What a change function gets: registers to assign and mutate in place, counters and sets to call. */
 export type DraftOf<C extends AnyCollection> = DraftOfFields<C["fields"]>;
+
+/** The names of a collection's texts and rich texts. */
+export type PartOf<C extends AnyCollection> = PartKeys<C["fields"]>;
 
 /** A patch of registers; `undefined` removes an optional field. */
 export type PatchOf<C extends AnyCollection> = PatchOfFields<C["fields"]>;

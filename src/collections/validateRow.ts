@@ -1,5 +1,5 @@
 import type { GenericValidator } from "convex/values";
-import { isRegister } from "./fields.js";
+import { isPart, isRegister } from "./fields.js";
 import type { AnyCollection } from "./types.js";
 import type { Field } from "./fields.js";
 import { faultAt, faultOfValue, isPlainObject, type FieldFault } from "./values.js";
@@ -39,6 +39,8 @@ export function validateFields(
 /** Why `value` is not what a row may hold in `field`, or null. */
 export function faultOfField(field: Field, value: unknown, path: string): FieldFault | null {
   if (isRegister(field)) return faultOfProperty(field, value, path, true);
+  if (isPart(field))
+    return { field: path, message: `Field "${path}": a ${field.fieldKind} is no part of a row.` };
   if (field.fieldKind === "counter")
     return typeof value === "number" && Number.isFinite(value)
       ? null

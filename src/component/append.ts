@@ -22,8 +22,10 @@ export const append = mutation({
     deltas: v.array(
       v.object({
         collection: v.string(),
-        scope: v.string(),
+        /** Absent: of a part. */
+        scope: v.optional(v.string()),
         document: v.string(),
+        part: v.string(),
         bytes: v.bytes(),
         client: v.string(),
         transactions: v.array(v.string()),
@@ -58,7 +60,8 @@ export const append = mutation({
   returns: v.null(),
   handler: async (ctx, { deltas, moves = [], guarded = [], overdue = [], push }) => {
     const inPlace = overdue.slice(0, limits.compactionsInPlace);
-    for (const { collection, document } of inPlace) await compactDocument(ctx, collection, document);
+    for (const { collection, document } of inPlace)
+      await compactDocument(ctx, { collection, document, part: "" });
     for (const delta of deltas) {
       for (const chunk of splitChunks(delta.bytes)) {
         await ctx.db.insert("deltas", { ...delta, ...chunk, ts: ctx.db.vars.commitTs });

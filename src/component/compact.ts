@@ -8,21 +8,21 @@ import { internalMutation, mutation, type MutationCtx } from "./_generated/serve
 import { splitChunks } from "./chunks.js";
 import { rouse } from "./follower.js";
 import { findHead } from "./heads.js";
-import type { State } from "./states.js";
+import type { State, StateKey } from "./states.js";
 
 const pool = new Workpool(components.workpool, { maxParallelism: 10, logLevel: "WARN" });
-const args = { collection: v.string(), document: v.string() };
+const vPlace = v.object({ collection: v.string(), document: v.string(), part: v.string() });
 
-/** Compacts a document now, however few its deltas. @returns how many delta rows were replaced */
+/** Compacts a document or part now, however few its deltas. @returns how many delta rows were replaced */
 export const compact = mutation({
-  args,
+  args: { collection: v.string(), document: v.string(), part: v.optional(v.string()) },
   returns: v.number(),
-  handler: (ctx, { collection, document }) => compactDocument(ctx, collection, document),
+  handler: (ctx, { part = "", ...place }) => compactDocument(ctx, { ...place, part }),
 });
 
-/** Hands documents that are due to the workpool. Scheduled by the follower, which leaves the pool's shared rows alone. */
+/** Hands documents and parts that are due to the workpool. Scheduled by the follower, which leaves the pool's shared rows alone. */
 export const enqueue = internalMutation({
-  args: { documents: v.array(v.object(args)) },
+  args: { documents: v.array(vPlace) },
   returns: v.null(),
   handler: async (ctx, { documents }) => {
     for (const document of documents)
@@ -36,10 +36,10 @@ export const enqueue = internalMutation({
 
 /** A job of the pool. It may have been compacted in place meanwhile: it does nothing then. */
 export const compactIfDue = internalMutation({
-  args,
+  args: vPlace.fields,
   returns: v.null(),
-  handler: async (ctx, { collection, document }) => {
-    await compactDocument(ctx, collection, document, { onlyIfDue: true });
+  handler: async (ctx, place) => {
+    await compactDocument(ctx, place, { onlyIfDue: true });
     return null;
   },
 });
@@ -49,10 +49,10 @@ export const compactIfDue = internalMutation({
  * and decides by what is stored then, and by how often it has failed. A failure is kept with the document (I-15).
  */
 export const finish = internalMutation({
-  args: vOnCompleteArgs(v.object(args)),
+  args: vOnCompleteArgs(vPlace),
   returns: v.null(),
-  handler: async (ctx, { context: { collection, document }, result }) => {
-    const head = await findHead(ctx, collection, document);
+  handler: async (ctx, { context: { collection, document, part }, result }) => {
+    const head = await findHead(ctx, collection, document, part);
     if (head === null) return null;
     const { compacting: _ended, failure, ...rest } = head;
     const attempts = (failure?.attempts ?? 0) + 1;
@@ -70,28 +70,24 @@ export const finish = internalMutation({
 });
 
 /**
- * Replaces a document's deltas by one snapshot that stands at the ts of the newest of them, in one transaction.
+ * Replaces the deltas of a document or part by one snapshot that stands at the ts of the newest of them, in one transaction.
  *
  * A client behind that ts meets the snapshot, which holds at least what it missed; one at or past it sees no
  * change after its cursor (I-10). The state is read on a stale snapshot, so an append that commits meanwhile is
- * no conflict: it is simply not part of this compaction. Deleting the rows by id is the only read that counts,
+ * no conflict: it is simply not part of this compaction. Nor are deltas beyond what one transaction may read: the
+ * snapshot stands before them then, and they are compacted next. Deleting the rows by id is the only read that counts,
  * and makes two compactions of one document conflict with each other and with nothing else (I-13).
  *
  * @returns how many delta rows were replaced.
  */
 export async function compactDocument(
   ctx: MutationCtx,
-  collection: string,
-  document: string,
+  place: StateKey,
   { onlyIfDue = false } = {},
 ): Promise<number> {
-  const { states } = await ctx.runQuery(
-    api.states.load,
-    { documents: [{ collection, document }] },
-    { useStaleSnapshot: true },
-  );
+  const { states } = await ctx.runQuery(api.states.load, { documents: [place] }, { useStaleSnapshot: true });
   const [state] = states as State[];
-  if (state === undefined || state.scope === null) return 0;
+  if (state === undefined) return 0;
   const { deltaBytes, snapshotBytes, deltaRows } = state;
   if (onlyIfDue && compactionNeed({ deltaCount: deltaRows.length, deltaBytes, snapshotBytes }) === "none")
     return 0;
@@ -103,8 +99,9 @@ export async function compactDocument(
   for (const row of state.deltaRows) await ctx.db.delete("deltas", row);
   const { scope, ts } = state;
   const at = ctx.db.vars.commitTs;
+  const row = { ...place, ...(scope === null ? {} : { scope }), ts, at };
   for (const chunk of splitChunks(encodeSnapshot(doc).buffer)) {
-    await ctx.db.insert("snapshots", { collection, scope, document, ts, at, ...chunk });
+    await ctx.db.insert("snapshots", { ...row, ...chunk });
   }
   return state.deltaRows.length;
 }

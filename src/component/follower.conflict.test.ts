@@ -78,7 +78,7 @@ test("I-13: pushes that wake the follower do not conflict with each other, nor w
 test("I-13: compaction, its end, and every step of the sweep and of retiring never conflict with a push", async () => {
   const [a, b] = devices;
   while (await turn());
-  const context = { collection: "sites", document: "x" };
+  const context = { collection: "sites", document: "x", part: "" };
   const failed = { kind: "failed", error: "made up" };
   const jobs = [
     await record("compact", "compact", context),

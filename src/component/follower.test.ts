@@ -52,7 +52,16 @@ const append = (document: string, bytes: ArrayBuffer, scope = "DE") =>
   app.t.mutation((ctx) =>
     ctx.runMutation(app.component.append.append, {
       deltas: [
-        { collection: "sites", scope, document, bytes, client: "c", transactions: [], schemaVersion: 1 },
+        {
+          collection: "sites",
+          scope,
+          document,
+          part: "",
+          bytes,
+          client: "c",
+          transactions: [],
+          schemaVersion: 1,
+        },
       ],
     }),
   );

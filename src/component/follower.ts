@@ -24,16 +24,18 @@ import { defineBatchWorkerValidators, ping } from "@convex-dev/batch-worker";
 import { compareValues, v } from "convex/values";
 import { limits } from "../shared/limits.js";
 import { startCursor, endOfCommit, vCursor, type Cursor } from "../shared/wire.js";
+import { announcePart } from "./announcements.js";
 import { components, internal } from "./_generated/api.js";
 import type { Doc } from "./_generated/dataModel.js";
 import { internalMutation, internalQuery, type MutationCtx, type QueryCtx } from "./_generated/server.js";
 import { committedTs } from "./committedTs.js";
 import { epochOf } from "./epochs.js";
-import { updateHead, type HeadChange, type Measurement } from "./heads.js";
+import { lookAtParts, putOff, updateHead, vPart, type HeadChange, type Place } from "./heads.js";
+import type { Measurement } from "./measure.js";
 import { addTotals } from "./totals.js";
 
 const vTouched = v.object({
-  document: v.string(),
+  ...vPart.fields,
   /** Where to go on if the follower does not come to this document any more. */
   before: vCursor,
 });
@@ -48,8 +50,8 @@ const { vQueryArgs, vQueryReturns, vMutationArgs, vMutationReturns } = defineBat
     since: v.int64(),
     /** There is more. */
     isFull: v.boolean(),
-    /** Documents that are to be looked at by now. */
-    due: v.array(v.string()),
+    /** Documents and parts that are to be looked at by now. */
+    due: v.array(vPart),
     snapshotTs: v.int64(),
   },
   // The cursor is the follower's own, in `followers`, where health and a new epoch find it.
@@ -67,7 +69,7 @@ export const next = internalQuery({
     const from = cursorOf(follower, epoch);
     const snapshotTs = await ctx.meta.getSnapshotTs();
     const changes = await readChanges(ctx, { collection, from, upTo: snapshotTs });
-    const due = await dueDocuments(ctx, collection, now);
+    const due = await duePlaces(ctx, collection, now);
     if (changes.touched.length > 0 || due.length > 0)
       return { kind: "work" as const, batch: { collection, epoch, from, ...changes, due, snapshotTs } };
     const isAwake = follower !== null && now < follower.awakeUntil;
@@ -90,10 +92,10 @@ export const follow = internalMutation({
     const follower = await findFollower(ctx, collection);
     const isCurrent = follower?.epoch !== epoch || comparePosition(follower.cursor, from) === 0;
     if (!isCurrent) return null;
-    const documents = [...new Set([...touched.map(({ document }) => document), ...due])];
+    const places = await putOff(ctx, collection, distinct([...touched, ...due]), now);
     const measurement: Measurement = await ctx.runQuery(
-      internal.heads.measure,
-      { collection, documents },
+      internal.measure.measure,
+      { collection, places },
       { useStaleSnapshot: true },
     );
     // It may be another snapshot than the batch's, but must not be older: than it, or than that of the batch before.
@@ -103,11 +105,15 @@ export const follow = internalMutation({
     for (const measured of measurement.measured)
       changes.push(await updateHead(ctx, collection, measured, now));
     await addTotals(ctx, collection, changes);
-    const handedOver = changes.filter(({ isDue }) => isDue).map(({ document }) => ({ collection, document }));
+    for (const change of changes) await tell(ctx, collection, change, measurement);
+    const handedOver = changes
+      .filter(({ isDue }) => isDue)
+      .map(({ document, part }) => ({ collection, document, part }));
     if (handedOver.length > 0)
       await ctx.scheduler.runAfter(0, internal.compact.enqueue, { documents: handedOver });
-    const cursor = touched[measurement.measured.length]?.before ?? to;
-    const hasMore = isFull || measurement.measured.length < documents.length;
+    const missing = places[measurement.measured.length];
+    const cursor = touched.find((each) => isSamePlace(each, missing))?.before ?? to;
+    const hasMore = isFull || missing !== undefined;
     await noteFollower(ctx, collection, follower, {
       cursor,
       epoch,
@@ -120,30 +126,63 @@ export const follow = internalMutation({
   },
 });
 
-type Change = { readonly ts: bigint; readonly document: string; readonly bytes: number };
+/** What a change of a head means for those who read, and for the document's parts. */
+async function tell(
+  ctx: MutationCtx,
+  collection: string,
+  change: HeadChange,
+  { snapshotTs }: Measurement,
+): Promise<void> {
+  const { document, part, told, concernsParts } = change;
+  await announcePart(ctx, collection, change, snapshotTs);
+  if (concernsParts) await lookAtParts(ctx, collection, document, Date.now());
+  if (told === "gone")
+    await ctx.scheduler.runAfter(0, internal.parts.drop, { collection, document, part, upTo: snapshotTs });
+}
 
-/** The documents that changed after a position, with where each is met first. Bounded by rows, bytes and documents. */
+function distinct(places: readonly Place[]): Place[] {
+  const found: Place[] = [];
+  const seen = new Set<string>();
+  for (const { document, part } of places) {
+    const key = `${document}\uffff${part}`;
+    if (!seen.has(key)) found.push({ document, part });
+    seen.add(key);
+  }
+  return found;
+}
+
+function isSamePlace(a: Place, b: Place | undefined): boolean {
+  return a.document === b?.document && a.part === b.part;
+}
+
+type Change = Place & { readonly ts: bigint; readonly bytes: number };
+
+/** What changed after a position, with where each is met first. Bounded by rows, bytes and documents. */
 async function readChanges(
   ctx: QueryCtx,
   { collection, from, upTo }: { collection: string; from: Cursor; upTo: bigint },
 ) {
-  const touched = new Map<string, Cursor>();
-  let [to, since, rows, bytes] = [from, 0n, 0, 0];
+  const touched = new Map<string, Place & { before: Cursor }>();
+  let [before, to, since, rows, bytes] = [from, from, 0n, 0, 0];
   const range = { collection, from, upTo };
   for await (const change of mergeChanges([deltas(ctx, range), snapshots(ctx, range), leaves(ctx, range)])) {
-    const isNew = !touched.has(change.document);
+    const { ts, document, part } = change;
+    const key = `${document}\uffff${part}`;
+    const isElsewhere = comparePosition(change, to) !== 0;
     const isFull =
       rows >= limits.followedChanges ||
       bytes >= limits.followedChangeBytes ||
-      (isNew && touched.size >= limits.followedDocuments);
-    if (isFull) return { touched: listOf(touched), to, since, isFull };
-    if (isNew) touched.set(change.document, to);
-    if (since === 0n) since = change.ts;
-    to = { ts: change.ts, document: change.document };
+      (!touched.has(key) && touched.size >= limits.followedDocuments);
+    // A cursor cannot stand between a document and its parts at one position.
+    if (isFull && isElsewhere) return { touched: [...touched.values()], to, since, isFull };
+    if (isElsewhere) before = to;
+    if (!touched.has(key)) touched.set(key, { document, part, before });
+    if (since === 0n) since = ts;
+    to = { ts, document };
     rows += 1;
     bytes += change.bytes;
   }
-  return { touched: listOf(touched), to, since, isFull: false };
+  return { touched: [...touched.values()], to, since, isFull: false };
 }
 
 /** The first change after a position, at which nobody has looked yet. */
@@ -158,10 +197,6 @@ export async function firstChange(
   return null;
 }
 
-function listOf(touched: ReadonlyMap<string, Cursor>) {
-  return [...touched].map(([document, before]) => ({ document, before }));
-}
-
 type ChangeRange = { readonly collection: string; readonly from: Cursor; readonly upTo: bigint };
 
 async function* deltas(ctx: QueryCtx, { collection, from, upTo }: ChangeRange): AsyncGenerator<Change> {
@@ -174,7 +209,7 @@ async function* deltas(ctx: QueryCtx, { collection, from, upTo }: ChangeRange): 
   );
   for (const rows of from.document === endOfCommit ? [later] : [rest, later])
     for await (const row of rows)
-      yield { ts: committedTs(row), document: row.document, bytes: row.bytes.byteLength };
+      yield { ...placeOf(row), ts: committedTs(row), bytes: row.bytes.byteLength };
 }
 
 async function* snapshots(ctx: QueryCtx, { collection, from, upTo }: ChangeRange): AsyncGenerator<Change> {
@@ -187,7 +222,7 @@ async function* snapshots(ctx: QueryCtx, { collection, from, upTo }: ChangeRange
   );
   for (const rows of from.document === endOfCommit ? [later] : [rest, later])
     for await (const row of rows)
-      yield { ts: committedTs({ ts: row.at }), document: row.document, bytes: row.bytes.byteLength };
+      yield { ...placeOf(row), ts: committedTs({ ts: row.at }), bytes: row.bytes.byteLength };
 }
 
 async function* leaves(ctx: QueryCtx, { collection, from, upTo }: ChangeRange): AsyncGenerator<Change> {
@@ -199,7 +234,11 @@ async function* leaves(ctx: QueryCtx, { collection, from, upTo }: ChangeRange): 
     q.eq("collection", collection).gt("ts", from.ts).lte("ts", upTo),
   );
   for (const rows of from.document === endOfCommit ? [later] : [rest, later])
-    for await (const row of rows) yield { ts: committedTs(row), document: row.document, bytes: 0 };
+    for await (const row of rows) yield { ...placeOf(row), ts: committedTs(row), bytes: 0 };
+}
+
+function placeOf({ document, part = "" }: { document: string; part?: string }): Place {
+  return { document, part };
 }
 
 async function* mergeChanges(streams: readonly AsyncGenerator<Change>[]): AsyncGenerator<Change> {
@@ -226,12 +265,12 @@ function comparePosition(a: Cursor, b: Cursor): number {
   return compareValues(a.document, b.document);
 }
 
-async function dueDocuments(ctx: QueryCtx, collection: string, now: number): Promise<string[]> {
+async function duePlaces(ctx: QueryCtx, collection: string, now: number): Promise<Place[]> {
   const heads = await ctx.db
     .query("heads")
     .withIndex("by_due", (q) => q.eq("collection", collection).gt("due", 0).lte("due", now))
     .take(limits.followedDue);
-  return heads.map(({ document }) => document);
+  return heads.map(placeOf);
 }
 
 async function nextDue(ctx: QueryCtx, collection: string, now: number): Promise<number | null> {

@@ -7,11 +7,14 @@ import { vCursor } from "../shared/wire.js";
 export const vFailure = v.object({ at: v.number(), message: v.string(), attempts: v.number() });
 
 export const followerTables = {
-  // What is stored of each document, as the follower found it. Written by the follower, and by the end of a compaction
+  // What is stored of each document and part, as the follower found it. Written by the follower, and by the end of a compaction
   // (`compacting`, `failure`, `due`). Read by the same, by health, and by what goes over all documents.
   heads: defineTable({
     collection: v.string(),
     document: v.string(),
+    /** "" for the main document. */
+    part: v.string(),
+    /** Of a part: that of its document. */
     scope: v.string(),
     deltaCount: v.number(),
     deltaBytes: v.number(),
@@ -21,6 +24,12 @@ export const followerTables = {
     /** Its oldest delta; absent: it has none. */
     oldestTs: v.optional(v.int64()),
     deleted: v.boolean(),
+    /** In which life it is; of a part, which it belongs to. */
+    incarnation: v.number(),
+    /** Of a part: it holds more than `limits.partBytes`, and takes no more. */
+    isFull: v.optional(v.boolean()),
+    /** Of a part: when those who read its scope were last told of it, in ms since 1970. */
+    announcedAt: v.optional(v.number()),
     /** Since when it is to be compacted, in ms since 1970. */
     dueSince: v.optional(v.number()),
     /** When the follower looks at it again, in ms since 1970, and hands it to the workpool if it is still due. */
@@ -29,7 +38,7 @@ export const followerTables = {
     compacting: v.optional(v.number()),
     failure: v.optional(vFailure),
   })
-    .index("by_document", ["collection", "document"])
+    .index("by_document", ["collection", "document", "part"])
     .index("by_due", ["collection", "due"])
     .index("by_oldest", ["collection", "oldestTs"])
     .index("by_failure", ["collection", "failure.at"])

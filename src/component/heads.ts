@@ -1,95 +1,41 @@
 import { v, type Infer } from "convex/values";
 import { compactionTime } from "../shared/compaction.js";
-import { openDocument } from "../shared/document.js";
 import { limits } from "../shared/limits.js";
-import { readMain } from "../shared/mainDocument.js";
+import { previewOf } from "../shared/partDocument.js";
+import type { PartBody } from "../shared/wire.js";
 import type { Doc } from "./_generated/dataModel.js";
-import { internalQuery, type MutationCtx, type QueryCtx } from "./_generated/server.js";
-import { committedTs } from "./committedTs.js";
-import { loadState } from "./states.js";
+import type { MutationCtx, QueryCtx } from "./_generated/server.js";
+import type { Measured } from "./measure.js";
 import { noWeight, type Weight } from "./totals.js";
 
 type Head = Doc<"heads">;
 
-const vMeasured = v.object({
-  document: v.string(),
-  /** Null: nothing is stored of it. */
-  scope: v.union(v.string(), v.null()),
-  deltaCount: v.number(),
-  deltaBytes: v.number(),
-  snapshotBytes: v.number(),
-  lastTs: v.int64(),
-  oldestTs: v.optional(v.int64()),
-  deleted: v.boolean(),
-  /** Why its bytes cannot be read; it is not known whether it is deleted then. */
-  fault: v.optional(v.string()),
-});
-type Measured = Infer<typeof vMeasured>;
-export const vMeasurement = v.object({ snapshotTs: v.int64(), measured: v.array(vMeasured) });
-export type Measurement = Infer<typeof vMeasurement>;
+/** A document (its `part` is ""), or one of its parts. */
+export const vPart = v.object({ document: v.string(), part: v.string() });
+export type Place = Infer<typeof vPart>;
 
-/**
- * What is stored of documents. Call it with `useStaleSnapshot`: it reads what pushes write. It reads until
- * `limits.followedBytes` or `limits.followedRows` are exceeded; `measured` is shorter than `documents` then.
- */
-export const measure = internalQuery({
-  args: { collection: v.string(), documents: v.array(v.string()) },
-  returns: vMeasurement,
-  handler: async (ctx, { collection, documents }) => {
-    const measured: Measured[] = [];
-    let [bytes, rows] = [0, 0];
-    for (const document of documents) {
-      if (bytes > limits.followedBytes || rows > limits.followedRows) break;
-      const each = await measureDocument(ctx, collection, document);
-      bytes += each.deltaBytes + each.snapshotBytes;
-      rows += each.deltaCount;
-      measured.push(each);
-    }
-    return { snapshotTs: await ctx.meta.getSnapshotTs(), measured };
-  },
-});
-
-async function measureDocument(ctx: QueryCtx, collection: string, document: string): Promise<Measured> {
-  const { scope, ts, blobs, deltaRows, deltaBytes, snapshotBytes } = await loadState(
-    ctx,
-    collection,
-    document,
-  );
-  const [first] = deltaRows;
-  const oldest = first === undefined ? null : await ctx.db.get("deltas", first);
-  const size = { deltaCount: deltaRows.length, deltaBytes, snapshotBytes };
-  const found = {
-    document,
-    scope,
-    ...size,
-    lastTs: ts,
-    ...(oldest === null ? {} : { oldestTs: committedTs(oldest) }),
-  };
-  if (scope === null) return { ...found, deleted: true };
-  try {
-    const { existence } = readMain(openDocument(blobs.map((blob) => new Uint8Array(blob))));
-    return { ...found, deleted: existence !== "present" };
-  } catch (error) {
-    // One document that cannot be read keeps no other waiting (I-15).
-    const fault = `It cannot be read: ${String(error)}`.slice(0, limits.messageLength);
-    return { ...found, deleted: false, fault };
-  }
-}
-
-export function findHead(ctx: QueryCtx, collection: string, document: string): Promise<Head | null> {
+export function findHead(
+  ctx: QueryCtx,
+  collection: string,
+  document: string,
+  part: string,
+): Promise<Head | null> {
   return ctx.db
     .query("heads")
-    .withIndex("by_document", (q) => q.eq("collection", collection).eq("document", document))
+    .withIndex("by_document", (q) => q.eq("collection", collection).eq("document", document).eq("part", part))
     .unique();
 }
 
 /** What became of a head. */
-export interface HeadChange {
-  readonly document: string;
+export interface HeadChange extends Place {
   readonly before: Weight;
   readonly after: Weight;
   /** It is to be compacted now: its head says that it is being handed over. */
   readonly isDue: boolean;
+  /** Of a part: what those who read its scope are to be told; null: nothing new. */
+  readonly told: "gone" | { readonly scope: string; readonly text: string; readonly body: PartBody } | null;
+  /** The document was deleted, inserted anew or moved: its parts are to be looked at. */
+  readonly concernsParts: boolean;
 }
 
 /**
@@ -102,12 +48,15 @@ export async function updateHead(
   measured: Measured,
   now: number,
 ): Promise<HeadChange> {
-  const { document, scope, fault, deleted, ...sizes } = measured;
-  const head = await findHead(ctx, collection, document);
+  const { document, part, scope, fault, deleted, text, isFull, ...rest } = measured;
+  const { incarnation: _, lastTs: __, oldestTs: ___, ...sizes } = rest;
+  const head = await findHead(ctx, collection, document, part);
   const before = weightOf(head);
+  const place = { document, part, before };
   if (scope === null) {
     if (head !== null) await ctx.db.delete("heads", head._id);
-    return { document, before, after: noWeight, isDue: false };
+    const told = part === "" ? null : "gone";
+    return { ...place, after: noWeight, isDue: false, told, concernsParts: head !== null };
   }
   const { compacting } = head ?? {};
   const failure = failureOf(head, fault, now);
@@ -117,12 +66,18 @@ export async function updateHead(
     dueSince: head?.dueSince,
     failure,
   });
+  const isNew = part !== "" && (head?.lastTs !== measured.lastTs || head.scope !== scope);
+  const told = isNew && text !== undefined ? { scope, text, body: bodyOf(measured, text) } : null;
+  const announcedAt = told === null ? head?.announcedAt : now;
   const isDue = time !== null && compacting === undefined && time.at <= now;
   const next = {
     collection,
     document,
+    part,
     scope,
-    ...sizes,
+    ...rest,
+    ...(isFull === true ? { isFull } : {}),
+    ...(announcedAt === undefined ? {} : { announcedAt }),
     deleted: fault === undefined ? deleted : (head?.deleted ?? false),
     ...(failure === undefined ? {} : { failure }),
     ...(time === null ? {} : { dueSince: time.since }),
@@ -131,7 +86,52 @@ export async function updateHead(
   };
   if (head === null) await ctx.db.insert("heads", next);
   else await ctx.db.replace("heads", head._id, next);
-  return { document, before, after: weightOf(next), isDue };
+  const concernsParts =
+    part === "" &&
+    head !== null &&
+    (head.scope !== scope || deleted || head.incarnation !== rest.incarnation);
+  return { ...place, after: weightOf(next), isDue, told, concernsParts };
+}
+
+function bodyOf({ part, lastTs, isFull }: Measured, text: string): PartBody {
+  return {
+    kind: "part",
+    part,
+    newest: lastTs,
+    preview: previewOf(text, limits.previewCharacters),
+    ...(isFull === true ? { isFull } : {}),
+  };
+}
+
+/**
+ * Puts off parts that those who read the scope have just been told of: a typist would have them told at each
+ * keystroke. The follower comes back to them.
+ *
+ * @returns those that are to be looked at now
+ */
+export async function putOff(
+  ctx: MutationCtx,
+  collection: string,
+  places: readonly Place[],
+  now: number,
+): Promise<Place[]> {
+  const current: Place[] = [];
+  for (const place of places) {
+    const head = place.part === "" ? null : await findHead(ctx, collection, place.document, place.part);
+    const at = (head?.announcedAt ?? 0) + limits.announceMs;
+    if (head === null || at <= now) current.push(place);
+    else if (head.due === undefined || head.due > at) await ctx.db.patch("heads", head._id, { due: at });
+  }
+  return current;
+}
+
+/** Has the follower look at a document's parts. */
+export async function lookAtParts(ctx: MutationCtx, collection: string, document: string, now: number) {
+  const parts = await ctx.db
+    .query("heads")
+    .withIndex("by_document", (q) => q.eq("collection", collection).eq("document", document).gt("part", ""))
+    .take(limits.documentParts);
+  for (const { _id } of parts) await ctx.db.patch("heads", _id, { due: now, announcedAt: 0 });
 }
 
 /** A fault of reading goes when the document can be read again, one of compaction with the next that succeeds. */
@@ -143,8 +143,9 @@ function failureOf(head: Head | null, fault: string | undefined, now: number): H
 
 function weightOf(head: Omit<Head, "_id" | "_creationTime"> | null): Weight {
   if (head === null) return noWeight;
-  const { scope, deleted, deltaCount, deltaBytes, snapshotBytes } = head;
+  const { part, scope, deleted, deltaCount, deltaBytes, snapshotBytes } = head;
   return {
+    isPart: part !== "",
     scope,
     deleted,
     deltas: deltaCount,

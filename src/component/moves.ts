@@ -1,6 +1,7 @@
 import { v, type Infer } from "convex/values";
 import { limits } from "../shared/limits.js";
 import type { MutationCtx } from "./_generated/server.js";
+import { announcementsOf } from "./announcements.js";
 import { splitChunks } from "./chunks.js";
 
 export const vMove = v.object({
@@ -18,8 +19,8 @@ export const vMove = v.object({
  * commit, so that everybody there meets it whole; a leave in the old scope tells those who hold it.
  *
  * The rows are read live. A push to this document conflicts with the move in its app row anyway; a compaction of it
- * deletes the same rows, and whoever of the two comes second is tried again: the one case in which compaction and a
- * push of the same document meet.
+ * deletes the same rows, as the follower replaces what is said of its parts; whoever of the two comes second is tried
+ * again: the one case in which background work and a push of the same document meet.
  */
 export async function moveDocument(
   ctx: MutationCtx,
@@ -27,17 +28,17 @@ export async function moveDocument(
 ): Promise<void> {
   const snapshots = await ctx.db
     .query("snapshots")
-    .withIndex("by_document", (q) => q.eq("collection", collection).eq("document", document))
+    .withIndex("by_document", (q) => q.eq("collection", collection).eq("document", document).eq("part", ""))
     .take(limits.stateChunks);
   for (const { _id } of snapshots) await ctx.db.delete("snapshots", _id);
   const deltas = await ctx.db
     .query("deltas")
-    .withIndex("by_document", (q) => q.eq("collection", collection).eq("document", document))
+    .withIndex("by_document", (q) => q.eq("collection", collection).eq("document", document).eq("part", ""))
     .take(limits.stateDeltas + limits.ownDeltas);
   for (const { _id } of deltas) await ctx.db.delete("deltas", _id);
   const { commitTs: ts } = ctx.db.vars;
   for (const chunk of splitChunks(bytes))
-    await ctx.db.insert("snapshots", { collection, scope: to, document, ts, at: ts, ...chunk });
+    await ctx.db.insert("snapshots", { collection, scope: to, document, part: "", ts, at: ts, ...chunk });
   // More than one, where a document of this id was purged before.
   const left = await ctx.db
     .query("leaves")
@@ -45,4 +46,9 @@ export async function moveDocument(
     .take(limits.leavesOfOne);
   for (const { _id } of left) await ctx.db.delete("leaves", _id);
   await ctx.db.insert("leaves", { collection, scope: from, document, ts });
+  // What is said of its parts goes with it; the parts themselves have no scope of their own.
+  for (const { _id, body } of await announcementsOf(ctx, collection, document)) {
+    await ctx.db.delete("announcements", _id);
+    await ctx.db.insert("announcements", { collection, scope: to, document, ts, body });
+  }
 }

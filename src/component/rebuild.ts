@@ -34,13 +34,13 @@ export const step = internalMutation({
       .query("heads")
       .withIndex("by_document", (q) => q.eq("collection", collection).gt("document", after))
       .take(limits.maintainedDocuments);
-    const documents = heads.map(({ document }) => document);
-    if (documents.length === 0) return null;
+    const last = heads.at(-1);
+    if (last === undefined) return null;
+    const documents = heads.flatMap(({ document, part }) => (part === "" ? [document] : []));
     const done = await maintain(ctx, collection, documents);
-    await ctx.scheduler.runAfter(0, internal.rebuild.step, {
-      collection,
-      after: documents[done - 1] ?? after,
-    });
+    // Of the last one parts may follow, which are passed over.
+    const next = done < documents.length ? (documents[done - 1] ?? after) : last.document;
+    await ctx.scheduler.runAfter(0, internal.rebuild.step, { collection, after: next });
     return null;
   },
 });
@@ -56,7 +56,7 @@ async function maintain(ctx: MutationCtx, collection: string, documents: string[
 }
 
 async function noteFailure(ctx: MutationCtx, collection: string, document: string, message: string) {
-  const head = await findHead(ctx, collection, document);
+  const head = await findHead(ctx, collection, document, "");
   const attempts = head?.failure?.attempts ?? 0;
   if (head !== null)
     await ctx.db.patch("heads", head._id, { failure: { at: Date.now(), message, attempts } });

@@ -1,5 +1,6 @@
 import { defineSchema, defineTable } from "convex/server";
 import { v } from "convex/values";
+import { vBulkBody, vPartBody } from "../shared/wire.js";
 import { followerTables } from "./followerTables.js";
 import { sessionTables } from "./sessionTables.js";
 
@@ -57,10 +58,12 @@ export default defineSchema({
 
   // Written by every push and by the server's writer, only ever appended; deleted by compaction.
   // Read by pull (by_scope), and by push and compaction on a stale snapshot (by_document).
+  // `part` is "" for the main document. Parts have no scope: they are read by document, and go with it.
   deltas: defineTable({
     collection: v.string(),
-    scope: v.string(),
+    scope: v.optional(v.string()),
     document: v.string(),
+    part: v.string(),
     ts: v.commitTs(),
     bytes: v.bytes(),
     chunk: vChunk,
@@ -69,15 +72,16 @@ export default defineSchema({
     schemaVersion: v.number(),
   })
     .index("by_scope", ["collection", "scope", "ts", "document"])
-    .index("by_document", ["collection", "document", "ts"])
+    .index("by_document", ["collection", "document", "part", "ts"])
     .index("by_collection", ["collection", "ts", "document"]),
 
   // Written and replaced by compaction, standing at the ts of the newest delta inside, and by the move of a document
   // to another scope, standing at its commit. Read like deltas.
   snapshots: defineTable({
     collection: v.string(),
-    scope: v.string(),
+    scope: v.optional(v.string()),
     document: v.string(),
+    part: v.string(),
     ts: v.commitTs(),
     /** When it was written, which may be long after the deltas in it: the follower goes by this. */
     at: v.optional(v.commitTs()),
@@ -85,7 +89,8 @@ export default defineSchema({
     chunk: vChunk,
   })
     .index("by_scope", ["collection", "scope", "ts", "document"])
-    .index("by_document", ["collection", "document", "chunk.index"])
+    .index("by_document", ["collection", "document", "part", "chunk.index"])
+    .index("by_part", ["collection", "document", "part", "ts"])
     .index("by_collection", ["collection", "at", "document"]),
 
   // That a document has left a scope: who reads there drops it. Written when it moves; deleted when it comes back, and
@@ -101,6 +106,31 @@ export default defineSchema({
     .index("by_document", ["collection", "document", "scope"])
     .index("by_ts", ["ts"])
     .index("by_collection", ["collection", "ts", "document"]),
+
+  // What background work tells those who read a scope: that a part has changed (one row a part, replaced every few
+  // seconds at most), that an import has arrived. Written by the follower, by the end of an import, and by a move,
+  // which takes a document's along. Read by pull.
+  announcements: defineTable({
+    collection: v.string(),
+    scope: v.string(),
+    /** "" for what concerns the scope as a whole. */
+    document: v.string(),
+    ts: v.commitTs(),
+    body: v.union(vPartBody, vBulkBody),
+  })
+    .index("by_scope", ["collection", "scope", "ts", "document"])
+    .index("by_document", ["collection", "document", "body.part"]),
+
+  // The plain text of parts, as far as the follower has come. Read by the app's own functions.
+  texts: defineTable({
+    collection: v.string(),
+    document: v.string(),
+    field: v.string(),
+    part: v.string(),
+    text: v.string(),
+    /** The newest delta in it. */
+    ts: v.int64(),
+  }).index("by_document", ["collection", "document", "field"]),
 
   // Up to where a scope's leaves were pruned: who is behind that has missed some. A scope without a row has all of
   // its leaves. Written by pruning. Read by pull.

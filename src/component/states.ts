@@ -1,41 +1,45 @@
 import { ConvexError, v, type Infer } from "convex/values";
 import { limits } from "../shared/limits.js";
+import type { Doc } from "./_generated/dataModel.js";
 import { mutation, query, type MutationCtx, type QueryCtx } from "./_generated/server.js";
 import { joinChunks } from "./chunks.js";
 import { findGuard } from "./guards.js";
 
 const vDocument = v.object({ collection: v.string(), document: v.string() });
+const vKey = v.object({ ...vDocument.fields, part: v.string() });
+export type StateKey = Infer<typeof vKey>;
 
 const vState = v.object({
   /** The rows this state was read from, so that compaction can replace exactly those. */
   snapshotRows: v.array(v.id("snapshots")),
   deltaRows: v.array(v.id("deltas")),
-  /** Null: there is no such document. */
+  /** Null: nothing is stored of it. Always so for a part, which has none. */
   scope: v.union(v.string(), v.null()),
+  /** The newest position in it; 0: nothing is stored of it. */
   ts: v.int64(),
   /** Snapshot and deltas, to be applied in this order. */
   blobs: v.array(v.bytes()),
   deltaBytes: v.number(),
   snapshotBytes: v.number(),
-  /** The newest deltas may be missing: it has more of them than are read. It can be compacted, and not written. */
+  /** The newest deltas are missing: it has more of them than are read. It can be compacted, and not written. */
   isCut: v.boolean(),
 });
 export type State = Infer<typeof vState>;
 
 /**
- * Documents' stored states. Call it with `useStaleSnapshot`: it then adds nothing to the caller's read set, so
+ * Stored states of documents and parts. Call it with `useStaleSnapshot`: it then adds nothing to the caller's read set, so
  * that nothing that is appended or compacted meanwhile conflicts with the caller. It reads until
  * `limits.pushStateBytes` or `limits.pushStateRows` are exceeded; `states` is shorter than `documents` then.
  */
 export const load = query({
-  args: { documents: v.array(vDocument) },
+  args: { documents: v.array(vKey) },
   returns: v.object({ snapshotTs: v.int64(), states: v.array(vState) }),
   handler: async (ctx, { documents }) => {
     const states: State[] = [];
     let bytes = 0;
     let rows = 0;
-    for (const { collection, document } of documents) {
-      const state = await loadState(ctx, collection, document);
+    for (const key of documents) {
+      const state = await loadState(ctx, key);
       bytes += state.deltaBytes + state.snapshotBytes;
       rows += state.deltaRows.length + state.snapshotRows.length;
       if (states.length > 0 && (bytes > limits.pushStateBytes || rows > limits.pushStateRows)) break;
@@ -69,14 +73,18 @@ export const loadOwn = mutation({
     for (const { collection, document } of documents) {
       if (hasGuards) await findGuard(ctx, collection, document);
       if (moved.has(JSON.stringify([collection, document]))) {
-        const { scope, blobs } = await loadState(ctx, collection, document);
+        const { scope, blobs } = await loadState(ctx, { collection, document, part: "" });
         own.push({ scope, blobs });
         continue;
       }
       const rows = await ctx.db
         .query("deltas")
         .withIndex("by_document", (q) =>
-          q.eq("collection", collection).eq("document", document).eq("ts", ctx.db.vars.commitTs),
+          q
+            .eq("collection", collection)
+            .eq("document", document)
+            .eq("part", "")
+            .eq("ts", ctx.db.vars.commitTs),
         )
         .take(limits.ownDeltas + 1);
       if (rows.length > limits.ownDeltas)
@@ -109,16 +117,17 @@ function bytesOf(rows: readonly { bytes: ArrayBuffer }[]): number {
   return rows.reduce((sum, row) => sum + row.bytes.byteLength, 0);
 }
 
-/** At most `limits.stateDeltas` deltas beside the snapshot are read; push keeps documents below that. */
-export async function loadState(ctx: QueryCtx, collection: string, document: string): Promise<State> {
+/**
+ * What is stored of a document or part. Beside the snapshot it reads at most `limits.stateDeltas` deltas, of a part
+ * `limits.partDeltas`, and `limits.stateBytes` of them; then it ends between two commits. Push keeps main documents
+ * below that; parts, which are appended blindly, are compacted until they are.
+ */
+export async function loadState(ctx: QueryCtx, { collection, document, part }: StateKey): Promise<State> {
   const snapshotRows = await ctx.db
     .query("snapshots")
-    .withIndex("by_document", (q) => q.eq("collection", collection).eq("document", document))
+    .withIndex("by_document", (q) => q.eq("collection", collection).eq("document", document).eq("part", part))
     .take(limits.stateChunks);
-  const deltaRows = await ctx.db
-    .query("deltas")
-    .withIndex("by_document", (q) => q.eq("collection", collection).eq("document", document))
-    .take(limits.stateDeltas);
+  const { rows: deltaRows, isCut } = await readDeltas(ctx, { collection, document, part });
   const newest = deltaRows.at(-1) ?? snapshotRows.at(-1);
   return {
     snapshotRows: snapshotRows.map((row) => row._id),
@@ -128,6 +137,28 @@ export async function loadState(ctx: QueryCtx, collection: string, document: str
     blobs: [...joinChunks(snapshotRows), ...joinChunks(deltaRows)].map((entry) => entry.bytes),
     deltaBytes: bytesOf(deltaRows),
     snapshotBytes: bytesOf(snapshotRows),
-    isCut: deltaRows.length === limits.stateDeltas,
+    isCut,
   };
+}
+
+async function readDeltas(
+  ctx: QueryCtx,
+  { collection, document, part }: StateKey,
+): Promise<{ rows: Doc<"deltas">[]; isCut: boolean }> {
+  const most = part === "" ? limits.stateDeltas : limits.partDeltas;
+  const rows: Doc<"deltas">[] = [];
+  let bytes = 0;
+  const all = ctx.db
+    .query("deltas")
+    .withIndex("by_document", (q) =>
+      q.eq("collection", collection).eq("document", document).eq("part", part),
+    );
+  for await (const row of all) {
+    if (rows.length >= most || bytes >= limits.stateBytes)
+      // What was committed together, the pieces of one delta above all, is not torn apart.
+      return { rows: rows.filter(({ ts }) => ts !== row.ts), isCut: true };
+    rows.push(row);
+    bytes += row.bytes.byteLength;
+  }
+  return { rows, isCut: false };
 }

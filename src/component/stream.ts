@@ -10,14 +10,15 @@ import { committedTs } from "./committedTs.js";
 type Row =
   | { readonly type: "snapshot"; readonly row: Doc<"snapshots"> }
   | { readonly type: "update"; readonly row: Doc<"deltas"> }
+  | { readonly type: "announcement"; readonly row: Doc<"announcements"> }
   | { readonly type: "leave"; readonly row: Doc<"leaves"> };
 type Range = { readonly collection: string; readonly scope: string; readonly cursor: Cursor };
 
 /** At one position what deltas stand on comes first, and that the document has left, last. */
-const rank = { snapshot: 0, update: 1, leave: 2 } as const;
+const rank = { snapshot: 0, update: 1, announcement: 2, leave: 3 } as const;
 
 /**
- * The next page of a scope's stream after a cursor: snapshots, deltas and leaves in the order (ts, document), read
+ * The next page of a scope's stream after a cursor: snapshots, deltas, announcements and leaves in the order (ts, document), read
  * lazily, up to `limits.pageEntries` or `limits.pageBytes` (I-14). A page may end inside a commit, never
  * between two entries at one (ts, document): the cursor could not stand between them.
  *
@@ -57,13 +58,18 @@ async function readPage(
 ): Promise<{ rows: Row[]; done: boolean }> {
   const rows: Row[] = [];
   let bytes = 0;
-  const streams = [snapshotsAfter(ctx, range), deltasAfter(ctx, range), leavesAfter(ctx, range, horizon)];
+  const streams = [
+    snapshotsAfter(ctx, range),
+    deltasAfter(ctx, range),
+    announcementsAfter(ctx, range),
+    leavesAfter(ctx, range, horizon),
+  ];
   for await (const next of mergeRows(streams)) {
     const last = rows.at(-1);
     const isFull = rows.length >= limits.pageEntries || bytes >= limits.pageBytes;
     if (isFull && last !== undefined && comparePosition(last, next) !== 0) return { rows, done: false };
     rows.push(next);
-    if (next.type !== "leave") bytes += next.row.bytes.byteLength;
+    if ("bytes" in next.row) bytes += next.row.bytes.byteLength;
   }
   return { rows, done: true };
 }
@@ -92,6 +98,19 @@ async function* deltasAfter(ctx: QueryCtx, { collection, scope, cursor }: Range)
     .query("deltas")
     .withIndex("by_scope", (q) => q.eq("collection", collection).eq("scope", scope).gt("ts", cursor.ts));
   for await (const row of later) yield { type: "update", row };
+}
+
+async function* announcementsAfter(ctx: QueryCtx, { collection, scope, cursor }: Range): AsyncGenerator<Row> {
+  const rest = ctx.db
+    .query("announcements")
+    .withIndex("by_scope", (q) =>
+      q.eq("collection", collection).eq("scope", scope).eq("ts", cursor.ts).gt("document", cursor.document),
+    );
+  if (cursor.document !== endOfCommit) for await (const row of rest) yield { type: "announcement", row };
+  const later = ctx.db
+    .query("announcements")
+    .withIndex("by_scope", (q) => q.eq("collection", collection).eq("scope", scope).gt("ts", cursor.ts));
+  for await (const row of later) yield { type: "announcement", row };
 }
 
 /** What a first load began behind, it never met. */
@@ -179,10 +198,15 @@ function toEntries(rows: readonly Row[]): StreamEntry[] {
       entries.push({ type, document, ts });
       continue;
     }
+    if (type === "announcement") {
+      const { kind, ...body } = row.body;
+      entries.push({ type: kind, document, ts, ...body } as StreamEntry);
+      continue;
+    }
     // All chunks of an entry stand at its position, one after the other.
     const chunks = rows
       .slice(at, at + row.chunk.count)
-      .flatMap((each) => (each.type === "leave" ? [] : [{ bytes: each.row.bytes, chunk: each.row.chunk }]));
+      .flatMap((each) => ("bytes" in each.row ? [{ bytes: each.row.bytes, chunk: each.row.chunk }] : []));
     const [joined] = joinChunks(chunks);
     const sender = type === "update" ? { client: row.client, transactions: row.transactions } : {};
     entries.push({ type, document, ts, bytes: (joined ?? row).bytes, ...sender });

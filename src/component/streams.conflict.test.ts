@@ -29,7 +29,7 @@ function append(document: string, author: number) {
   };
   return recordMutation(() =>
     t.mutation((ctx) =>
-      ctx.runMutation(component.append.append, { deltas: [{ ...delta, schemaVersion: 1 }] }),
+      ctx.runMutation(component.append.append, { deltas: [{ ...delta, part: "", schemaVersion: 1 }] }),
     ),
   );
 }

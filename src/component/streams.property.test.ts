@@ -5,7 +5,7 @@ import { expect, test } from "vitest";
 import * as Y from "yjs";
 import { applyBlob, authorUpdate, hasPending, openDocument } from "../shared/document.js";
 import { readMain } from "../shared/mainDocument.js";
-import { startCursor, type Cursor } from "../shared/wire.js";
+import { isStateEntry, startCursor, type Cursor } from "../shared/wire.js";
 import { register } from "../test.js";
 import type { ComponentApi } from "./_generated/component.js";
 
@@ -28,6 +28,7 @@ function createServer() {
       const entry = {
         ...range,
         document,
+        part: "",
         bytes: bytes.buffer,
         client: "c",
         transactions: ["t"],
@@ -54,7 +55,7 @@ function createReader(page: (cursor: Cursor) => ReturnType<ReturnType<typeof cre
   const pull = async () => {
     const { entries, cursor: next, done } = await page(cursor);
     for (const entry of entries) {
-      if (entry.type === "leave") throw new Error("Nothing moves here.");
+      if (!isStateEntry(entry)) throw new Error("Nothing moves here.");
       const { document, bytes } = entry;
       const doc = documents.get(document) ?? openDocument([]);
       documents.set(document, doc);

@@ -11,12 +11,21 @@ import type { HeadChange } from "./heads.js";
 export interface Weight {
   readonly scope: string | null;
   readonly deleted: boolean;
+  /** Of a part: it counts as bytes of its scope, and not as a document. */
+  readonly isPart: boolean;
   readonly deltas: number;
   readonly snapshots: number;
   readonly bytes: number;
 }
 
-export const noWeight: Weight = { scope: null, deleted: true, deltas: 0, snapshots: 0, bytes: 0 };
+export const noWeight: Weight = {
+  scope: null,
+  deleted: true,
+  isPart: false,
+  deltas: 0,
+  snapshots: 0,
+  bytes: 0,
+};
 
 const counted = ["deltas", "snapshots", "bytes"] as const;
 
@@ -40,20 +49,18 @@ export async function addTotals(
 async function addToScope(
   ctx: MutationCtx,
   collection: string,
-  { document, before, after }: HeadChange,
+  { document, part, before, after }: HeadChange,
 ): Promise<void> {
   const [from, to] = [scopeOf(before), scopeOf(after)];
   if (from === to && before.bytes === after.bytes) return;
-  const item = { key: document, id: document };
+  const key = part === "" ? document : `${document}\0${part}`;
+  const namespaceOf = (scope: string) => (part === "" ? [collection, scope] : [collection, scope, "parts"]);
+  const item = { key, id: key };
   if (from !== null && from !== to)
-    await byScope.deleteIfExists(ctx, { ...item, namespace: [collection, from] });
+    await byScope.deleteIfExists(ctx, { ...item, namespace: namespaceOf(from) });
   if (to === null) return;
-  const namespace = [collection, to];
-  await byScope.replaceOrInsert(
-    ctx,
-    { ...item, namespace },
-    { key: document, namespace, sumValue: after.bytes },
-  );
+  const namespace = namespaceOf(to);
+  await byScope.replaceOrInsert(ctx, { ...item, namespace }, { key, namespace, sumValue: after.bytes });
 }
 
 function scopeOf({ scope, deleted }: Weight): string | null {
@@ -78,10 +85,13 @@ export const ofScope = query({
   args: { collection: v.string(), scope: v.string() },
   returns: v.object({ documents: v.number(), bytes: v.number() }),
   handler: async (ctx, { collection, scope }) => {
-    const namespace = [collection, scope];
+    const [namespace, parts] = [
+      [collection, scope],
+      [collection, scope, "parts"],
+    ];
     return {
       documents: await byScope.count(ctx, { namespace }),
-      bytes: await byScope.sum(ctx, { namespace }),
+      bytes: (await byScope.sum(ctx, { namespace })) + (await byScope.sum(ctx, { namespace: parts })),
     };
   },
 });

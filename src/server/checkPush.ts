@@ -1,5 +1,6 @@
 import { limits } from "../shared/limits.js";
 import type { PushArgs, PushTransaction } from "../shared/wire.js";
+import { placeKey } from "./judgement.js";
 import { coded } from "./refuse.js";
 
 /**
@@ -23,9 +24,9 @@ export function checkPush({ client, epochs, transactions, settledBelow }: PushAr
   for (const transaction of transactions) checkTransaction(transaction);
   if (new Set(ids).size < ids.length)
     throw coded("invalid_update", "A push names each local transaction once, and this one names one twice.");
-  const documents = operations.map((operation) => `${operation.collection}\0${operation.document}`);
-  if (new Set(documents).size < documents.length)
-    throw coded("invalid_update", "A push holds at most one update of a document.");
+  const places = operations.map(({ collection, document, part }) => placeKey({ collection, document, part }));
+  if (new Set(places).size < places.length)
+    throw coded("invalid_update", "A push holds at most one update of a document or part.");
 }
 
 function checkTransaction({ ids, sequence, operations }: PushTransaction): void {
@@ -33,9 +34,11 @@ function checkTransaction({ ids, sequence, operations }: PushTransaction): void 
   for (const id of ids) checkId("transaction id", id);
   checkCount("sequence", sequence);
   atMost("operations in a transaction", operations.length, limits.transactionOperations, ids);
-  for (const { collection, document } of operations) {
+  for (const { collection, document, part } of operations) {
     checkId("collection name", collection, ids);
     checkId("document id", document, ids);
+    // Its name is judged with the definition; here it is only kept short.
+    atMost("characters in the name of a part", part.length, limits.partLength, ids);
   }
 }
 

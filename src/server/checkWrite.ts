@@ -89,7 +89,7 @@ function checkFields(definition: AnyCollection, writes: readonly MainWrite[]): W
     const shown = JSON.stringify(write.field.slice(0, 80));
     if (field === undefined)
       return refused("invalid_row", `Field ${shown}: collection "${definition.name}" has no such field.`);
-    const kind = isRegister(field) ? "register" : field.fieldKind === "set" ? "member" : "counter";
+    const kind = isRegister(field) ? "register" : field.fieldKind === "set" ? "member" : field.fieldKind;
     if (kind !== write.kind)
       return refused("invalid_row", `Field ${shown} is a ${kind}, and was written as a ${write.kind}.`);
   }

@@ -85,8 +85,8 @@ async function fill(document: string, times: number) {
     client: device.client,
     transactions: [],
   }));
-  const args = { deltas: deltas.map(({ part: _, ...delta }) => delta) };
-  await app.t.mutation((ctx) => ctx.runMutation(app.component.append.append, args));
+  for (const delta of deltas)
+    await app.t.mutation((ctx) => ctx.runMutation(app.component.append.append, { deltas: [delta] }));
 }
 
 test("one push compacts eight documents in place, and leaves the others to the background and to later pushes", async () => {

@@ -1,65 +1,19 @@
 import type { GenericDataModel, GenericMutationCtx } from "convex/server";
-import type { Value } from "convex/values";
 import { encodeSnapshot, mergeUpdate, openDocument } from "../shared/document.js";
-import type { ErrorCode } from "../shared/errorCodes.js";
 import { limits } from "../shared/limits.js";
 import { readMain, type MainState } from "../shared/mainDocument.js";
-import type { PushOperation, PushTransaction, TransactionStatus } from "../shared/wire.js";
-import { checkWrite, type CheckedWrite } from "./checkWrite.js";
-import { hookFailure, refusalIn } from "./refuse.js";
-import type { RegisteredCollection, Registry } from "./registration.js";
-import type { LoadedState } from "./states.js";
-
-type ReceiptOutcome = Exclude<
-  TransactionStatus extends infer S ? (S extends { id: string } ? Omit<S, "id"> : never) : never,
-  { status: "unknown" }
->;
-type Refusal = { code: ErrorCode; message: string; data?: Value };
-
-/** What a push's transactions are judged by. */
-export interface PushContext {
-  readonly registry: Registry;
-  readonly client: string;
-  readonly user: string | null;
-  /** When the client was last noted; null: this is its first push. */
-  readonly seenAt: number | null;
-  /** Outcomes of transactions that were answered before. */
-  readonly answered: ReadonlyMap<string, ReceiptOutcome>;
-  /** The client that each Yjs id of the push is registered to; null: to none yet. */
-  readonly authorClients: ReadonlyMap<number, string | null>;
-  /** By `collection\0document`; a document whose state was too large to be read is not there. */
-  readonly states: ReadonlyMap<string, LoadedState>;
-}
-
-/** A document that changes its scope. */
-export interface ScopeMove {
-  /** Where it is stored so far. */
-  readonly from: string;
-  /** Its whole state after the write, as a snapshot blob. */
-  readonly bytes: ArrayBuffer;
-}
-
-/** A write that is going to be made. */
-export interface AcceptedWrite {
-  readonly collection: RegisteredCollection;
-  readonly id: string;
-  readonly scope: string;
-  readonly move: ScopeMove | null;
-  readonly change: CheckedWrite["change"];
-  readonly author: number;
-  readonly bytes: ArrayBuffer;
-  readonly schemaVersion: number;
-}
-
-export type Evaluation = { readonly transaction: PushTransaction } & (
-  | { readonly type: "accepted"; readonly writes: readonly AcceptedWrite[] }
-  | { readonly type: "refused"; readonly refusal: Refusal }
-  | { readonly type: "gap" }
-  | { readonly type: "answered"; readonly outcome: ReceiptOutcome }
-);
-
-type Judgement =
-  AcceptedWrite | { readonly type: "gap" } | { readonly type: "refused"; readonly refusal: Refusal };
+import type { PushOperation, PushTransaction } from "../shared/wire.js";
+import { judgePart } from "./evaluatePart.js";
+import {
+  authorise,
+  refused,
+  type AcceptedWrite,
+  type Evaluation,
+  type Judgement,
+  type PushContext,
+  type ScopeMove,
+} from "./judgement.js";
+import { checkWrite } from "./checkWrite.js";
 
 /** Judges one transaction. Changes nothing: the first of its operations that does not stand decides for all. */
 export async function evaluateTransaction(
@@ -78,8 +32,10 @@ export async function evaluateTransaction(
       ...refused("invalid_update", "Some of the coalesced transactions were answered before, others not."),
     };
   const writes: AcceptedWrite[] = [];
-  for (const operation of operations) {
-    const judgement = await judge(ctx, context, operation);
+  // Main documents first: the parts of one that is inserted here belong to it.
+  const inOrder = [...operations].sort((a, b) => Number(a.part !== "") - Number(b.part !== ""));
+  for (const operation of inOrder) {
+    const judgement = await judge(ctx, context, operation, writes);
     if ("type" in judgement) return { transaction, ...judgement };
     writes.push(judgement);
   }
@@ -90,19 +46,19 @@ async function judge(
   ctx: GenericMutationCtx<GenericDataModel>,
   context: PushContext,
   operation: PushOperation,
+  earlier: readonly AcceptedWrite[],
 ): Promise<Judgement> {
   const { collection: name, document: id, part, schemaVersion, bytes } = operation;
   const collection = context.registry.collections.get(name);
   if (collection === undefined)
     return refused("unknown_collection", `The server has no collection ${JSON.stringify(name)}.`);
   const { definition } = collection;
-  if (part !== "")
-    return refused("invalid_update", `Collection "${name}" has no part ${JSON.stringify(part)}.`);
   if (schemaVersion > definition.schemaVersion)
     return refused(
       "schema_too_new",
       `The change was made with version ${schemaVersion} of "${name}", the server knows ${definition.schemaVersion}.`,
     );
+  if (part !== "") return judgePart(ctx, context, collection, operation, earlier);
   if (bytes.byteLength > limits.updateBytes)
     return refused(
       "too_large",
@@ -118,7 +74,12 @@ async function judge(
   const denial = await authorise(ctx, context, collection, { id, scope, previousScope, ...change });
   if (denial !== null) return { type: "refused", refusal: denial };
   const move = moveOf(storedScope, scope, doc);
-  return { collection, id, scope, move, change, author, bytes, schemaVersion };
+  const { incarnation } = after;
+  return {
+    kind: "main",
+    ...{ collection, id, scope, move, change, incarnation },
+    ...{ authors: [author], bytes, schemaVersion },
+  };
 }
 
 /** @returns null if the document is not stored yet, or stays where it is */
@@ -164,27 +125,4 @@ function mergeOperation({ client, states, authorClients }: PushContext, operatio
     return refused("invalid_update", `A value in the update cannot be read: ${error.message}.`);
   }
   return { type: "merged" as const, doc, storedScope: state.scope, before, after, author, writes };
-}
-
-/** @returns why the user may not make the write, or null if they may */
-async function authorise(
-  ctx: GenericMutationCtx<GenericDataModel>,
-  { user }: PushContext,
-  { definition, write }: RegisteredCollection,
-  request: Pick<AcceptedWrite, "id" | "scope"> & {
-    readonly previousScope: string | null;
-  } & AcceptedWrite["change"],
-): Promise<Refusal | null> {
-  try {
-    if ((await write(ctx, { user, ...request })) === true) return null;
-  } catch (error) {
-    const refusal = refusalIn(error);
-    if (refusal !== null) return refusal;
-    throw hookFailure("write", definition.name, error);
-  }
-  return { code: "denied", message: `You may not change document "${request.id}" of "${definition.name}".` };
-}
-
-function refused(code: ErrorCode, message: string): { readonly type: "refused"; readonly refusal: Refusal } {
-  return { type: "refused", refusal: { code, message: message.slice(0, limits.messageLength) } };
 }

@@ -63,7 +63,7 @@ type Step = typeof step extends fc.Arbitrary<infer S> ? S : never;
 
 /** The rows of a document's state as the component holds it, whatever the app's table says. */
 async function mergedRows(app: ServerApp) {
-  const documents = ids.map((document) => ({ collection: "sites", document }));
+  const documents = ids.map((document) => ({ collection: "sites", document, part: "" }));
   const { states } = await app.t.query((ctx) => ctx.runQuery(app.component.states.load, { documents }));
   return states.flatMap(({ blobs }, index) => {
     const state = readMain(openDocument(blobs.map((blob) => new Uint8Array(blob))));

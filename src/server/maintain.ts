@@ -75,7 +75,7 @@ async function maintainRow(
   if (state.isCut) throw new Error("It has too many changes that are not compacted yet.");
   const after = projectRow(definition, document, readMain(openDocument(state.blobs)));
   const existing = await findRow(ctx, table, document);
-  const fields = ["id", ...Object.keys(definition.fields as object)];
+  const fields = Object.keys(definition.row.fields as object);
   if (isSameValue(pick(existing, fields), pick(after, fields))) return false;
   await writeRow(ctx, definition, table, existing, after);
   return true;

@@ -1,10 +1,18 @@
 import type { FunctionArgs, GenericDataModel, GenericMutationCtx } from "convex/server";
 import { authorOf } from "../shared/document.js";
 import { limits } from "../shared/limits.js";
-import type { PushArgs, PushOutcome, PushResult, PushTransaction } from "../shared/wire.js";
+import { checkPartUpdate } from "../shared/partDocument.js";
+import type { PushArgs, PushOperation, PushOutcome, PushResult, PushTransaction } from "../shared/wire.js";
 import type { ComponentApi } from "../component/_generated/component.js";
 import { checkPush } from "./checkPush.js";
-import { evaluateTransaction, type AcceptedWrite, type Evaluation, type PushContext } from "./evaluate.js";
+import { evaluateTransaction } from "./evaluate.js";
+import {
+  placeKey,
+  type AcceptedMain,
+  type AcceptedWrite,
+  type Evaluation,
+  type PushContext,
+} from "./judgement.js";
 import { maintainHandle } from "./maintain.js";
 import { coded, hookFailure, refusalIn } from "./refuse.js";
 import type { Registry } from "./registration.js";
@@ -34,7 +42,7 @@ export async function runPush(ctx: MutationCtx, registry: Registry, args: PushAr
   const accepted = evaluations.filter((each) => each.type === "accepted");
   for (const { writes } of accepted)
     for (const { collection, id, change } of writes)
-      if (collection.table !== undefined)
+      if (change.type !== "part" && collection.table !== undefined)
         await writeRow(
           ctx,
           collection.definition,
@@ -57,7 +65,7 @@ async function readContext(
   user: string | null,
 ): Promise<PushContext | "epoch" | "identity"> {
   const operations = transactions.flatMap((transaction) => transaction.operations);
-  const authors = [...new Set(operations.flatMap(({ bytes }) => authorOf(new Uint8Array(bytes)) ?? []))];
+  const authors = [...new Set(operations.flatMap(authorsOf))];
   if (authors.length > limits.pushAuthors)
     throw coded("too_large", `A push has ${limits.pushAuthors} authors at most, this one ${authors.length}.`);
   const registration = await ctx.runQuery(registry.component.registry.read, {
@@ -77,9 +85,13 @@ async function readContext(
   if (Object.values(epochs).some((epoch, index) => epoch !== registration.epochs[index])) return "epoch";
   const answered = new Map(receipts.map(({ transaction, outcome }) => [transaction, outcome]));
   const open = transactions.filter(({ ids }) => !ids.some((id) => answered.has(id)));
-  const documents = open
+  const pushed = open
     .flatMap((transaction) => transaction.operations)
     .filter(({ collection }) => registry.collections.has(collection));
+  // Of a document and its parts the state is read once.
+  const documents = [
+    ...new Map(pushed.map((each) => [`${each.collection}\0${each.document}`, each])).values(),
+  ];
   const states = await loadStates(ctx, registry.component, documents);
   if (states.length < documents.length && open.length > 1)
     throw coded(
@@ -93,6 +105,7 @@ async function readContext(
     seenAt: owner?.seenAt ?? null,
     answered,
     authorClients: new Map(authors.map((author, index) => [author, authorClients[index] ?? null])),
+    fullParts: await readFullParts(ctx, registry, pushed),
     states: new Map(
       states.map((state, index) => {
         const { collection, document } = documents[index] as (typeof documents)[number];
@@ -100,6 +113,27 @@ async function readContext(
       }),
     ),
   };
+}
+
+/** Those whose structs an operation brings; nobody's if it cannot be decoded, which is told later. */
+function authorsOf({ part, bytes }: PushOperation): readonly number[] {
+  const blob = new Uint8Array(bytes);
+  if (part === "") return [authorOf(blob) ?? []].flat();
+  const check = checkPartUpdate(blob);
+  return check.type === "part" ? check.authors : [];
+}
+
+/** On a stale snapshot: the follower, which marks parts as full, meets no push. */
+async function readFullParts(
+  ctx: MutationCtx,
+  { component }: Registry,
+  operations: readonly PushOperation[],
+): Promise<ReadonlySet<string>> {
+  const parts = operations.filter(({ part }) => part !== "");
+  if (parts.length === 0) return new Set();
+  const places = parts.map(({ collection, document, part }) => ({ collection, document, part }));
+  const full = await ctx.runQuery(component.parts.areFull, { parts: places }, { useStaleSnapshot: true });
+  return new Set(places.filter((_, index) => full[index]).map(placeKey));
 }
 
 /** A hook that throws takes the whole push with it; a refusal names the transaction, so that the client isolates it. */
@@ -130,32 +164,33 @@ function toAppend(
   const receipts = evaluations.flatMap(receiptsOf);
   const accepted = evaluations.filter((each) => each.type === "accepted");
   const writes = accepted.flatMap((each) => each.writes);
-  const staying = writes.filter(({ move }) => move === null);
+  const mains = writes.filter((write) => write.kind === "main");
+  const staying = mains.filter(({ move }) => move === null);
   const overdue = overdueOf(staying.map((write) => ({ key: keyOf(write), state: stateOf(write) })));
   const cut = transactions
     .flatMap(({ operations }) => operations)
     .filter(({ collection, document }) => states.get(`${collection}\0${document}`)?.isCut)
     .map(({ collection, document }) => ({ collection, document }));
   if (receipts.length === 0 && cut.length === 0) return null;
-  const authors = new Set(writes.map((write) => write.author));
+  const authors = new Set(writes.flatMap((write) => write.authors));
   return {
     deltas: accepted.flatMap(({ transaction, writes: own }) =>
       own
-        .filter(({ move }) => move === null)
+        .filter((write) => write.kind === "part" || write.move === null)
         .map((write) => ({
           ...keyOf(write),
-          scope: write.scope,
+          ...(write.kind === "part" ? { part: write.part } : { part: "", scope: write.scope }),
           bytes: write.bytes,
           client,
           transactions: transaction.ids,
           schemaVersion: write.schemaVersion,
         })),
     ),
-    moves: writes.flatMap((write) => {
+    moves: mains.flatMap((write) => {
       const { move, scope: to } = write;
       return move === null ? [] : [{ ...keyOf(write), from: move.from, to, bytes: move.bytes }];
     }),
-    guarded: writes.filter(({ collection }) => collection.table === undefined).map(keyOf),
+    guarded: mains.filter(({ collection }) => collection.table === undefined).map(keyOf),
     overdue: [...cut, ...overdue],
     push: {
       ...handle,
@@ -168,7 +203,7 @@ function toAppend(
     },
   };
 
-  function stateOf(write: AcceptedWrite): LoadedState {
+  function stateOf(write: AcceptedMain): LoadedState {
     const { collection, document } = keyOf(write);
     return states.get(`${collection}\0${document}`) as LoadedState;
   }

@@ -1,6 +1,7 @@
 import type { GenericDataModel, GenericMutationCtx, GenericQueryCtx } from "convex/server";
 import type { AnyCollection } from "../collections/index.js";
 import type { ComponentApi } from "../component/_generated/component.js";
+import { coded } from "./refuse.js";
 import type { WriteQueue } from "./writeQueue.js";
 
 type Awaitable<T> = T | Promise<T>;
@@ -16,6 +17,13 @@ export interface RegisteredCollection {
   ) => Awaitable<boolean>;
   readonly write: (ctx: MutationCtx, request: object) => Awaitable<boolean>;
   readonly onWrite: ((ctx: MutationCtx, notice: object) => Awaitable<void>) | undefined;
+}
+
+/** @throws ConvexError `unknown_collection` */
+export function findCollection({ collections }: Registry, name: string): RegisteredCollection {
+  const found = collections.get(name);
+  if (found !== undefined) return found;
+  throw coded("unknown_collection", `The server has no collection ${JSON.stringify(name.slice(0, 80))}.`);
 }
 
 /** Everything the functions of `replicate.api()` work with. */

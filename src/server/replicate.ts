@@ -5,7 +5,7 @@ import {
   type GenericMutationCtx,
   type GenericQueryCtx,
 } from "convex/server";
-import type { AnyCollection } from "../collections/index.js";
+import type { AnyCollection, PartOf } from "../collections/index.js";
 import type { ComponentApi } from "../component/_generated/component.js";
 import { limits } from "../shared/limits.js";
 import {
@@ -20,10 +20,11 @@ import {
 } from "../shared/wire.js";
 import { readHealth, readStats } from "./health.js";
 import { maintainFunction } from "./maintain.js";
+import { partFunctions, readText } from "./parts.js";
 import { runPush } from "./push.js";
 import { findRow } from "./rows.js";
 import { coded } from "./refuse.js";
-import type { RegisteredCollection, Registry } from "./registration.js";
+import { findCollection, type RegisteredCollection, type Registry } from "./registration.js";
 import { sessionFunctions } from "./sessions.js";
 import type { CollectionHooks, ReplicateFunctions, ReplicateOptions, Writer } from "./types.js";
 import { CollectionWriter } from "./writer.js";
@@ -68,7 +69,7 @@ export class Replicate<DM extends GenericDataModel> {
 
   /** Writes documents in the app's own mutation. @throws ConvexError `unknown_collection` */
   writer<C extends AnyCollection>(ctx: GenericMutationCtx<DM>, definition: C): Writer<C> {
-    const collection = this.#find(definition.name);
+    const collection = findCollection(this.#registry, definition.name);
     return new CollectionWriter<C>(
       ctx as unknown as GenericMutationCtx<GenericDataModel>,
       this.#registry,
@@ -88,7 +89,7 @@ export class Replicate<DM extends GenericDataModel> {
        * holds it drops it. @returns whether there was one
        */
       purge: async (definition: AnyCollection, id: string): Promise<boolean> => {
-        const { table } = this.#find(definition.name);
+        const { table } = findCollection(this.#registry, definition.name);
         const writing = ctx as unknown as GenericMutationCtx<GenericDataModel>;
         const row = table === undefined ? null : await findRow(writing, table, id);
         if (row !== null) await writing.db.delete(row._id);
@@ -117,6 +118,19 @@ export class Replicate<DM extends GenericDataModel> {
     return readStats(ctx, this.#registry, definition.name, scope);
   }
 
+  /**
+   * The plain text of a document's text or rich text, its first 64 KiB, as far as the follower has come: seconds behind.
+   * Empty if there is none.
+   */
+  text<C extends AnyCollection>(
+    ctx: Pick<GenericQueryCtx<DM>, "runQuery">,
+    definition: C,
+    id: string,
+    field: PartOf<C>,
+  ): Promise<string> {
+    return readText(ctx, this.#registry, definition, id, field);
+  }
+
   /** The functions that clients call: `export const { push, pull, status } = replicate.api();` */
   api(): ReplicateFunctions {
     const registry = this.#registry;
@@ -132,7 +146,7 @@ export class Replicate<DM extends GenericDataModel> {
         handler: async (ctx: GenericQueryCtx<GenericDataModel>, args) => {
           const user = await registry.user(ctx);
           const { scope } = args;
-          const { read } = this.#find(args.collection);
+          const { read } = findCollection(registry, args.collection);
           if (scope.length > limits.idLength)
             throw coded(
               "too_large",
@@ -148,14 +162,9 @@ export class Replicate<DM extends GenericDataModel> {
         handler: async (ctx: GenericQueryCtx<GenericDataModel>, args) =>
           await ctx.runQuery(registry.component.receipts.status, { ...args, user: await registry.user(ctx) }),
       }),
+      ...partFunctions(registry),
       ...sessionFunctions(registry),
       maintain: maintainFunction(registry),
     } as ReplicateFunctions;
-  }
-
-  #find(name: string): RegisteredCollection {
-    const found = this.#collections.get(name);
-    if (found !== undefined) return found;
-    throw coded("unknown_collection", `The server has no collection ${JSON.stringify(name)}.`);
   }
 }

@@ -31,7 +31,7 @@ export async function writeRow(
   } else if (existing === null) {
     await ctx.db.insert(table, { ...after });
   } else {
-    const fields = Object.keys(definition.fields as object);
+    const fields = Object.keys(definition.row.fields as object);
     await ctx.db.patch(existing._id, Object.fromEntries(fields.map((field) => [field, after[field]])));
   }
 }

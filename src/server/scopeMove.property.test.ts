@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { applyBlob, openDocument } from "../shared/document.js";
 import { readMain } from "../shared/mainDocument.js";
-import { startCursor, type Cursor } from "../shared/wire.js";
+import { isStateEntry, startCursor, type Cursor } from "../shared/wire.js";
 import { PushDevice } from "../testing/pushDevice.js";
 import { sites } from "../testing/fieldApp.js";
 import { createServerApp, type ServerApp } from "../testing/serverApp.js";
@@ -39,6 +39,7 @@ class Reader {
         if (known !== undefined && known.scope === scope && known.ts <= ts) this.held.delete(document);
         continue;
       }
+      if (!isStateEntry(entry)) continue;
       const doc = known?.doc ?? openDocument([]);
       applyBlob(doc, new Uint8Array(entry.bytes));
       const isNewer = known === undefined || known.ts <= ts;

@@ -2,7 +2,7 @@ import { beforeEach, expect, test, vi } from "vitest";
 import { applyBlob, hasPending, openDocument } from "../shared/document.js";
 import { limits } from "../shared/limits.js";
 import { readMain } from "../shared/mainDocument.js";
-import { startCursor, type Cursor, type Page, type StreamEntry } from "../shared/wire.js";
+import { isStateEntry, startCursor, type Cursor, type Page, type StreamEntry } from "../shared/wire.js";
 import { PushDevice } from "../testing/pushDevice.js";
 import { createServerApp, type ServerApp } from "../testing/serverApp.js";
 
@@ -35,7 +35,7 @@ const in_ = async (scope: string, cursor?: Cursor) => shape((await page(scope, c
 function stateOf(entries: readonly StreamEntry[], document: string) {
   const doc = openDocument([]);
   for (const entry of entries)
-    if (entry.type !== "leave" && entry.document === document) applyBlob(doc, new Uint8Array(entry.bytes));
+    if (isStateEntry(entry) && entry.document === document) applyBlob(doc, new Uint8Array(entry.bytes));
   expect(hasPending(doc)).toBe(false);
   return readMain(doc);
 }

@@ -30,7 +30,9 @@ export async function loadStates(
   documents: readonly DocumentKey[],
 ): Promise<LoadedState[]> {
   if (documents.length === 0) return [];
-  const args = { documents: documents.map(({ collection, document }) => ({ collection, document })) };
+  const args = {
+    documents: documents.map(({ collection, document }) => ({ collection, document, part: "" })),
+  };
   const stale = await ctx.runQuery(component.states.load, args, { useStaleSnapshot: true });
   const isSame = stale.snapshotTs === (await ctx.meta.getSnapshotTs());
   const { states } = isSame ? stale : await ctx.runQuery(component.states.load, args);

@@ -75,7 +75,7 @@ replicate.collection(sites, {
     if (type === "update") before.status satisfies "open" | "surveyed";
     if (type === "delete") after satisfies null;
     // @ts-expect-error there is no such type of write
-    if (type === "part") return false;
+    if (type === "replace") return false;
     id satisfies string;
     previousScope satisfies string | null;
     if (user === null) throw refuse("Sign in to edit.", { reason: "anonymous" });

@@ -8,7 +8,7 @@ import type {
   TableNamesInDataModel,
 } from "convex/server";
 import type { ObjectType } from "convex/values";
-import type { AnyCollection, DraftOf, InsertOf, RowOf } from "../collections/index.js";
+import type { AnyCollection, DraftOf, InsertOf, PartOf, RowOf } from "../collections/index.js";
 import type {
   HeartbeatArgs,
   HeartbeatResult,
@@ -24,6 +24,8 @@ import type {
   MaintainArgs,
   MaintainResult,
   PullArgs,
+  PullPartArgs,
+  PullPartResult,
   PullResult,
   PushArgs,
   PushResult,
@@ -39,6 +41,15 @@ export type RowChange<C extends AnyCollection> =
   | { readonly type: "update"; readonly before: RowOf<C>; readonly after: RowOf<C> }
   | { readonly type: "delete"; readonly before: RowOf<C>; readonly after: null };
 
+/** A change of a text: it leaves the row as it is, and what it does to the text is not known yet. */
+export interface PartChange<C extends AnyCollection> {
+  readonly type: "part";
+  /** The field. */
+  readonly part: PartOf<C>;
+  readonly before: RowOf<C>;
+  readonly after: RowOf<C>;
+}
+
 interface WriteBase {
   readonly user: string | null;
   readonly id: string;
@@ -48,12 +59,12 @@ interface WriteBase {
 export type WriteRequest<C extends AnyCollection> = WriteBase & {
   readonly scope: string;
   readonly previousScope: string | null;
-} & RowChange<C>;
+} & (RowChange<C> | PartChange<C>);
 
 /** What an `onWrite` hook is told. `source`: a client's push, or the app's own functions through a writer. */
 export type WriteNotice<C extends AnyCollection> = WriteBase & {
   readonly source: "client" | "server";
-} & RowChange<C>;
+} & (RowChange<C> | PartChange<C>);
 
 /** Tables whose documents can hold the collection's rows. */
 type TableFor<DM extends GenericDataModel, C extends AnyCollection> = {
@@ -88,6 +99,7 @@ export interface ReplicateOptions<DM extends GenericDataModel> {
 export interface ReplicateFunctions {
   push: RegisteredMutation<"public", PushArgs, Promise<PushResult>>;
   pull: RegisteredQuery<"public", PullArgs, Promise<PullResult>>;
+  pullPart: RegisteredQuery<"public", PullPartArgs, Promise<PullPartResult>>;
   status: RegisteredQuery<"public", ObjectType<typeof statusArgs>, Promise<TransactionStatus[]>>;
   join: RegisteredMutation<"public", JoinArgs, Promise<JoinResult>>;
   heartbeat: RegisteredMutation<"public", HeartbeatArgs, Promise<HeartbeatResult>>;

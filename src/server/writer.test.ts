@@ -2,7 +2,7 @@ import { beforeEach, expect, test, vi } from "vitest";
 import { openDocument } from "../shared/document.js";
 import { limits } from "../shared/limits.js";
 import { readMain } from "../shared/mainDocument.js";
-import { startCursor } from "../shared/wire.js";
+import { isStateEntry, startCursor } from "../shared/wire.js";
 import { notes, sites } from "../testing/fieldApp.js";
 import { PushDevice, refusalOf } from "../testing/pushDevice.js";
 import { createServerApp, type ServerApp } from "../testing/serverApp.js";
@@ -19,7 +19,7 @@ async function stateOf(id: string) {
   const page = await app.pull({ collection: "sites", scope: "DE", cursor: startCursor });
   if (page.type !== "page") throw new Error(`Expected a page, got ${page.type}.`);
   const blobs = page.entries.flatMap((entry) =>
-    entry.type !== "leave" && entry.document === id ? [new Uint8Array(entry.bytes)] : [],
+    isStateEntry(entry) && entry.document === id ? [new Uint8Array(entry.bytes)] : [],
   );
   return readMain(openDocument(blobs));
 }

@@ -13,7 +13,8 @@ import { authorUpdate, encodeSnapshot, openDocument } from "../shared/document.j
 import { limits } from "../shared/limits.js";
 import { readMain } from "../shared/mainDocument.js";
 import type { Operation } from "../shared/operations.js";
-import { moveOf, type ScopeMove } from "./evaluate.js";
+import { moveOf } from "./evaluate.js";
+import type { ScopeMove } from "./judgement.js";
 import { faultOfId } from "./checkPush.js";
 import { checkWrite, type CheckedWrite } from "./checkWrite.js";
 import { coded } from "./refuse.js";
@@ -137,6 +138,7 @@ export class CollectionWriter<C extends AnyCollection> implements Writer<C> {
     await this.#ctx.runMutation(this.#registry.component.append.append, {
       deltas: staying.map((each) => ({
         ...keyOf(each),
+        part: "",
         scope: each.check.scope,
         bytes: each.bytes,
         client: "",

@@ -39,6 +39,18 @@ export const limits = {
   /** A page is one Convex call: small enough to decode within a frame or two, large enough to be few. */
   pageEntries: 256,
   pageBytes: 1 * MIB,
+  /** Encoded: above, it could not be compacted within Convex's 1 s and 64 MiB. */
+  partBytes: 2 * MIB,
+  /** What is kept of a part's plain text for the app's functions: to search and to show, not to edit. */
+  textBytes: 64 * KIB,
+  /** What lists show of a part. */
+  previewCharacters: 140,
+  /** Those who read a scope are told of a part at most so often: a preview a few seconds late harms nobody. */
+  announceMs: 5000,
+  /** Texts of one document: more than anybody defines, and twice over where it was deleted and inserted again. */
+  documentParts: 64,
+  /** Authors in one update of a part: a day offline in a few tabs, each of which writes under an id of its own. */
+  partAuthors: 32,
   /** From here a push asks for compaction; above the second it compacts before it appends (see compaction.ts). */
   compactDeltas: 32,
   compactBytes: 16 * KIB,
@@ -59,11 +71,18 @@ export const limits = {
   ownDeltas: 128,
   /** What is read of a document: all it can have, as it is compacted in place long before. */
   stateDeltas: 512,
+  /** The same of a part, which nobody compacts in place: a quarter hour of ten typists, while nobody follows. */
+  partDeltas: 4000,
+  /** Deltas that are read beside a snapshot: half of Convex's 16 MiB of reads, for they may be read twice. */
+  stateBytes: 8 * MIB,
   stateChunks: 8,
   /** Documents that one mutation of the app's moves to another scope: as many as it can insert, and twice over. */
   movesOfOne: 1000,
   /** Who was away longer reads its scopes anew. A day of slack over what apps call offline for a month. */
   leavesKeptMs: 31 * 24 * 60 * 60 * 1000,
+  /** What is deleted of a dropped part in one transaction: each row is read, and they may be large. */
+  droppedRows: 1000,
+  droppedBytes: 6 * MIB,
   /** Leaves of one document in one scope: one by its move, and one by each purge of an earlier document of its id. */
   leavesOfOne: 64,
   /** Leaves pruned in one transaction: each is a row deleted, and at most one more read and written. */
@@ -125,4 +144,6 @@ export const limits = {
   failuresShown: 100,
   /** Ids are index keys: Convex's keys are cheap while they are short. */
   idLength: 256,
+  /** A field's name, up to Convex's 1,024 characters, and a life of its document. */
+  partLength: 1040,
 } as const;

@@ -11,7 +11,16 @@ import type {
   SetPresenceArgs,
   SetPresenceResult,
 } from "./sessionWire.js";
-import type { PullArgs, PullResult, PushArgs, PushResult, statusArgs, TransactionStatus } from "./wire.js";
+import type {
+  PullArgs,
+  PullPartArgs,
+  PullPartResult,
+  PullResult,
+  PushArgs,
+  PushResult,
+  statusArgs,
+  TransactionStatus,
+} from "./wire.js";
 
 type Query<Args extends Record<string, unknown>, Result> = FunctionReference<"query", "public", Args, Result>;
 type Mutation<Args extends Record<string, unknown>, Result> = FunctionReference<
@@ -30,11 +39,16 @@ export interface SessionApi {
   readonly presence: Query<PresenceArgs, PresenceResult>;
 }
 
+/** Texts. */
+export interface PartApi {
+  readonly pullPart: Query<PullPartArgs, PullPartResult>;
+}
+
 /**
  * What `api.replicate` must hold: functions that `replicate.api()` returned. An app that shows no presence leaves
  * those of {@link SessionApi} out.
  */
-export interface ReplicaApi extends Partial<SessionApi> {
+export interface ReplicaApi extends Partial<SessionApi>, Partial<PartApi> {
   readonly push: Mutation<PushArgs, PushResult>;
   readonly pull: Query<PullArgs, PullResult>;
   readonly status: Query<ObjectType<typeof statusArgs>, TransactionStatus[]>;

@@ -21,15 +21,39 @@ const vStateEntry = v.object({
 });
 export type StateEntry = Infer<typeof vStateEntry>;
 
+/** What is told of a part: where its newest change stands, and how its plain text begins. */
+export const vPartBody = v.object({
+  kind: v.literal("part"),
+  part: v.string(),
+  newest: v.int64(),
+  preview: v.string(),
+  /** It takes no more changes. */
+  isFull: v.optional(v.boolean()),
+});
+export type PartBody = Infer<typeof vPartBody>;
+/** What is told of an import: so many documents have arrived in the scope. */
+export const vBulkBody = v.object({ kind: v.literal("bulk"), job: v.string(), count: v.number() });
+
+const position = { document: v.string(), ts: v.int64() };
+const { kind: _part, ...partFields } = vPartBody.fields;
+const { kind: _bulk, ...bulkFields } = vBulkBody.fields;
+
 /**
- * `leave`: the document has gone to another scope. Who holds it drops it, if nothing newer of it is known, from
+ * `part`, `bulk`: see their bodies; `bulk` is of no document (""). `leave`: the document has gone to another scope. Who holds it drops it, if nothing newer of it is known, from
  * whatever scope.
  */
 export const vStreamEntry = v.union(
   vStateEntry,
-  v.object({ document: v.string(), ts: v.int64(), type: v.literal("leave") }),
+  v.object({ ...position, type: v.literal("part"), ...partFields }),
+  v.object({ ...position, type: v.literal("bulk"), ...bulkFields }),
+  v.object({ ...position, type: v.literal("leave") }),
 );
 export type StreamEntry = Infer<typeof vStreamEntry>;
+
+/** Whether an entry brings something of a document's state. */
+export function isStateEntry(entry: StreamEntry): entry is StateEntry {
+  return entry.type === "update" || entry.type === "snapshot";
+}
 
 /** The epoch of a collection that was never given a new one. */
 export const firstEpoch = "0";
@@ -64,7 +88,50 @@ export const vReset = v.object({ type: v.literal("reset"), epoch: v.string() });
 export const vPullResult = v.union(vPage, vReset, v.object({ type: v.literal("denied") }));
 export type PullResult = Infer<typeof vPullResult>;
 
-/** One update of one main document (`part` is `""`). */
+/** Where a part stands in no scope's stream, but in its own. Nothing is before `startOfPart`. */
+export const startOfPart = 0n;
+
+export const pullPartArgs = {
+  collection: v.string(),
+  document: v.string(),
+  /** See `partKey`. */
+  part: v.string(),
+  /** The newest position that has been seen. */
+  cursor: v.int64(),
+  /** The epoch under which the cursor was handed out; omitted at a first load. */
+  epoch: v.optional(v.string()),
+};
+export type PullPartArgs = ObjectType<typeof pullPartArgs>;
+
+export const vPartEntry = v.object({
+  ts: v.int64(),
+  type: v.union(v.literal("update"), v.literal("snapshot")),
+  bytes: v.bytes(),
+  client: v.optional(v.string()),
+  transactions: v.optional(v.array(v.string())),
+});
+export type PartEntry = Infer<typeof vPartEntry>;
+
+export const vPartPage = v.object({
+  type: v.literal("page"),
+  epoch: v.string(),
+  entries: v.array(vPartEntry),
+  cursor: v.int64(),
+  /** False: there is more now, pull again at once. */
+  done: v.boolean(),
+});
+export type PartPage = Infer<typeof vPartPage>;
+
+/** `denied`: its document is in a scope that the user may not read. `gone`: there is no such document. */
+export const vPullPartResult = v.union(
+  vPartPage,
+  vReset,
+  v.object({ type: v.literal("denied") }),
+  v.object({ type: v.literal("gone") }),
+);
+export type PullPartResult = Infer<typeof vPullPartResult>;
+
+/** One update of a main document (`part` is `""`), or of one of its parts. */
 export const vPushOperation = v.object({
   collection: v.string(),
   document: v.string(),

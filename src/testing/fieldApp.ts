@@ -25,6 +25,8 @@ export const sites = defineCollection("sites", {
     note: v.optional(v.string()),
     visits: field.counter(),
     tags: field.set(v.string()),
+    log: field.text(),
+    report: field.richText(),
   },
   defaults: { status: "open" },
   scope: (row) => row.country,

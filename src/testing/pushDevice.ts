@@ -1,9 +1,12 @@
 import type { FunctionArgs } from "convex/server";
 import { applyBlob, authorUpdate, openDocument } from "../shared/document.js";
 import type { Operation } from "../shared/operations.js";
+import { authorText, plainText } from "../shared/partDocument.js";
 import type { ReplicaApi } from "../shared/replicaApi.js";
 import {
+  isStateEntry,
   startCursor,
+  startOfPart,
   type Cursor,
   type PushArgs,
   type PushOperation,
@@ -61,6 +64,34 @@ export class PushDevice {
     return this.change(document, [{ type: "set", field, value }]);
   }
 
+  /** Makes a change of a text here. @throws if it changes nothing */
+  type(
+    document: string,
+    edit: (text: {
+      insert(at: number, text: string): void;
+      delete(at: number, length: number): void;
+      readonly length: number;
+    }) => void,
+    part = "log",
+  ): PushOperation {
+    const update = authorText(this.doc(`${document}#${part}`), this.author, edit);
+    if (update === null) throw new Error("This changes nothing.");
+    return { collection: "sites", document, part, schemaVersion: 1, bytes: update.buffer };
+  }
+
+  /** Takes in what others have typed. @returns its plain text */
+  async pullPart(document: string, part = "log"): Promise<string> {
+    const doc = this.doc(`${document}#${part}`);
+    for (let [cursor, done] = [startOfPart, false]; !done;) {
+      const args = { collection: "sites", document, part, cursor };
+      const page = await this.#caller.query(this.#app.api.pullPart!, args);
+      if (page.type !== "page") throw new Error(`Expected a page, got ${page.type}.`);
+      for (const { bytes } of page.entries) applyBlob(doc, new Uint8Array(bytes));
+      [cursor, done] = [page.cursor, page.done];
+    }
+    return plainText(doc);
+  }
+
   transaction(operations: readonly PushOperation[], ids?: readonly string[]): PushTransaction {
     const sequence = this.#transactions++;
     return {
@@ -98,7 +129,7 @@ export class PushDevice {
       if (page.type !== "page") throw new Error(`Expected a page, got ${page.type}.`);
       for (const entry of page.entries)
         if (entry.type === "leave") this.#docs.delete(`sites/${entry.document}`);
-        else applyBlob(this.doc(entry.document), new Uint8Array(entry.bytes));
+        else if (isStateEntry(entry)) applyBlob(this.doc(entry.document), new Uint8Array(entry.bytes));
       this.#cursor = page.cursor;
       done = page.done;
     }

@@ -1,4 +1,4 @@
-import { isRegister, type Field } from "../../collections/fields.js";
+import { isPart, isRegister, type Field } from "../../collections/fields.js";
 import type { AnyCollection, PlainRow } from "../../collections/index.js";
 import { canonicalJson } from "../../shared/canonicalJson.js";
 import type { Operation, Primitive } from "../../shared/operations.js";
@@ -50,6 +50,7 @@ function insertedRow(
 ): PlainRow {
   const entries: [string, Value][] = [["id", id]];
   for (const [name, field] of Object.entries(definition.fields as Record<string, Field>)) {
+    if (isPart(field)) continue;
     const value = isRegister(field)
       ? Object.hasOwn(inserted, name)
         ? inserted[name]

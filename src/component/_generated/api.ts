@@ -8,6 +8,7 @@
  * @module
  */
 
+import type * as announcements from "../announcements.js";
 import type * as append from "../append.js";
 import type * as chunks from "../chunks.js";
 import type * as committedTs from "../committedTs.js";
@@ -20,7 +21,9 @@ import type * as guards from "../guards.js";
 import type * as heads from "../heads.js";
 import type * as health from "../health.js";
 import type * as leaves from "../leaves.js";
+import type * as measure from "../measure.js";
 import type * as moves from "../moves.js";
+import type * as parts from "../parts.js";
 import type * as presence from "../presence.js";
 import type * as purge from "../purge.js";
 import type * as rebuild from "../rebuild.js";
@@ -44,6 +47,7 @@ import type {
 import { anyApi, componentsGeneric } from "convex/server";
 
 const fullApi: ApiFromModules<{
+  announcements: typeof announcements;
   append: typeof append;
   chunks: typeof chunks;
   committedTs: typeof committedTs;
@@ -56,7 +60,9 @@ const fullApi: ApiFromModules<{
   heads: typeof heads;
   health: typeof health;
   leaves: typeof leaves;
+  measure: typeof measure;
   moves: typeof moves;
+  parts: typeof parts;
   presence: typeof presence;
   purge: typeof purge;
   rebuild: typeof rebuild;

@@ -33,8 +33,9 @@ export type ComponentApi<Name extends string | undefined = string | undefined> =
             client: string;
             collection: string;
             document: string;
+            part: string;
             schemaVersion: number;
-            scope: string;
+            scope?: string;
             transactions: Array<string>;
           }>;
           guarded?: Array<{ collection: string; document: string }>;
@@ -75,7 +76,7 @@ export type ComponentApi<Name extends string | undefined = string | undefined> =
       compact: FunctionReference<
         "mutation",
         "internal",
-        { collection: string; document: string },
+        { collection: string; document: string; part?: string },
         number,
         Name
       >;
@@ -106,6 +107,57 @@ export type ComponentApi<Name extends string | undefined = string | undefined> =
           oldestUncompacted: number | null;
           snapshots: number;
         },
+        Name
+      >;
+    };
+    parts: {
+      areFull: FunctionReference<
+        "query",
+        "internal",
+        {
+          parts: Array<{ collection: string; document: string; part: string }>;
+        },
+        Array<boolean>,
+        Name
+      >;
+      page: FunctionReference<
+        "query",
+        "internal",
+        {
+          collection: string;
+          cursor: bigint;
+          document: string;
+          epoch?: string;
+          part: string;
+        },
+        | {
+            cursor: bigint;
+            done: boolean;
+            entries: Array<{
+              bytes: ArrayBuffer;
+              client?: string;
+              transactions?: Array<string>;
+              ts: bigint;
+              type: "update" | "snapshot";
+            }>;
+            epoch: string;
+            type: "page";
+          }
+        | { epoch: string; type: "reset" },
+        Name
+      >;
+      scopeOf: FunctionReference<
+        "query",
+        "internal",
+        { collection: string; document: string },
+        string | null,
+        Name
+      >;
+      text: FunctionReference<
+        "query",
+        "internal",
+        { collection: string; document: string; field: string },
+        string,
         Name
       >;
     };
@@ -256,7 +308,13 @@ export type ComponentApi<Name extends string | undefined = string | undefined> =
       load: FunctionReference<
         "query",
         "internal",
-        { documents: Array<{ collection: string; document: string }> },
+        {
+          documents: Array<{
+            collection: string;
+            document: string;
+            part: string;
+          }>;
+        },
         {
           snapshotTs: bigint;
           states: Array<{
@@ -305,6 +363,22 @@ export type ComponentApi<Name extends string | undefined = string | undefined> =
                   transactions?: Array<string>;
                   ts: bigint;
                   type: "update" | "snapshot";
+                }
+              | {
+                  document: string;
+                  isFull?: boolean;
+                  newest: bigint;
+                  part: string;
+                  preview: string;
+                  ts: bigint;
+                  type: "part";
+                }
+              | {
+                  count: number;
+                  document: string;
+                  job: string;
+                  ts: bigint;
+                  type: "bulk";
                 }
               | { document: string; ts: bigint; type: "leave" }
             >;

@@ -1,0 +1,175 @@
+import { v } from "convex/values";
+import { limits } from "../shared/limits.js";
+import { pullPartArgs, vPartPage, vReset, type PartEntry } from "../shared/wire.js";
+import { internal } from "./_generated/api.js";
+import type { Doc } from "./_generated/dataModel.js";
+import { internalMutation, query, type QueryCtx } from "./_generated/server.js";
+import { joinChunks } from "./chunks.js";
+import { committedTs } from "./committedTs.js";
+import { epochOf } from "./epochs.js";
+import { findHead, vPart } from "./heads.js";
+
+type PartRow =
+  | { readonly type: "snapshot"; readonly row: Doc<"snapshots"> }
+  | { readonly type: "update"; readonly row: Doc<"deltas"> };
+
+/**
+ * Where a document is stored now: who may read that scope may read its parts. The newest row of the main document
+ * tells, never a head, which may be late (I-12). Null: there is no such document.
+ */
+export const scopeOf = query({
+  args: { collection: v.string(), document: v.string() },
+  returns: v.union(v.string(), v.null()),
+  handler: async (ctx, { collection, document }) => {
+    for (const table of ["deltas", "snapshots"] as const) {
+      const row = await ctx.db
+        .query(table)
+        .withIndex("by_document", (q) =>
+          q.eq("collection", collection).eq("document", document).eq("part", ""),
+        )
+        .order("desc")
+        .first();
+      if (row?.scope !== undefined) return row.scope;
+    }
+    return null;
+  },
+});
+
+/**
+ * The next page of a part after a cursor: its snapshot, if that is newer, then deltas, up to `limits.pageEntries` or
+ * `limits.pageBytes`. All that was committed at one timestamp comes in one page: the cursor could not stand inside.
+ */
+export const page = query({
+  args: pullPartArgs,
+  returns: v.union(vPartPage, vReset),
+  handler: async (ctx, { epoch: knownEpoch, ...place }) => {
+    const epoch = await epochOf(ctx, place.collection);
+    if (knownEpoch !== undefined && knownEpoch !== epoch) return { type: "reset" as const, epoch };
+    const rows: PartRow[] = [];
+    let bytes = 0;
+    let done = true;
+    for await (const next of rowsAfter(ctx, place)) {
+      const last = rows.at(-1);
+      const isFull = rows.length >= limits.pageEntries || bytes >= limits.pageBytes;
+      if (isFull && last?.row.ts !== next.row.ts) {
+        done = false;
+        break;
+      }
+      rows.push(next);
+      bytes += next.row.bytes.byteLength;
+    }
+    const newest = rows.at(-1);
+    const cursor = newest === undefined ? place.cursor : committedTs(newest.row);
+    return { type: "page" as const, epoch, entries: toEntries(rows), cursor, done };
+  },
+});
+
+/** A snapshot stands at the newest delta in it, and before all deltas that are there. */
+async function* rowsAfter(
+  ctx: QueryCtx,
+  {
+    collection,
+    document,
+    part,
+    cursor,
+  }: { collection: string; document: string; part: string; cursor: bigint },
+): AsyncGenerator<PartRow> {
+  const snapshots = ctx.db
+    .query("snapshots")
+    .withIndex("by_part", (q) =>
+      q.eq("collection", collection).eq("document", document).eq("part", part).gt("ts", cursor),
+    );
+  for await (const row of snapshots) yield { type: "snapshot", row };
+  const deltas = ctx.db
+    .query("deltas")
+    .withIndex("by_document", (q) =>
+      q.eq("collection", collection).eq("document", document).eq("part", part).gt("ts", cursor),
+    );
+  for await (const row of deltas) yield { type: "update", row };
+}
+
+function toEntries(rows: readonly PartRow[]): PartEntry[] {
+  const snapshots = rows.flatMap(({ type, row }) => (type === "snapshot" ? [row] : []));
+  const deltas = rows.flatMap(({ type, row }) => (type === "update" ? [row] : []));
+  return [
+    ...joinChunks(snapshots).map((row) => ({
+      ts: committedTs(row),
+      type: "snapshot" as const,
+      bytes: row.bytes,
+    })),
+    ...joinChunks(deltas).map(({ client, transactions, bytes, ...row }) => {
+      return { ts: committedTs(row), type: "update" as const, bytes, client, transactions };
+    }),
+  ];
+}
+
+/**
+ * Which of the parts take no more changes. Call it with `useStaleSnapshot`: it reads what the follower writes.
+ */
+export const areFull = query({
+  args: { parts: v.array(v.object({ collection: v.string(), ...vPart.fields })) },
+  returns: v.array(v.boolean()),
+  handler: async (ctx, { parts }) => {
+    const found = [];
+    for (const { collection, document, part } of parts)
+      found.push((await findHead(ctx, collection, document, part))?.isFull === true);
+    return found;
+  },
+});
+
+/** The plain text of a part, as far as the follower has come; empty if there is none. */
+export const text = query({
+  args: { collection: v.string(), document: v.string(), field: v.string() },
+  returns: v.string(),
+  handler: async (ctx, { collection, document, field }) => {
+    const row = await ctx.db
+      .query("texts")
+      .withIndex("by_document", (q) =>
+        q.eq("collection", collection).eq("document", document).eq("field", field),
+      )
+      .unique();
+    return row?.text ?? "";
+  },
+});
+
+/**
+ * Deletes what is stored of a part whose document is gone, some rows at a time, up to a position: what comes later
+ * belongs to a document that was inserted anew after a purge.
+ */
+export const drop = internalMutation({
+  args: { collection: v.string(), ...vPart.fields, upTo: v.int64() },
+  returns: v.null(),
+  handler: async (ctx, { upTo, ...place }) => {
+    let [rows, bytes] = [0, 0];
+    for await (const { type, row } of rowsUpTo(ctx, place, upTo)) {
+      if (rows >= limits.droppedRows || bytes >= limits.droppedBytes) {
+        await ctx.scheduler.runAfter(0, internal.parts.drop, { ...place, upTo });
+        return null;
+      }
+      if (type === "snapshot") await ctx.db.delete("snapshots", row._id);
+      else await ctx.db.delete("deltas", row._id);
+      rows += 1;
+      bytes += row.bytes.byteLength;
+    }
+    return null;
+  },
+});
+
+async function* rowsUpTo(
+  ctx: QueryCtx,
+  { collection, document, part }: { collection: string; document: string; part: string },
+  upTo: bigint,
+): AsyncGenerator<PartRow> {
+  const snapshots = ctx.db
+    .query("snapshots")
+    .withIndex("by_part", (q) =>
+      q.eq("collection", collection).eq("document", document).eq("part", part).lte("ts", upTo),
+    );
+  for await (const row of snapshots) yield { type: "snapshot", row };
+  const deltas = ctx.db
+    .query("deltas")
+    .withIndex("by_document", (q) =>
+      q.eq("collection", collection).eq("document", document).eq("part", part).lte("ts", upTo),
+    );
+  for await (const row of deltas) yield { type: "update", row };
+}
