@@ -44,8 +44,11 @@ export function conflictsBetween(a: MutationRecord, b: MutationRecord): string[]
 }
 
 function conflictsOf(reader: MutationRecord, writer: MutationRecord): string[] {
+  // Of a row that it inserted itself nobody else knows; in another app one may have the same id.
+  const own = new Set(reader.writes.flatMap(({ before, after }) => (before === null ? after?.["_id"] : [])));
   return writer.writes.flatMap((write) =>
     reader.reads
+      .filter(({ terms }) => !terms.some(({ fieldPath, value }) => fieldPath === "_id" && own.has(value)))
       .filter((read) => read.table === write.table && (isIn(write.before, read) || isIn(write.after, read)))
       .map((read) => `${read.table}(${read.terms.map(describe).join(", ")})`),
   );
