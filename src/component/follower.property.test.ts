@@ -177,6 +177,7 @@ class History {
     const deltas = Array.from({ length: 40 }, () => ({
       collection: "sites",
       document: id,
+      part: "",
       scope: row.country,
       bytes: device.change(id, [{ type: "increment", field: "visits", by: 1 }]).bytes,
       client: "",
@@ -197,7 +198,7 @@ class History {
       for (let turns = 0; turns < 3; turns++) await this.follow();
     }
     if (!(await isHandedOver())) return;
-    const context = { collection: "sites", document: id };
+    const context = { collection: "sites", document: id, part: "" };
     await this.#call("compact", "compactIfDue", context);
     this.compacted += 1;
     await this.#call("compact", "finish", {

@@ -1,9 +1,9 @@
-import { v } from "convex/values";
+import { v, type ObjectType } from "convex/values";
 import { limits } from "../shared/limits.js";
 import { pullPartArgs, vPartPage, vReset, type PartEntry } from "../shared/wire.js";
 import { internal } from "./_generated/api.js";
 import type { Doc } from "./_generated/dataModel.js";
-import { internalMutation, query, type QueryCtx } from "./_generated/server.js";
+import { internalMutation, query, type MutationCtx, type QueryCtx } from "./_generated/server.js";
 import { joinChunks } from "./chunks.js";
 import { committedTs } from "./committedTs.js";
 import { epochOf } from "./epochs.js";
@@ -132,28 +132,41 @@ export const text = query({
   },
 });
 
-/**
- * Deletes what is stored of a part whose document is gone, some rows at a time, up to a position: what comes later
- * belongs to a document that was inserted anew after a purge.
- */
+const vDropped = { collection: v.string(), ...vPart.fields, upTo: v.int64() };
+type Dropped = ObjectType<typeof vDropped>;
+
+/** @see dropPart */
 export const drop = internalMutation({
-  args: { collection: v.string(), ...vPart.fields, upTo: v.int64() },
+  args: vDropped,
   returns: v.null(),
-  handler: async (ctx, { upTo, ...place }) => {
-    let [rows, bytes] = [0, 0];
-    for await (const { type, row } of rowsUpTo(ctx, place, upTo)) {
-      if (rows >= limits.droppedRows || bytes >= limits.droppedBytes) {
-        await ctx.scheduler.runAfter(0, internal.parts.drop, { ...place, upTo });
-        return null;
-      }
-      if (type === "snapshot") await ctx.db.delete("snapshots", row._id);
-      else await ctx.db.delete("deltas", row._id);
-      rows += 1;
-      bytes += row.bytes.byteLength;
-    }
+  handler: async (ctx, dropped) => {
+    await dropPart(ctx, dropped, { rows: limits.droppedRows, bytes: limits.droppedBytes });
     return null;
   },
 });
+
+/**
+ * Deletes what is stored of a part whose document is gone, up to a position: what comes later belongs to a document
+ * that was inserted anew after a purge.
+ *
+ * @param budget - what may be deleted in this transaction, less what is; the rest is deleted in others
+ */
+export async function dropPart(
+  ctx: MutationCtx,
+  { upTo, ...place }: Dropped,
+  budget: { rows: number; bytes: number },
+): Promise<void> {
+  for await (const { type, row } of rowsUpTo(ctx, place, upTo)) {
+    if (budget.rows <= 0 || budget.bytes <= 0) {
+      await ctx.scheduler.runAfter(0, internal.parts.drop, { ...place, upTo });
+      return;
+    }
+    if (type === "snapshot") await ctx.db.delete("snapshots", row._id);
+    else await ctx.db.delete("deltas", row._id);
+    budget.rows -= 1;
+    budget.bytes -= row.bytes.byteLength;
+  }
+}
 
 async function* rowsUpTo(
   ctx: QueryCtx,

@@ -1,14 +1,14 @@
 import { v } from "convex/values";
 import { limits } from "../shared/limits.js";
-import { internal } from "./_generated/api.js";
 import { mutation, type MutationCtx } from "./_generated/server.js";
 import { announcementsOf } from "./announcements.js";
 import { committedTs } from "./committedTs.js";
 import { wakeFollowers } from "./follower.js";
+import { dropPart } from "./parts.js";
 
 /**
- * Removes a document for good: every row of its main document and all that is told of it in one transaction, and
- * what its parts hold, which may be more than one transaction takes, by jobs that this one schedules. A leave in its scope tells
+ * Removes a document for good: every row of its main document and all that is told of it in one transaction,
+ * with what its parts hold; what of that is more than one transaction takes goes by jobs that this one schedules. A leave in its scope tells
  * those who hold it to drop it; it says the document's id, and goes with the other leaves after a month. Receipts stay:
  * they hold ids of transactions, and no content.
  *
@@ -56,6 +56,7 @@ async function dropParts(ctx: MutationCtx, collection: string, document: string)
     .withIndex("by_document", (q) => q.eq("collection", collection).eq("document", document))
     .take(limits.documentParts);
   for (const { _id } of texts) await ctx.db.delete("texts", _id);
+  const budget = { rows: limits.droppedRows, bytes: limits.droppedBytes };
   let part = "";
   for (let found = 0; found < limits.documentParts; found++) {
     const newest = [];
@@ -72,7 +73,7 @@ async function dropParts(ctx: MutationCtx, collection: string, document: string)
     if (next === undefined) return;
     part = next;
     const upTo = await newestOf(ctx, collection, document, part);
-    await ctx.scheduler.runAfter(0, internal.parts.drop, { collection, document, part, upTo });
+    await dropPart(ctx, { collection, document, part, upTo }, budget);
   }
 }
 

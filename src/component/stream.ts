@@ -34,22 +34,39 @@ export const page = query({
   handler: async (ctx, { epoch: knownEpoch, horizon, ...range }) => {
     const epoch = await epochOf(ctx, range.collection);
     const isFirst = range.cursor.ts === 0n;
-    const seenTo = horizon !== undefined && horizon > range.cursor.ts ? horizon : range.cursor.ts;
-    const isPruned = !isFirst && seenTo < (await prunedTo(ctx, range));
-    if ((knownEpoch !== undefined && knownEpoch !== epoch) || isPruned)
+    const pruned = await prunedTo(ctx, range);
+    if ((knownEpoch !== undefined && knownEpoch !== epoch) || hasMissed(range.cursor, horizon, pruned))
       return { type: "reset" as const, epoch };
-    const begunAt = isFirst && horizon === undefined ? await endOfStream(ctx, range) : horizon;
+    const begunAt = isFirst && horizon === undefined ? await endOfStream(ctx, range, pruned) : horizon;
     const { rows, done } = await readPage(ctx, range, begunAt);
-    const last = rows.at(-1)?.row;
-    const cursor =
-      last === undefined
-        ? range.cursor
-        : { ts: committedTs(last), document: done ? endOfCommit : last.document };
-    const isBehind = !done && begunAt !== undefined && cursor.ts < begunAt;
+    const cursor = cursorAfter(range.cursor, rows.at(-1)?.row, done, begunAt);
+    const isBehind = !done && begunAt !== undefined && cursor.ts <= begunAt;
     const rest = isBehind ? { horizon: begunAt } : {};
     return { type: "page" as const, epoch, entries: toEntries(rows), cursor, done, ...rest };
   },
 });
+
+/** Whether who stands there may have missed leaves that were pruned. Within their commit it may, too. */
+function hasMissed(cursor: Cursor, horizon: bigint | undefined, pruned: bigint): boolean {
+  if (cursor.ts === 0n || (horizon !== undefined && horizon >= pruned)) return false;
+  return cursor.ts < pruned || (cursor.ts === pruned && cursor.document !== endOfCommit);
+}
+
+/**
+ * A first load ends where it began at the least, though nothing may stand there any more: what stood there it needs
+ * not, and a cursor before leaves that were pruned would be told to begin anew, for ever.
+ */
+function cursorAfter(
+  from: Cursor,
+  last: Row["row"] | undefined,
+  done: boolean,
+  begunAt: bigint | undefined,
+): Cursor {
+  const ts = last === undefined ? from.ts : committedTs(last);
+  if (done && begunAt !== undefined && begunAt > ts) return { ts: begunAt, document: endOfCommit };
+  if (last === undefined) return from;
+  return { ts, document: done ? endOfCommit : last.document };
+}
 
 async function readPage(
   ctx: QueryCtx,
@@ -133,8 +150,8 @@ async function* leavesAfter(
   for await (const row of later) yield { type: "leave", row };
 }
 
-/** The newest position at which something stands. */
-async function endOfStream(ctx: QueryCtx, { collection, scope }: Range): Promise<bigint> {
+/** The newest position at which something stands, or stood before it was pruned. */
+async function endOfStream(ctx: QueryCtx, { collection, scope }: Range, pruned: bigint): Promise<bigint> {
   const newest = [];
   for (const table of ["snapshots", "deltas", "leaves"] as const)
     newest.push(
@@ -147,7 +164,7 @@ async function endOfStream(ctx: QueryCtx, { collection, scope }: Range): Promise
   return newest.reduce((end, row) => {
     const ts = row === null ? 0n : committedTs(row);
     return ts > end ? ts : end;
-  }, 0n);
+  }, pruned);
 }
 
 async function prunedTo(ctx: QueryCtx, { collection, scope }: Range): Promise<bigint> {

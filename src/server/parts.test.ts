@@ -154,6 +154,18 @@ test("a purge leaves nothing of a document's texts, compacted or not", async () 
   expect(await pullPart("x")).toEqual({ type: "gone" });
 });
 
+test("a document that is inserted at once after its purge has nothing of the old text", async () => {
+  await a.send(write(a, 0, "personal"));
+  await app.t.mutation((ctx) => app.replicate.admin(ctx).purge(sites, "x"));
+  a.forget("x");
+  await a.send(a.insert("x"));
+  expect(await new PushDevice(app, 33).pullPart("x")).toBe("");
+  const [typist] = [new PushDevice(app, 44)];
+  await typist.send(write(typist, 0, "new"));
+  await pass(20 * second);
+  expect(await new PushDevice(app, 34).pullPart("x")).toBe("new");
+});
+
 test("I-10: a compacted text reads the same from every position, and waits for what it stands on", async () => {
   const cursors = [startOfPart];
   for (let n = 0; n < 5; n++) {

@@ -61,6 +61,17 @@ test("I-3: a transaction coalesced anew with answered ones is refused, not appli
   expect(await app.rows()).toMatchObject([{ name: "n" }]);
 });
 
+test("I-3, I-16: what is coalesced with an answered transaction leaves that one's receipt alone", async () => {
+  await device.push([device.transaction([device.insert("y")], ["t1"])]);
+  const mixed = device.transaction([device.set("y", "name", "m")], ["t1", "t2"]);
+  expect(await device.push([mixed])).toMatchObject([{ status: "rejected", code: "invalid_update" }]);
+  const { client } = device;
+  expect(await app.t.query(app.api.status, { client, transactions: ["t1", "t2"] })).toMatchObject([
+    { status: "applied" },
+    { status: "rejected", code: "invalid_update" },
+  ]);
+});
+
 test("I-6: one refused operation, and nothing of its transaction is applied, whatever its place", async () => {
   for (const place of [0, 1, 2]) {
     const operations = ["a", "b", "c"].map((id, index) =>
