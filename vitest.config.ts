@@ -1,5 +1,8 @@
 import { defineConfig } from "vitest/config";
 
+/** Tests of what is logged set the level themselves. */
+const quiet = { REPLICATE_LOG_LEVEL: "ERROR" };
+
 export default defineConfig({
   test: {
     projects: [
@@ -11,6 +14,7 @@ export default defineConfig({
           exclude: ["**/*.property.test.ts"],
           testTimeout: 30_000,
           typecheck: { enabled: false },
+          env: quiet,
           server: { deps: { inline: ["convex-test"] } },
         },
       },
@@ -24,6 +28,7 @@ export default defineConfig({
             "local/**/*.test.ts",
             "example/src/**/*.test.ts",
           ],
+          env: quiet,
           testTimeout: 30_000,
         },
       },

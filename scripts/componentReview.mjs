@@ -129,7 +129,7 @@ function callsOfComponent(source) {
 const operatorOnly = new Set(["compact:compact"]);
 
 const config = fs.readFileSync(`${folder}/convex.config.ts`, "utf8");
-if (!/defineComponent\("\w+"\)/.test(config) || !/export default component/.test(config))
+if (!/defineComponent\("\w+"[,)]/.test(config) || !/export default component/.test(config))
   say(`${folder}/convex.config.ts`, "does not define a component and export it");
 const { exports } = JSON.parse(fs.readFileSync("package.json", "utf8"));
 for (const entry of [".", "./client", "./test", "./convex.config.js", "./_generated/component.js"])

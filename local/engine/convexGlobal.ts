@@ -1,7 +1,7 @@
 // `globalThis.Convex`, by which `convex/server` reaches the deployment that runs it. Which execution calls is known
 // from the asynchronous context that it runs in.
 import type { JSONValue } from "convex/values";
-import { currentEnvironment, runOutside, writeLog } from "./environment.js";
+import { currentEnvironment, giveVariables, runOutside, writeLog } from "./environment.js";
 import type { Execution } from "./execution.js";
 import type { Host } from "./host.js";
 import { storeBlob, readBlob } from "./storageSyscalls.js";
@@ -19,6 +19,7 @@ const hosts = new WeakMap<Execution, Host>();
 export function bindSyscalls(execution: Execution, host: Host): void {
   install();
   hosts.set(execution, host);
+  giveVariables(execution, () => host.variables.of(execution.path.component));
 }
 
 const convexGlobal: ConvexGlobal = {

@@ -1,6 +1,7 @@
 // What runs functions, behind a narrow seam: the server knows nothing of how data is kept or how a transaction runs.
 import type { JSONValue, Value } from "convex/values";
 import type { StoredWrite } from "../mvcc/readSet.js";
+import type { EnvironmentVariables } from "./variables.js";
 import type { Commit } from "../mvcc/versionedStore.js";
 
 export type FunctionKind = "query" | "mutation" | "action";
@@ -85,7 +86,22 @@ export interface Runtime {
   readonly components: readonly (RuntimeComponent & { readonly path: string })[];
 }
 
-export interface RuntimeComponent {
+/** Environment variables of an app or component, as `convex.config.ts` has them. */
+export interface ComponentVariables {
+  /** What it declares: a validator as JSON text. */
+  readonly declares?: readonly [
+    name: string,
+    validator: { readonly value: string; readonly optional?: boolean },
+  ][];
+  /** What whoever mounts it has bound them to: a value, or a variable of its own. */
+  readonly env?: readonly [
+    name: string,
+    binding:
+      { readonly type: "value"; readonly value: string } | { readonly type: "envVar"; readonly name: string },
+  ][];
+}
+
+export interface RuntimeComponent extends ComponentVariables {
   /** The default export of `schema.ts`; null: there is none. */
   readonly schema: unknown;
   /** Module exports by path without extension. */
@@ -106,6 +122,9 @@ export interface Engine {
   activate(runtime: Runtime): Promise<void>;
   /** Runs a function. Never rejects: what it throws is in the result, which comes once all it tells is durable. */
   run(call: FunctionCall): Promise<CallResult>;
+  /** Of which kind a function of the app is; null: there is none of this name. */
+  kindOf(path: string): FunctionKind | null;
+  readonly variables: EnvironmentVariables;
   /** The timestamp of the newest commit. */
   currentTs(): bigint;
   /** Calls `listener` at each commit, before anything else runs. */

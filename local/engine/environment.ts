@@ -40,17 +40,46 @@ function transaction(): Environment | null {
   return environment?.isTransaction ? environment : null;
 }
 
+const variables = new WeakMap<Environment, () => Readonly<Record<string, string>>>();
+
+/** What the function finds in `process.env`, instead of what the backend itself was started with. */
+export function giveVariables(environment: Environment, of: () => Readonly<Record<string, string>>): void {
+  variables.set(environment, of);
+}
+
 let isInstalled = false;
 
 /** To be called before functions are loaded: what they keep of the globals then is what they find. */
 export function installGlobals(): void {
   if (isInstalled) return;
   isInstalled = true;
+  installVariables();
   installClock();
   installRandomness();
   installSubtleCrypto();
   for (const name of ["fetch", "setTimeout", "setInterval", "setImmediate"] as const) forbid(name);
   installConsole();
+}
+
+function installVariables(): void {
+  const real = process.env;
+  const own = () => variables.get(running.getStore() as Environment)?.();
+  const refuse = () => {
+    if (own() !== undefined) throw new Error("Environment variables cannot be changed by functions.");
+  };
+  process.env = new Proxy(real, {
+    get: (_, name) => (own() ?? real)[name as string],
+    has: (_, name) => name in (own() ?? real),
+    ownKeys: () => Reflect.ownKeys(own() ?? real),
+    getOwnPropertyDescriptor: (_, name) => {
+      const value = (own() ?? real)[name as string];
+      return value === undefined
+        ? undefined
+        : { value, writable: true, enumerable: true, configurable: true };
+    },
+    set: (_, name, value) => (refuse(), Reflect.set(real, name, value)),
+    deleteProperty: (_, name) => (refuse(), Reflect.deleteProperty(real, name)),
+  });
 }
 
 function installClock(): void {

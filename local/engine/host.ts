@@ -10,6 +10,7 @@ import type { Gate } from "./gate.js";
 import type { Random } from "./random.js";
 import type { Tables } from "./tables.js";
 import type { Turns } from "./turns.js";
+import type { EnvironmentVariables } from "./variables.js";
 
 /** A function that begins a transaction, or an action, of its own. */
 export interface TopLevelCall {
@@ -30,6 +31,7 @@ export interface Host {
   readonly clock: Clock;
   readonly random: Random;
   readonly files: Files;
+  readonly variables: EnvironmentVariables;
   /** Of the newest push. */
   readonly functions: Functions;
   /** What a read takes, where one is ordered; null: no time. */

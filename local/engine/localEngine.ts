@@ -11,6 +11,7 @@ import type {
   Document,
   Engine,
   FunctionCall,
+  FunctionKind,
   Identity,
   Runtime,
   SchemaProblem,
@@ -35,6 +36,7 @@ import { costOf, createProgress, runTopLevel, type Outcome } from "./topLevel.js
 import { runTransactionFunction } from "./transactionFunction.js";
 import { Turns } from "./turns.js";
 import { inSystemMutation, OccError } from "./unit.js";
+import { EnvironmentVariables, type Variables } from "./variables.js";
 
 export interface EngineOptions {
   /** Default: the time of day. */
@@ -48,6 +50,8 @@ export interface EngineOptions {
   readonly data?: DataDirectory;
   /** Where stored files are kept; default: in memory alone. */
   readonly filesFolder?: string;
+  /** Environment variables of the deployment. */
+  readonly variables?: Variables;
   /** Is told what went wrong in the background. */
   readonly onError?: (what: string, error: unknown) => void;
 }
@@ -83,6 +87,7 @@ export class LocalEngine implements Engine {
       clock,
       random,
       files: new Files(options.filesFolder ?? null),
+      variables: new EnvironmentVariables(options.variables),
       functions: new Functions(noCode),
       readLatency: readLatencyMs && (() => sleep(between(readLatencyMs, random.fraction()))),
       createUsage: () => new Usage(limits),
@@ -137,6 +142,7 @@ export class LocalEngine implements Engine {
     const [functions, crons] = [new Functions(runtime), readCronSpecs(runtime)];
     await this.#host.gate.alone(() => {
       this.#host.tables.setSchemas(runtime);
+      this.#host.variables.setBindings(runtime);
       this.#host.functions = functions;
     });
     await this.#jobs.start();
@@ -147,6 +153,14 @@ export class LocalEngine implements Engine {
     this.#hasCode = true;
     this.#crons.replace(crons);
     this.#crons.start();
+  }
+
+  kindOf(path: string): FunctionKind | null {
+    return this.#host.functions.find({ component: "", name: normalizeName(path) })?.kind ?? null;
+  }
+
+  get variables(): EnvironmentVariables {
+    return this.#host.variables;
   }
 
   async run(call: FunctionCall): Promise<CallResult> {

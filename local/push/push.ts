@@ -117,12 +117,14 @@ function toAnalysis(
 /** The components as they are mounted: a definition that is used twice is mounted twice. */
 function runtimeOf(analysis: Readonly<Analysis>, loaded: Loaded): Runtime {
   const mount = (definitionPath: string, mountPath: string): Runtime["components"] =>
-    (analysis[definitionPath]?.definition.childComponents ?? []).flatMap(({ name, path: childPath }) => {
+    (analysis[definitionPath]?.definition.childComponents ?? []).flatMap(({ name, path: childPath, env }) => {
       const place = placeOf(mountPath, name);
-      return [{ path: place, ...codeOf(childPath) }, ...mount(childPath, place)];
+      return [{ path: place, ...codeOf(childPath), env: env ?? [] }, ...mount(childPath, place)];
     });
-  const codeOf = (definitionPath: string): RuntimeComponent =>
-    loaded.get(definitionPath) ?? { schema: null, modules: {} };
+  const codeOf = (definitionPath: string): RuntimeComponent => ({
+    ...(loaded.get(definitionPath) ?? { schema: null, modules: {} }),
+    declares: analysis[definitionPath]?.definition.envVars ?? [],
+  });
   return { root: codeOf(""), components: mount("", "") };
 }
 

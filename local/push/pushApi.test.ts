@@ -1,5 +1,6 @@
 import { readCronSpecs } from "../crons/cronSpecs.js";
 import { describe, expect, test } from "vitest";
+import { EnvironmentVariables } from "../engine/variables.js";
 import type { Engine, Runtime } from "../engine/engine.js";
 import { PushApi, type ActivatedPush } from "./pushApi.js";
 import { lookup } from "../site/httpRoutes.js";
@@ -69,6 +70,7 @@ const setUp = () => {
   const pushes: ActivatedPush[] = [];
   const engine = {
     findSchemaProblem: () => null,
+    variables: new EnvironmentVariables(),
     activate: async (runtime: Runtime) => void activated.push(runtime),
   } as unknown as Engine;
   const api = new PushApi(engine, (push) => pushes.push(push));

@@ -1,5 +1,6 @@
 import { CronError } from "../crons/cronSpecs.js";
 import type { Engine } from "../engine/engine.js";
+import { findVariableProblem } from "../engine/variables.js";
 import type { HttpReply } from "../server/httpApi.js";
 import { analyzePush, noSchemaChange, type AnalyzedPush } from "./push.js";
 import type { StartPush } from "./pushTypes.js";
@@ -74,6 +75,8 @@ export class PushApi {
 
   #start(push: StartPush): Promise<HttpReply> {
     return evaluated(push, (analyzed) => {
+      const problem = findVariableProblem(analyzed.runtime, this.#engine.variables.app);
+      if (problem !== null) return refused("InvalidEnvironmentVariables", problem);
       const id = ++this.#started;
       this.#pending = { ...analyzed, id, isDryRun: push.dryRun === true, source: push };
       return ok({ ...analyzed.reply, schemaChange: { ...noSchemaChange, schemaIds: { push: id } } });

@@ -1,4 +1,5 @@
 import type { CronAnalysis } from "../crons/cronSpecs.js";
+import type { ComponentVariables } from "../engine/engine.js";
 import type { HttpRouteAnalysis } from "../site/httpRoutes.js";
 
 /** A bundled module as the CLI sends it. */
@@ -50,7 +51,9 @@ export type ExportTree = { type: "branch"; branch: [string, ExportTree | ExportL
 
 /** What `definition.export()` of an app or component returns; only what is read is named. */
 export type Definition = {
-  childComponents: { name: string; path: string }[];
+  childComponents: { name: string; path: string; env?: ComponentVariables["env"] | null }[];
+  /** Environment variables that it declares. */
+  envVars?: NonNullable<ComponentVariables["declares"]>;
   /** References to child components by the prefix under which their routes are mounted; it ends with a slash. */
   httpMounts?: Record<string, string>;
   /** Before the paths of the app's own routes; ends with a slash. */

@@ -1,3 +1,4 @@
+import fs from "node:fs";
 import http from "node:http";
 import type { AddressInfo } from "node:net";
 import path from "node:path";
@@ -8,6 +9,7 @@ import { Connection } from "./connection.js";
 import { DataDirectory, type FsyncPolicy } from "../durable/dataDirectory.js";
 import type { FunctionKind, Identity } from "../engine/engine.js";
 import { LocalEngine, type EngineOptions } from "../engine/localEngine.js";
+import type { VariableChange, Variables } from "../engine/variables.js";
 import { Faults } from "./faults.js";
 import { analyzePush } from "../push/push.js";
 import { PushApi } from "../push/pushApi.js";
@@ -31,6 +33,8 @@ export interface BackendOptions {
   readonly site?: string;
   /** A folder that keeps data and code from one start to the next; default: they are gone at the end. */
   readonly data?: string;
+  /** Environment variables of the deployment, beside those that were set before. */
+  readonly env?: Variables;
   /** When a mutation that was answered is on disk. Default: `always`, before it is answered. */
   readonly fsync?: FsyncPolicy;
   readonly engine?: Pick<EngineOptions, "seed" | "readLatencyMs" | "limits">;
@@ -97,6 +101,13 @@ async function serveEngine(
     queries.makeAllStale(engine.currentTs());
     noteStale();
   });
+  const environmentFile = options.data === undefined ? null : path.join(options.data, "environment.json");
+  const changeVariables = (changes: readonly VariableChange[]) => {
+    engine.variables.change(changes);
+    if (environmentFile !== null) writeVariables(environmentFile, engine.variables.app);
+    queries.makeAllStale(engine.currentTs());
+    noteStale();
+  };
   const kept = pushFile?.read() ?? null;
   if (kept !== null) {
     const { runtime, http: pushed } = await analyzePush(kept);
@@ -109,7 +120,7 @@ async function serveEngine(
   });
   const site = await startSite({ port: options.sitePort ?? 0, handle, log });
   const server = http.createServer((request, response) => {
-    const serve = { calls, pushApi, engine, stats, url: urlOf(server), siteUrl: site.url };
+    const serve = { calls, pushApi, engine, stats, changeVariables, url: urlOf(server), siteUrl: site.url };
     answerRequest(request, response, { ...serve, site: options.site }).catch((error: unknown) => {
       if (!response.headersSent) response.writeHead(500);
       response.end(String(error));
@@ -123,6 +134,7 @@ async function serveEngine(
     await site.close();
     throw error;
   }
+  engine.variables.setPlatform({ CONVEX_CLOUD_URL: urlOf(server), CONVEX_SITE_URL: site.url });
   return {
     url: urlOf(server),
     siteUrl: site.url,
@@ -151,19 +163,40 @@ async function serveEngine(
 }
 
 async function openEngine(
-  { data: folder, fsync = "always", engine = {} }: BackendOptions,
+  { data: folder, fsync = "always", engine = {}, env = {} }: BackendOptions,
   log: (line: string) => void,
 ): Promise<LocalEngine> {
   const onError = (what: string, error: unknown) =>
     log(`${what}: ${error instanceof Error ? error.message : String(error)}`);
-  if (folder === undefined) return new LocalEngine({ ...engine, onError });
+  const variables = { ...readVariables(folder), ...env };
+  if (folder === undefined) return new LocalEngine({ ...engine, variables, onError });
   const data = await DataDirectory.open(path.join(folder, "documents"), { fsync });
   try {
-    return await LocalEngine.open({ ...engine, onError, data, filesFolder: path.join(folder, "files") });
+    return await LocalEngine.open({
+      ...engine,
+      variables,
+      onError,
+      data,
+      filesFolder: path.join(folder, "files"),
+    });
   } catch (error) {
     await data.close();
     throw error;
   }
+}
+
+/** Those that were set at an earlier start. */
+function readVariables(folder: string | undefined): Variables {
+  if (folder === undefined) return {};
+  const file = path.join(folder, "environment.json");
+  return fs.existsSync(file) ? (JSON.parse(fs.readFileSync(file, "utf8")) as Variables) : {};
+}
+
+/** Whole, or not at all. */
+function writeVariables(file: string, variables: Variables): void {
+  fs.mkdirSync(path.dirname(file), { recursive: true });
+  fs.writeFileSync(`${file}.next`, JSON.stringify(variables, null, 2), { flush: true });
+  fs.renameSync(`${file}.next`, file);
 }
 
 async function runTrusted(

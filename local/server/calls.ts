@@ -63,6 +63,10 @@ export class Calls {
     return result;
   }
 
+  kindOf(path: string): FunctionKind | null {
+    return this.#engine.kindOf(path);
+  }
+
   /** A query was answered by a run that was made for somebody else. */
   noteCacheHit(path: string): void {
     this.#stats.noteCacheHit(path);

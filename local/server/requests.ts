@@ -2,6 +2,7 @@ import type http from "node:http";
 import zlib from "node:zlib";
 import type { Calls } from "./calls.js";
 import type { Engine } from "../engine/engine.js";
+import type { VariableChange } from "../engine/variables.js";
 import { answerCall } from "./httpApi.js";
 import type { PushApi } from "../push/pushApi.js";
 import { serveFile } from "./staticSite.js";
@@ -13,6 +14,7 @@ export interface Serve {
   readonly pushApi: PushApi;
   readonly engine: Engine;
   readonly stats: Stats;
+  changeVariables(changes: readonly VariableChange[]): void;
   readonly url: string;
   readonly siteUrl: string;
   /** A folder with a built app. */
@@ -23,7 +25,7 @@ export interface Serve {
 export async function answerRequest(
   request: http.IncomingMessage,
   response: http.ServerResponse,
-  { calls, pushApi, engine, stats, url, siteUrl, site }: Serve,
+  { calls, pushApi, engine, stats, url, siteUrl, site, changeVariables }: Serve,
 ): Promise<void> {
   const { pathname } = new URL(request.url ?? "/", url);
   const cors = {
@@ -45,6 +47,10 @@ export async function answerRequest(
     return send(404, { code: "NotFound", message: `There is nothing at ${pathname}.` });
   }
   const body = await readBody(request);
+  if (pathname === "/api/update_environment_variables") {
+    changeVariables((body as { changes: VariableChange[] }).changes);
+    return send(200, null);
+  }
   const reply =
     (await answerCall(calls, pathname, body, request.headers.authorization)) ??
     (await pushApi.answer(pathname, body, url, siteUrl));

@@ -8,9 +8,10 @@ import { internalMutation, mutation, type MutationCtx } from "./_generated/serve
 import { splitChunks } from "./chunks.js";
 import { rouse } from "./follower.js";
 import { findHead } from "./heads.js";
+import { log } from "./log.js";
 import type { State, StateKey } from "./states.js";
 
-const pool = new Workpool(components.workpool, { maxParallelism: 10, logLevel: "WARN" });
+export const compactionPool = new Workpool(components.workpool, { maxParallelism: 10, logLevel: "WARN" });
 const vPlace = v.object({ collection: v.string(), document: v.string(), part: v.string() });
 
 /** Compacts a document or part now, however few its deltas. @returns how many delta rows were replaced */
@@ -26,7 +27,7 @@ export const enqueue = internalMutation({
   returns: v.null(),
   handler: async (ctx, { documents }) => {
     for (const document of documents)
-      await pool.enqueueMutation(ctx, internal.compact.compactIfDue, document, {
+      await compactionPool.enqueueMutation(ctx, internal.compact.compactIfDue, document, {
         onComplete: internal.compact.finish,
         context: document,
       });
@@ -64,6 +65,8 @@ export const finish = internalMutation({
         ? { failure: { at: now, message: result.error.slice(0, limits.messageLength), attempts } }
         : {}),
     });
+    // Why is told by health: an error's words may quote what is stored.
+    if (result.kind === "failed") log("ERROR", "compactionFailed", { collection, document, part, attempts });
     await rouse(ctx, collection);
     return null;
   },
@@ -103,5 +106,6 @@ export async function compactDocument(
   for (const chunk of splitChunks(encodeSnapshot(doc).buffer)) {
     await ctx.db.insert("snapshots", { ...row, ...chunk });
   }
+  log("INFO", "compacted", { ...place, deltas: state.deltaRows.length, deltaBytes });
   return state.deltaRows.length;
 }

@@ -1,6 +1,8 @@
 import { v } from "convex/values";
 import { firstEpoch } from "../shared/wire.js";
+import { internal } from "./_generated/api.js";
 import { mutation, type QueryCtx } from "./_generated/server.js";
+import { log } from "./log.js";
 
 /** A collection's epoch. Nothing is written until it is given a new one: no two first pushes meet in a row. */
 export async function epochOf(ctx: QueryCtx, collection: string): Promise<string> {
@@ -13,7 +15,8 @@ export async function epochOf(ctx: QueryCtx, collection: string): Promise<string
 
 /**
  * Begins a new epoch, the last step of restoring a backup: restored rows stand under old timestamps, so that no
- * cursor handed out before means anything any more.
+ * cursor handed out before means anything any more. Clients read the collection anew; what is derived of it is cleared
+ * and built anew in the background (resync.ts), for it need not agree with what was restored.
  *
  * @returns the epoch
  */
@@ -28,6 +31,8 @@ export const newEpoch = mutation({
       .unique();
     if (row === null) await ctx.db.insert("collections", { name: collection, epoch });
     else await ctx.db.patch("collections", row._id, { epoch });
+    log("WARN", "newEpoch", { collection, epoch });
+    await ctx.runMutation(internal.resync.begin, { collection, epoch });
     return epoch;
   },
 });

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import type { Admin } from "../server/index.js";
 import { limits } from "../shared/limits.js";
 import { readMain } from "../shared/mainDocument.js";
 import { PushDevice } from "../testing/pushDevice.js";
@@ -76,7 +77,7 @@ async function pass(ms: number): Promise<void> {
   }
 }
 const runScheduled = () => app.t.finishAllScheduledFunctions(vi.runAllTimers);
-const admin = <T>(work: (admin: ReturnType<typeof app.replicate.admin>) => Promise<T>) =>
+const admin = <T>(work: (admin: Admin) => Promise<T>) =>
   app.t.mutation((ctx) => work(app.replicate.admin(ctx)));
 const health = async () => {
   const all = await app.t.query((ctx) => app.replicate.health(ctx));

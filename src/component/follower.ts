@@ -30,8 +30,10 @@ import type { Doc } from "./_generated/dataModel.js";
 import { internalMutation, internalQuery, type MutationCtx, type QueryCtx } from "./_generated/server.js";
 import { committedTs } from "./committedTs.js";
 import { epochOf } from "./epochs.js";
-import { lookAtParts, putOff, updateHead, vPart, type HeadChange, type Place } from "./heads.js";
+import { lookAtParts, putOff, toMs, updateHead, vPart, type HeadChange, type Place } from "./heads.js";
 import type { Measurement } from "./measure.js";
+import { log } from "./log.js";
+import { readPassage } from "./readers.js";
 import { addTotals } from "./totals.js";
 
 const vTouched = v.object({
@@ -65,6 +67,7 @@ export const next = internalQuery({
   handler: async (ctx, { name: collection }) => {
     const now = Date.now();
     const follower = await findFollower(ctx, collection);
+    if (follower?.clearing !== undefined) return { kind: "idle" as const, cooldownMs: 0 };
     const epoch = await epochOf(ctx, collection);
     const from = cursorOf(follower, epoch);
     const snapshotTs = await ctx.meta.getSnapshotTs();
@@ -91,7 +94,7 @@ export const follow = internalMutation({
     const now = Date.now();
     const follower = await findFollower(ctx, collection);
     const isCurrent = follower?.epoch !== epoch || comparePosition(follower.cursor, from) === 0;
-    if (!isCurrent) return null;
+    if (!isCurrent || follower?.clearing !== undefined) return null;
     const places = await putOff(ctx, collection, distinct([...touched, ...due]), now);
     const measurement: Measurement = await ctx.runQuery(
       internal.measure.measure,
@@ -102,8 +105,9 @@ export const follow = internalMutation({
     if (measurement.snapshotTs < snapshotTs || (follower?.snapshotTs ?? 0n) > measurement.snapshotTs)
       return null;
     const changes: HeadChange[] = [];
+    const hasPassed = await readPassage(ctx, collection, measurement.measured, now);
     for (const measured of measurement.measured)
-      changes.push(await updateHead(ctx, collection, measured, now));
+      changes.push(await updateHead(ctx, collection, measured, { now, hasPassed }));
     await addTotals(ctx, collection, changes);
     for (const change of changes) await tell(ctx, collection, change, measurement);
     const handedOver = changes
@@ -122,6 +126,8 @@ export const follow = internalMutation({
       ...(since === 0n ? {} : { lagNs: BigInt(now) * 1_000_000n - since }),
       ...(touched.length === 0 ? {} : { awakeUntil: now + limits.followerAwakeMs }),
     });
+    const lagMs = since === 0n ? 0 : now - toMs(since);
+    log("DEBUG", "followed", { collection, documents: changes.length, due: handedOver.length, lagMs });
     return { debounceMs: hasMore ? 0 : limits.followerPauseMs };
   },
 });
@@ -185,13 +191,19 @@ async function readChanges(
   return { touched: [...touched.values()], to, since, isFull: false };
 }
 
-/** The first change after a position, at which nobody has looked yet. */
+/**
+ * The first change after a position, at which nobody has looked yet.
+ *
+ * @param upTo - looks no further: who watches this is not called by what is written later
+ */
 export async function firstChange(
   ctx: QueryCtx,
   collection: string,
   from: Cursor,
+  upTo: bigint,
 ): Promise<{ readonly ts: bigint } | null> {
-  const range = { collection, from, upTo: 2n ** 63n - 1n };
+  if (upTo < from.ts) return null;
+  const range = { collection, from, upTo };
   for await (const change of mergeChanges([deltas(ctx, range), snapshots(ctx, range), leaves(ctx, range)]))
     return change;
   return null;
@@ -293,7 +305,7 @@ export function cursorOf(follower: Doc<"followers"> | null, epoch: string): Curs
   return follower?.epoch === epoch ? follower.cursor : startCursor;
 }
 
-async function noteFollower(
+export async function noteFollower(
   ctx: MutationCtx,
   collection: string,
   follower: Doc<"followers"> | null,

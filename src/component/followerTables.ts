@@ -59,6 +59,8 @@ export const followerTables = {
     at: v.number(),
     /** It looks for work at this time or later, in ms since 1970: until then nobody need wake it. */
     awakeUntil: v.number(),
+    /** The epoch that begins with clearing all that is derived; until that is done nothing is followed. */
+    clearing: v.optional(v.string()),
     /** Handle of the app's `maintain`. */
     maintain: v.optional(v.string()),
   }).index("by_collection", ["collection"]),

@@ -6,6 +6,7 @@ import type { PartBody } from "../shared/wire.js";
 import type { Doc } from "./_generated/dataModel.js";
 import type { MutationCtx, QueryCtx } from "./_generated/server.js";
 import type { Measured } from "./measure.js";
+import { compactQuietMs } from "./settings.js";
 import { noWeight, type Weight } from "./totals.js";
 
 type Head = Doc<"heads">;
@@ -46,7 +47,7 @@ export async function updateHead(
   ctx: MutationCtx,
   collection: string,
   measured: Measured,
-  now: number,
+  { now, hasPassed }: { readonly now: number; hasPassed(scope: string, ts: bigint): boolean },
 ): Promise<HeadChange> {
   const { document, part, scope, fault, deleted, text, isFull, ...rest } = measured;
   const { incarnation: _, lastTs: __, oldestTs: ___, ...sizes } = rest;
@@ -65,6 +66,8 @@ export async function updateHead(
     changedAt: toMs(measured.lastTs),
     dueSince: head?.dueSince,
     failure,
+    quietMs: compactQuietMs(),
+    isPassed: part !== "" || hasPassed(scope, measured.lastTs),
   });
   const isNew = part !== "" && (head?.lastTs !== measured.lastTs || head.scope !== scope);
   const told = isNew && text !== undefined ? { scope, text, body: bodyOf(measured, text) } : null;

@@ -3,9 +3,11 @@ import { limits } from "../shared/limits.js";
 import { internal } from "./_generated/api.js";
 import { internalMutation } from "./_generated/server.js";
 import { committedTs } from "./committedTs.js";
+import { log } from "./log.js";
+import { keptMs } from "./settings.js";
 
 /**
- * Deletes leaves that are older than `limits.leavesKeptMs`, some at a time. In the same transaction it is noted up to
+ * Deletes leaves that are older than they are kept (`limits.leavesKeptMs`, or as set), some at a time. In the same transaction it is noted up to
  * where each scope's leaves are gone: a client that was away longer is told to begin anew, instead of keeping for ever
  * what has left.
  *
@@ -17,7 +19,7 @@ export const prune = internalMutation({
   handler: async (ctx) => {
     const old = await ctx.db
       .query("leaves")
-      .withIndex("by_creation_time", (q) => q.lt("_creationTime", Date.now() - limits.leavesKeptMs))
+      .withIndex("by_creation_time", (q) => q.lt("_creationTime", Date.now() - keptMs().leaves))
       .take(limits.leavesPruned);
     const newest = new Map<string, { collection: string; scope: string; ts: bigint }>();
     for (const leave of old) {
@@ -34,6 +36,7 @@ export const prune = internalMutation({
       if (row === null) await ctx.db.insert("scopes", { collection, scope, prunedTo: ts });
       else if (row.prunedTo < ts) await ctx.db.patch("scopes", row._id, { prunedTo: ts });
     }
+    if (old.length > 0) log("INFO", "leavesPruned", { leaves: old.length, scopes: newest.size });
     if (old.length === limits.leavesPruned) await ctx.scheduler.runAfter(0, internal.leaves.prune, {});
     return old.length;
   },

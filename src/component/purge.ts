@@ -4,6 +4,7 @@ import { mutation, type MutationCtx } from "./_generated/server.js";
 import { announcementsOf } from "./announcements.js";
 import { committedTs } from "./committedTs.js";
 import { wakeFollowers } from "./follower.js";
+import { log } from "./log.js";
 import { dropPart } from "./parts.js";
 
 /**
@@ -27,6 +28,8 @@ export const purge = mutation({
       .withIndex("by_document", (q) => q.eq("collection", collection).eq("document", document))
       .unique();
     if (guard !== null) await ctx.db.delete("guards", guard._id);
+    // For the audit, also of what was not there: who asked for it is in the app's own log.
+    log("WARN", "purge", { collection, document, found: scope !== undefined });
     if (scope === undefined) return false;
     await ctx.db.insert("leaves", { collection, scope, document, ts: ctx.db.vars.commitTs });
     await wakeFollowers(ctx, new Set([collection]));

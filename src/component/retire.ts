@@ -3,8 +3,11 @@
 // stale snapshot, and rows deleted by their ids.
 import { v } from "convex/values";
 import { limits } from "../shared/limits.js";
+import { shortId } from "../shared/logLine.js";
 import { internal } from "./_generated/api.js";
 import { internalMutation, internalQuery, type MutationCtx } from "./_generated/server.js";
+import { log } from "./log.js";
+import { keptMs } from "./settings.js";
 
 export const retire = internalMutation({
   args: {},
@@ -19,7 +22,7 @@ export const retire = internalMutation({
 const vSettled = v.array(v.object({ client: v.string(), settledBelow: v.number() }));
 
 /**
- * Deletes receipts that are older than `limits.receiptsKeptMs` and that their client has settled: it never asks for
+ * Deletes receipts that are older than they are kept (`limits.receiptsKeptMs`, or as set) and that their client has settled: it never asks for
  * them again. Some clients at a time, and of each the oldest receipts first.
  */
 export const receipts = internalMutation({
@@ -38,6 +41,8 @@ export const receipts = internalMutation({
       if (room <= 0) break;
       done = client;
     }
+    if (room < limits.retiredReceipts)
+      log("INFO", "receiptsRetired", { receipts: limits.retiredReceipts - room });
     if (room <= 0 || page.length === limits.retiredClients)
       await ctx.scheduler.runAfter(0, internal.retire.receipts, { after: done });
     return null;
@@ -63,7 +68,7 @@ async function retireReceipts(
   settledBelow: number,
   room: number,
 ): Promise<number> {
-  const before = Date.now() - limits.receiptsKeptMs;
+  const before = Date.now() - keptMs().receipts;
   const settled = ctx.db
     .query("receipts")
     .withIndex("by_sequence", (q) => q.eq("client", client).lt("sequence", settledBelow));
@@ -110,9 +115,10 @@ export const client = internalMutation({
       .withIndex("by_client", (q) => q.eq("client", row.client))
       .take(limits.retiredAuthors);
     for (const { _id } of authors) await ctx.db.delete("authors", _id);
-    if (kept.length < limits.retiredReceipts && authors.length < limits.retiredAuthors)
+    if (kept.length < limits.retiredReceipts && authors.length < limits.retiredAuthors) {
       await ctx.db.delete("clients", id);
-    else await ctx.scheduler.runAfter(0, internal.retire.client, { id });
+      log("INFO", "clientRetired", { client: shortId(row.client) });
+    } else await ctx.scheduler.runAfter(0, internal.retire.client, { id });
     return null;
   },
 });

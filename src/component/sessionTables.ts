@@ -37,6 +37,12 @@ export const sessionTables = {
     .index("by_document", ["collection", "scope", "document"])
     .index("by_session", ["session", "collection", "document"]),
 
+  // At most one row: how many live sessions read each collection. Written by the sweep of sessions, when it wakes and
+  // finds others than before. Read by the sweep and by health, which a heartbeat must not re-run.
+  audiences: defineTable({
+    counts: v.array(v.object({ collection: v.string(), sessions: v.number() })),
+  }),
+
   // At most one row: as long as it stands, the sweep named after its id runs. Written by the first join, deleted by
   // the sweep that finds no session. Read by join and by the sweep.
   sleepers: defineTable({ task: v.literal("sessions"), startedAt: v.number() }).index("by_task", ["task"]),

@@ -7,11 +7,14 @@ import { internalMutation, internalQuery } from "./_generated/server.js";
 import { epochOf } from "./epochs.js";
 import { cursorOf, findFollower, firstChange, rouse } from "./follower.js";
 import { toMs } from "./heads.js";
+import { log } from "./log.js";
+import { checkSettings } from "./settings.js";
 
 export const sweep = internalMutation({
   args: {},
   returns: v.null(),
   handler: async (ctx) => {
+    checkSettings();
     await ctx.scheduler.runAfter(0, internal.sweep.followers, { after: "" });
     await ctx.scheduler.runAfter(0, internal.sweep.compactions, {});
     await ctx.scheduler.runAfter(0, internal.leaves.prune, {});
@@ -63,6 +66,12 @@ export const revive = internalMutation({
       { useStaleSnapshot: true },
     );
     if (!isLate) return false;
+    log("WARN", "followerRevived", { collection });
+    const clearing = (await findFollower(ctx, collection))?.clearing;
+    if (clearing !== undefined) {
+      await ctx.runMutation(internal.resync.begin, { collection, epoch: clearing });
+      return true;
+    }
     await rouse(ctx, collection);
     await ctx.runMutation(components.batchWorker.lib.kick, { name: collection });
     return true;
@@ -77,7 +86,13 @@ export const isLate = internalQuery({
     const before = now - limits.followerStalledMs;
     const follower = await findFollower(ctx, collection);
     if (follower === null || follower.at > before) return false;
-    const change = await firstChange(ctx, collection, cursorOf(follower, await epochOf(ctx, collection)));
+    if (follower.clearing !== undefined) return true;
+    const change = await firstChange(
+      ctx,
+      collection,
+      cursorOf(follower, await epochOf(ctx, collection)),
+      BigInt(before) * 1_000_000n,
+    );
     if (change !== null && toMs(change.ts) < before) return true;
     const due = await ctx.db
       .query("heads")
@@ -98,6 +113,7 @@ export const compactions = internalMutation({
       .withIndex("by_compacting", (q) => q.gt("compacting", 0).lt("compacting", now - limits.compactLostMs))
       .take(limits.sweptCompactions);
     for (const { _id } of lost) await ctx.db.patch("heads", _id, { compacting: undefined, due: now });
+    if (lost.length > 0) log("WARN", "compactionsLost", { documents: lost.length });
     for (const collection of new Set(lost.map((head) => head.collection)))
       await ctx.scheduler.runAfter(0, internal.follower.wake, { collection });
     if (lost.length === limits.sweptCompactions)

@@ -21,6 +21,8 @@ import { limits } from "../shared/limits.js";
 import { internal } from "./_generated/api.js";
 import type { Id } from "./_generated/dataModel.js";
 import { internalMutation, internalQuery, type MutationCtx } from "./_generated/server.js";
+import { log } from "./log.js";
+import { noteAudiences } from "./readers.js";
 import { removeSession } from "./removeSession.js";
 
 /** Makes sure, in the transaction of a join, that somebody wakes up when a deadline has passed. */
@@ -67,8 +69,10 @@ export const wake = internalMutation({
       { useStaleSnapshot: true },
     );
     const { expired, next } = due;
+    if (expired.length > 0) log("DEBUG", "sessionsExpired", { sessions: expired.length });
     for (const session of expired)
       await ctx.scheduler.runAfter(0, internal.sweepSessions.expire, { session });
+    await noteAudiences(ctx, now);
     const isDone = expired.length === 0 && next === null;
     if (isDone && !(await hasSessions(ctx))) {
       await ctx.db.delete("sleepers", sleeper);

@@ -3,6 +3,7 @@
 import { DirectAggregate } from "@convex-dev/aggregate";
 import { ShardedCounter } from "@convex-dev/sharded-counter";
 import { v } from "convex/values";
+import { limits } from "../shared/limits.js";
 import { components } from "./_generated/api.js";
 import { query, type MutationCtx, type QueryCtx } from "./_generated/server.js";
 import type { HeadChange } from "./heads.js";
@@ -78,6 +79,29 @@ export async function totalsOf(
   const totals = { deltas: 0, snapshots: 0, bytes: 0 };
   for (const name of counted) totals[name] = await counter.count(ctx, keyOf(collection, name));
   return totals;
+}
+
+/** Begins to count anew. Nothing may be counted meanwhile. */
+export async function clearCounts(ctx: MutationCtx, collection: string): Promise<void> {
+  for (const name of counted) await counter.reset(ctx, keyOf(collection, name));
+}
+
+/**
+ * The same for the counts of its scopes, some at a time. A tree that is cleared stands anew behind the others: only
+ * those that hold anything are cleared, or there would be no end.
+ *
+ * @returns where to go on; null: all is done
+ */
+export async function clearScopes(
+  ctx: MutationCtx,
+  collection: string,
+  cursor: string | null,
+): Promise<string | null> {
+  const page = await byScope.paginateNamespaces(ctx, cursor ?? undefined, limits.clearedScopes);
+  for (const namespace of page.page)
+    if (namespace?.[0] === collection && (await byScope.count(ctx, { namespace })) > 0)
+      await byScope.clear(ctx, { namespace });
+  return page.isDone ? null : page.cursor;
 }
 
 /** How many documents a scope has, and what is stored of them, in O(log n). As far as the follower has come. */

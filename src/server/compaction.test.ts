@@ -179,6 +179,31 @@ const times: [
     { now, changedAt: now, dueSince: ago(10) },
     { since: ago(10), at: now },
   ],
+  [
+    "somebody has not passed it: looked at again in a while",
+    due,
+    { now, changedAt: ago(1), dueSince: ago(2), isPassed: false },
+    { since: ago(2), at: now + 20_000 },
+  ],
+  [
+    "somebody has not passed it, and it is not quiet: when it is",
+    due,
+    { now, changedAt: ago(0.5), dueSince: ago(2), isPassed: false },
+    { since: ago(2), at: ago(-0.5) },
+  ],
+  [
+    "somebody has not passed it for ten minutes: now",
+    due,
+    { now, changedAt: ago(9), dueSince: ago(10), isPassed: false },
+    { since: ago(10), at: now },
+  ],
+  [
+    "somebody has not passed it, beyond 128 deltas: at once",
+    overdue,
+    { now, changedAt: now, isPassed: false },
+    { since: now, at: now },
+  ],
+  ["a quiet time of its own", due, { now, changedAt: ago(1), quietMs: 0 }, { since: now, at: ago(1) }],
   ["beyond 128 deltas: at once", overdue, { now, changedAt: now }, { since: now, at: now }],
   [
     "failed: an hour later",

@@ -1,5 +1,5 @@
 /// <reference types="node" />
-import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, test, vi } from "vitest";
 import { limits } from "../shared/limits.js";
 import { conflictsBetween, recordMutation, type MutationRecord } from "../testing/conflictAuditor.js";
 import { notes, sites } from "../testing/fieldApp.js";

@@ -7,10 +7,11 @@ type Reader = Pick<GenericQueryCtx<GenericDataModel>, "runQuery">;
 export async function readHealth(
   ctx: Reader,
   { component, collections }: Registry,
+  now: number,
 ): Promise<CollectionHealth[]> {
   const all: CollectionHealth[] = [];
   for (const collection of collections.keys())
-    all.push(await ctx.runQuery(component.health.ofCollection, { collection }));
+    all.push(await ctx.runQuery(component.health.ofCollection, { collection, now }));
   return all;
 }
 

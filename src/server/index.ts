@@ -1,3 +1,5 @@
+export type { Admin, AdminReader } from "./admin.js";
+export type { ExportedDocument, ExportOptions, ExportPage } from "./exportScope.js";
 export { refuse, type RefusalData } from "./refuse.js";
 export { Replicate } from "./replicate.js";
 export { replicaTable, type ServerFields } from "./replicaTable.js";

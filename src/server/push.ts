@@ -1,6 +1,7 @@
 import type { FunctionArgs, GenericDataModel, GenericMutationCtx } from "convex/server";
 import { authorOf } from "../shared/document.js";
 import { limits } from "../shared/limits.js";
+import { shortId } from "../shared/logLine.js";
 import { checkPartUpdate } from "../shared/partDocument.js";
 import type { PushArgs, PushOperation, PushOutcome, PushResult, PushTransaction } from "../shared/wire.js";
 import type { ComponentApi } from "../component/_generated/component.js";
@@ -13,6 +14,7 @@ import {
   type Evaluation,
   type PushContext,
 } from "./judgement.js";
+import { log } from "./log.js";
 import { maintainHandle } from "./maintain.js";
 import { coded, hookFailure, refusalIn } from "./refuse.js";
 import type { Registry } from "./registration.js";
@@ -32,6 +34,18 @@ type AppendArgs = FunctionArgs<ComponentApi["append"]["append"]>;
  * receipt only, and keeps none of the others from being applied (I-6, I-15).
  */
 export async function runPush(ctx: MutationCtx, registry: Registry, args: PushArgs): Promise<PushResult> {
+  try {
+    const result = await judgePush(ctx, registry, args);
+    if (result.type === "refused")
+      log("INFO", "pushRefused", { reason: result.reason, client: shortId(args.client) });
+    return result;
+  } catch (error) {
+    log("INFO", "pushRefused", { reason: refusalIn(error)?.code ?? "error", client: shortId(args.client) });
+    throw error;
+  }
+}
+
+async function judgePush(ctx: MutationCtx, registry: Registry, args: PushArgs): Promise<PushResult> {
   checkPush(args);
   const user = await registry.user(ctx);
   const context = await readContext(ctx, registry, args, user);
@@ -39,6 +53,7 @@ export async function runPush(ctx: MutationCtx, registry: Registry, args: PushAr
   const evaluations: Evaluation[] = [];
   for (const transaction of args.transactions)
     evaluations.push(await evaluateTransaction(ctx, context, transaction));
+  logRefusals(args.client, registry, evaluations);
   const accepted = evaluations.filter((each) => each.type === "accepted");
   for (const { writes } of accepted)
     for (const { collection, id, change } of writes)
@@ -211,6 +226,20 @@ function toAppend(
 
 function keyOf({ collection, id }: AcceptedWrite): DocumentKey {
   return { collection: collection.definition.name, document: id };
+}
+
+/** Not what was refused, nor the message, which quotes it: the app's developer finds both at the client. */
+function logRefusals(client: string, { collections }: Registry, evaluations: readonly Evaluation[]): void {
+  for (const each of evaluations) {
+    if (each.type !== "refused" && each.type !== "gap") continue;
+    const names = each.transaction.operations.map(({ collection }) => collection);
+    log("INFO", "transactionRefused", {
+      code: each.type === "gap" ? "gap" : each.refusal.code,
+      client: shortId(client),
+      collection: names.find((name) => collections.has(name)) ?? null,
+      operations: names.length,
+    });
+  }
 }
 
 /** A receipt for each local transaction whose outcome is new and for good. */

@@ -18,11 +18,11 @@ import {
   type CollectionHealth,
   type ScopeStats,
 } from "../shared/wire.js";
+import { createAdmin, createAdminReader, type Admin, type AdminReader } from "./admin.js";
 import { readHealth, readStats } from "./health.js";
 import { maintainFunction } from "./maintain.js";
 import { partFunctions, readText } from "./parts.js";
 import { runPush } from "./push.js";
-import { findRow } from "./rows.js";
 import { coded } from "./refuse.js";
 import { findCollection, type RegisteredCollection, type Registry } from "./registration.js";
 import { sessionFunctions } from "./sessions.js";
@@ -77,36 +77,27 @@ export class Replicate<DM extends GenericDataModel> {
     );
   }
 
-  /** What an operator does by hand, from an internal function of the app. */
-  admin(ctx: GenericMutationCtx<DM>) {
-    const { component } = this.#registry;
-    return {
-      /** Ends the restoring of a backup: every client reads the collection anew. @returns the epoch */
-      newEpoch: (definition: AnyCollection): Promise<string> =>
-        ctx.runMutation(component.epochs.newEpoch, { collection: definition.name }),
-      /**
-       * Removes a document for good, with all that it ever was: for data protection, not in place of a delete. Who
-       * holds it drops it. @returns whether there was one
-       */
-      purge: async (definition: AnyCollection, id: string): Promise<boolean> => {
-        const { table } = findCollection(this.#registry, definition.name);
-        const writing = ctx as unknown as GenericMutationCtx<GenericDataModel>;
-        const row = table === undefined ? null : await findRow(writing, table, id);
-        if (row !== null) await writing.db.delete(row._id);
-        return ctx.runMutation(component.purge.purge, { collection: definition.name, document: id });
-      },
-      /**
-       * Has `maintain` bring the app's rows to the documents' merged states, in the background: after they were
-       * changed by hand, or their definition was. @returns whether it has begun: false if no client has pushed yet
-       */
-      rebuildRows: (definition: AnyCollection): Promise<boolean> =>
-        ctx.runMutation(component.rebuild.rebuild, { collection: definition.name }),
-    };
+  /** What an operator does by hand, from an internal function of the app; in a query or action only what reads. */
+  admin(ctx: GenericMutationCtx<DM>): Admin;
+  admin(ctx: Pick<GenericQueryCtx<DM>, "runQuery">): AdminReader;
+  admin(ctx: GenericMutationCtx<DM> | Pick<GenericQueryCtx<DM>, "runQuery">): Admin | AdminReader {
+    return "db" in ctx && "runMutation" in ctx
+      ? createAdmin(ctx as unknown as GenericMutationCtx<GenericDataModel>, this.#registry)
+      : createAdminReader(ctx, this.#registry);
   }
 
-  /** How the background work of each collection is getting on: for an internal query, a dashboard, an alert. */
-  health(ctx: Pick<GenericQueryCtx<DM>, "runQuery">): Promise<CollectionHealth[]> {
-    return readHealth(ctx, this.#registry);
+  /**
+   * How the background work of each collection is getting on: for an internal query, a dashboard, an alert. Who
+   * subscribes is called when the follower has moved, not at each push.
+   *
+   * @param options.now - in ms since 1970; default: the time. A dashboard passes its own, to the minute, say: a query
+   *   does not run again because time passes, and a follower that stands still does nothing that would make it
+   */
+  health(
+    ctx: Pick<GenericQueryCtx<DM>, "runQuery">,
+    { now = Date.now() }: { readonly now?: number } = {},
+  ): Promise<CollectionHealth[]> {
+    return readHealth(ctx, this.#registry, now);
   }
 
   /** How many documents a scope has, and what is stored of them, as far as the follower has come. In O(log n). */

@@ -30,8 +30,8 @@ export interface CompactionTime {
 
 /**
  * When a document is compacted in the background. A document that is being worked on is let alone until a minute of
- * quiet, because those who have it open would read it once more for every compaction; never for longer than ten
- * minutes, and not when it is overdue. What failed is tried again after an hour, and after twice as long each time.
+ * quiet, and then until those who read it have passed its newest change, because who has not would read all of it once
+ * more; never for longer than ten minutes, and not when it is overdue. What failed is tried again after an hour, and after twice as long each time.
  * Pure: times are in ms since 1970.
  *
  * @returns null if it need not be compacted
@@ -43,18 +43,25 @@ export function compactionTime(
     changedAt,
     dueSince,
     failure,
+    quietMs = limits.compactQuietMs,
+    isPassed = true,
   }: {
     readonly now: number;
     readonly changedAt: number;
     readonly dueSince?: number | undefined;
     readonly failure?: { readonly at: number; readonly attempts: number } | undefined;
+    /** How long it is let alone after its last change. */
+    readonly quietMs?: number;
+    /** Everybody who is known to read it has passed its newest change: to them its compaction shows nothing. */
+    readonly isPassed?: boolean;
   },
 ): CompactionTime | null {
   const need = compactionNeed(size);
   if (need === "none") return null;
   const since = dueSince ?? now;
-  const quiet = Math.min(changedAt + limits.compactQuietMs, since + limits.compactLatestMs);
-  const at = need === "overdue" ? since : quiet;
+  const quiet = changedAt + quietMs;
+  const wished = isPassed || now < quiet ? quiet : now + limits.compactPassMs;
+  const at = need === "overdue" ? since : Math.min(wished, since + limits.compactLatestMs);
   if (failure === undefined || failure.attempts === 0) return { since, at };
   const pause = limits.compactRetryMs * 2 ** (failure.attempts - 1);
   return { since, at: Math.max(at, failure.at + Math.min(pause, limits.compactRetryMostMs)) };

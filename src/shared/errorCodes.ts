@@ -8,6 +8,7 @@ export const errorCodes = [
   "unknown_collection",
   "unknown_document",
   "schema_too_new",
+  "invalid_cursor",
   "client_taken",
   "client_retired",
   "pending_writes",

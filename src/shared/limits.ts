@@ -60,6 +60,8 @@ export const limits = {
   compactionsInPlace: 8,
   /** Who has a document open meets each compaction of it once more: it waits until that long after the last change, */
   compactQuietMs: 60_000,
+  /** then for those who are behind, who are looked at again as often as they tell, */
+  compactPassMs: 20_000,
   /** and never longer than this. */
   compactLatestMs: 10 * 60_000,
   /** A compaction that failed will most likely fail again: it is tried once an hour, then ever more seldom. */
@@ -97,6 +99,9 @@ export const limits = {
   sessionCursors: 32,
   /** Sessions removed by one wake-up, a scheduled call each: with all the cursors they may have they are 5 MiB. */
   sweptSessions: 100,
+  /** Sessions that are looked at to see who reads, and what is read of them. Beyond these it is not known exactly. */
+  countedSessions: 1000,
+  countedBytes: 4 * MIB,
   /** Between two wake-ups at least: while sessions end one after the other, one takes those of this time together. */
   sweepPauseMs: 2000,
   /** Sessions that stand so long after their deadline show that nobody removes them. */
@@ -124,10 +129,23 @@ export const limits = {
   followerAwakeMs: 20_000,
   /** A push that finds it awake for longer than this does not wake it: it commits within that time. */
   followerMarginMs: 10_000,
+  /** Changes younger than this are none of health's concern: who watches it is not called by each push. */
+  healthBlindMs: 10_000,
   /** A change that has waited so long shows that nobody follows. */
   followerStalledMs: 5 * 60_000,
   /** Followers looked after by one step of the sweep: a scheduled call each, of the 1,000 that Convex allows. */
   sweptFollowers: 100,
+  /** Documents handed to the workpool by one step of compacting all: what is due for other reasons waits behind these. */
+  compactedByStep: 32,
+  /** Failed documents looked at again by one step: a row patched each. */
+  retriedFailures: 500,
+  /** Documents on one page of an export, and what is read of them: each is decoded, of the 1 s that Convex gives. */
+  exportedDocuments: 256,
+  exportedBytes: 2 * MIB,
+  /** Heads cleared by one step in a new epoch: a row deleted each, with its indexes. */
+  clearedHeads: 500,
+  /** Scopes whose counts are cleared by one step: each is a tree of which two nodes are read and written. */
+  clearedScopes: 50,
   /** Lost compactions taken up by one step: a row written each. */
   sweptCompactions: 100,
   /** A client settles its transactions within minutes; a month is for one that is restored from its own backup. */

@@ -210,14 +210,20 @@ export type MaintainResult = Infer<typeof vMaintainResult>;
 /** How the background work of a collection is getting on. Times in ms. */
 export const vCollectionHealth = v.object({
   collection: v.string(),
-  /** How long the oldest change that the follower has not come to has waited; 0: there is none. */
+  /** How long the oldest change that the follower has not come to has waited; 0: for less than 10 s. */
   followerLagMs: v.number(),
+  /** How long the oldest change of its last batch had waited. */
+  lastLagMs: v.number(),
   /** When the follower last did something, since 1970; null: never. */
   followedAt: v.union(v.number(), v.null()),
   /** There has been work for minutes, and nobody does it. */
   isStalled: v.boolean(),
+  /** What is derived is being cleared, in a new epoch: heads and totals do not count yet. */
+  isResyncing: v.boolean(),
   /** Since when the oldest delta waits to be compacted, since 1970; null: there is none. */
   oldestUncompacted: v.union(v.number(), v.null()),
+  /** Live sessions that have told that they read it, as of a minute ago at most; beyond 1,000 not all are counted. */
+  sessions: v.number(),
   deltas: v.number(),
   snapshots: v.number(),
   bytes: v.number(),

@@ -6,6 +6,7 @@ import {
   anyApi,
   componentsGeneric,
   defineSchema,
+  internalMutationGeneric,
   queryGeneric,
   type DataModelFromSchemaDefinition,
   type FunctionArgs,
@@ -13,6 +14,7 @@ import {
 } from "convex/server";
 import { v } from "convex/values";
 import type { ComponentApi } from "../component/_generated/component.js";
+import type { MutationCtx as ComponentCtx } from "../component/_generated/server.js";
 import componentSchema from "../component/schema.js";
 import { refuse, replicaTable, Replicate, type CollectionHooks } from "../server/index.js";
 import type { ReplicaApi } from "../shared/replicaApi.js";
@@ -29,6 +31,7 @@ const component = componentsGeneric()["replicate"] as unknown as ComponentApi & 
   tables: {
     scheduled: FunctionReference<"query", "internal", Record<string, never>, number>;
     all: FunctionReference<"query", "internal", Record<string, never>, Record<string, object[]>>;
+    perform: FunctionReference<"mutation", "internal", Record<string, never>, null>;
   };
 };
 
@@ -48,6 +51,18 @@ const allTables = queryGeneric({
       tables[name] = rows.map(({ _creationTime, ...row }) => row);
     }
     return tables;
+  },
+});
+
+type ComponentWork = (ctx: ComponentCtx) => Promise<void>;
+/** What `perform` does next: a test's own work in the component's tables, which nothing else can spoil. */
+const planned: ComponentWork[] = [];
+const perform = internalMutationGeneric({
+  args: {},
+  returns: v.null(),
+  handler: async (ctx) => {
+    await planned.shift()?.(ctx as unknown as ComponentCtx);
+    return null;
   },
 });
 
@@ -81,7 +96,7 @@ export function createServerApp(
   });
   t.registerComponent("replicate", componentSchema, {
     ...componentModules({ hasFollowers }),
-    "../component/tables.ts": async () => ({ all: allTables, scheduled: countScheduled }),
+    "../component/tables.ts": async () => ({ all: allTables, scheduled: countScheduled, perform }),
   });
   registerChildren(t as unknown as Parameters<typeof registerChildren>[0], "replicate");
   const api = anyApi["replicate"] as unknown as ReplicaApi;
@@ -99,6 +114,11 @@ export function createServerApp(
     rows,
     tables,
     scheduled: () => t.query((ctx) => ctx.runQuery(component.tables.scheduled, {})),
+    /** Works on the component's own tables, as nothing but a damaged backup would. */
+    inComponent: async (work: ComponentWork) => {
+      planned.push(work);
+      await t.mutation((ctx) => ctx.runMutation(component.tables.perform, {}));
+    },
     pull: (args: FunctionArgs<ReplicaApi["pull"]>) => t.query(api.pull, args),
     /** The app's rows and all of the component's, to compare before and after. */
     everything: async (): Promise<Record<string, object[]>> => ({ rows: await rows(), ...(await tables()) }),

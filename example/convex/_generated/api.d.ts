@@ -10,6 +10,7 @@
 
 import type * as collections from "../collections.js";
 import type * as inspect from "../inspect.js";
+import type * as operate from "../operate.js";
 import type * as replicate from "../replicate.js";
 import type * as seed from "../seed.js";
 
@@ -22,6 +23,7 @@ import type {
 declare const fullApi: ApiFromModules<{
   collections: typeof collections;
   inspect: typeof inspect;
+  operate: typeof operate;
   replicate: typeof replicate;
   seed: typeof seed;
 }>;

@@ -30,6 +30,9 @@ import type { DataModel } from "./dataModel.js";
 type Env = {
   readonly CONVEX_CLOUD_URL: string;
   readonly CONVEX_SITE_URL: string;
+  readonly REPLICATE_LOG_LEVEL: "DEBUG" | "INFO" | "WARN" | "ERROR" | undefined;
+  readonly REPLICATE_QUIET_SECONDS: string | undefined;
+  readonly REPLICATE_KEEP_DAYS: string | undefined;
 };
 
 /**

@@ -81,6 +81,22 @@ export type ComponentApi<Name extends string | undefined = string | undefined> =
         Name
       >;
     };
+    compactAll: {
+      document: FunctionReference<
+        "mutation",
+        "internal",
+        { collection: string; document: string },
+        number,
+        Name
+      >;
+      start: FunctionReference<
+        "mutation",
+        "internal",
+        { collection: string },
+        null,
+        Name
+      >;
+    };
     epochs: {
       newEpoch: FunctionReference<
         "mutation",
@@ -90,11 +106,42 @@ export type ComponentApi<Name extends string | undefined = string | undefined> =
         Name
       >;
     };
+    exporting: {
+      page: FunctionReference<
+        "query",
+        "internal",
+        {
+          collection: string;
+          cursor: { document: string; ts: bigint };
+          epoch?: string;
+          horizon?: bigint;
+          limit: number;
+          scope: string;
+        },
+        | {
+            cursor: { document: string; ts: bigint };
+            documents: Array<{
+              blobs: Array<ArrayBuffer>;
+              document: string;
+              isCut: boolean;
+              scope: string | null;
+              texts: Array<{ field: string; text: string }>;
+              ts: bigint;
+            }>;
+            done: boolean;
+            epoch: string;
+            horizon?: bigint;
+            type: "page";
+          }
+        | { epoch: string; type: "reset" },
+        Name
+      >;
+    };
     health: {
       ofCollection: FunctionReference<
         "query",
         "internal",
-        { collection: string },
+        { collection: string; now: number },
         {
           bytes: number;
           collection: string;
@@ -102,9 +149,12 @@ export type ComponentApi<Name extends string | undefined = string | undefined> =
           failedJobs: number;
           followedAt: number | null;
           followerLagMs: number;
+          isResyncing: boolean;
           isStalled: boolean;
           lastError: { at: number; document: string; message: string } | null;
+          lastLagMs: number;
           oldestUncompacted: number | null;
+          sessions: number;
           snapshots: number;
         },
         Name
@@ -265,6 +315,15 @@ export type ComponentApi<Name extends string | undefined = string | undefined> =
         Name
       >;
       serverAuthor: FunctionReference<
+        "mutation",
+        "internal",
+        { collection: string },
+        number,
+        Name
+      >;
+    };
+    retryFailed: {
+      retryFailed: FunctionReference<
         "mutation",
         "internal",
         { collection: string },
