@@ -6,6 +6,8 @@ export interface Row {
   readonly unit: string;
   readonly floor?: number;
   readonly ratio?: number;
+  /** The same of the obvious design, measured in the same run. */
+  readonly peer?: number;
 }
 
 export function timed(name: string, metric: string, value: number, unit: string, floor: number): Row {

@@ -67,10 +67,14 @@ export interface FieldEngine {
 
 type FieldReplicate = Replicate<DataModelFromSchemaDefinition<typeof schema>>;
 
-/** @param plant - more functions of the app, in its module `planted` */
+/**
+ * @param plant - more functions of the app, in its module `planted`
+ * @param plantInComponents - more modules of components, by where these are mounted
+ */
 export async function startFieldEngine(
   options: EngineOptions = {},
   plant: (replicate: FieldReplicate) => Record<string, unknown> = () => ({}),
+  plantInComponents: Readonly<Record<string, Modules>> = {},
 ): Promise<FieldEngine> {
   const engine = await LocalEngine.open(options);
   const replicate: FieldReplicate = new Replicate(component, {
@@ -86,7 +90,7 @@ export async function startFieldEngine(
     components: [
       { path: "replicate", schema: componentSchema, modules: named(componentModules, "../src/component/") },
       ...(await children()),
-    ],
+    ].map((each) => ({ ...each, modules: { ...each.modules, ...plantInComponents[each.path] } })),
   });
   const conflicts = new Map<string, number>();
   const note = (name: string, more: number) => conflicts.set(name, (conflicts.get(name) ?? 0) + more);

@@ -36,6 +36,8 @@ export interface Host {
   readonly functions: Functions;
   /** What a read takes, where one is ordered; null: no time. */
   readonly readLatency: (() => Promise<void>) | null;
+  /** How many rows of a query one read brings. */
+  readonly readAheadRows: number;
   createUsage(): Usage;
   sleep(ms: number): Promise<void>;
   /** To be called at each commit, before anything else runs. */

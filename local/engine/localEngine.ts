@@ -45,6 +45,8 @@ export interface EngineOptions {
   readonly seed?: number;
   /** How long a read takes, in milliseconds, from and up to; default: no time. What is read does not depend on it. */
   readonly readLatencyMs?: readonly [number, number];
+  /** How many rows of a query one read brings; default: 1, so that writers meet as often as can be. */
+  readonly readAheadRows?: number;
   readonly limits?: UsageOptions;
   /** Where commits are kept; default: in memory alone. */
   readonly data?: DataDirectory;
@@ -73,7 +75,7 @@ export class LocalEngine implements Engine {
 
   constructor(options: EngineOptions = {}) {
     installGlobals();
-    const { clock = systemClock, seed, readLatencyMs = null, limits = {} } = options;
+    const { clock = systemClock, seed, readLatencyMs = null, readAheadRows = 1, limits = {} } = options;
     const random = seed === undefined ? unseededRandom() : seededRandom(seed);
     const store = new VersionedStore(() => BigInt(Math.floor(clock.now())) * 1_000_000n);
     const tables = new Tables(store);
@@ -90,6 +92,7 @@ export class LocalEngine implements Engine {
       variables: new EnvironmentVariables(options.variables),
       functions: new Functions(noCode),
       readLatency: readLatencyMs && (() => sleep(between(readLatencyMs, random.fraction()))),
+      readAheadRows,
       createUsage: () => new Usage(limits),
       sleep,
       noteCommit: (commit) => this.#noteCommit(commit),

@@ -8,6 +8,8 @@ export class QueryStream {
   readonly #documents: Iterator<Document, void, undefined>;
 
   readonly #toUser: (document: Document) => Document;
+  /** How often it was asked for the next one. */
+  taken = 0;
 
   /** @param noteRead is told of each document that is looked at, also of those that a filter leaves out */
   constructor(
@@ -30,6 +32,7 @@ export class QueryStream {
 
   /** @returns null at the end */
   next(): Document | null {
+    this.taken += 1;
     const { value, done } = this.#documents.next();
     return done || value === undefined ? null : this.#toUser(value);
   }

@@ -122,6 +122,7 @@ async function answer(
   takeTurn: () => Promise<void>,
 ): Promise<void> {
   const start = performance.now();
+  const hasLatency = host.readLatency !== null && batch.some((call) => isFetch(call, execution, host));
   const answers: (() => void)[] = [];
   let hasWaited = false; // while others had their turns
   for (const { operation, args, resolve, reject } of batch) {
@@ -135,12 +136,23 @@ async function answer(
     }
   }
   if (!hasWaited) execution.ownMs -= performance.now() - start;
-  if (host.readLatency !== null && readOperations.has(batch[0]?.operation ?? "")) {
-    await host.readLatency();
+  if (hasLatency) {
+    await host.readLatency?.();
     hasWaited = true;
   }
   if (hasWaited) await takeTurn();
   for (const give of answers) give();
+}
+
+/** Whether it reads what was not brought by an earlier read of the same query. */
+function isFetch(
+  { operation, args }: PendingSyscall,
+  { streams }: TransactionExecution,
+  host: Host,
+): boolean {
+  if (operation !== "1.0/queryStreamNext") return readOperations.has(operation);
+  const taken = streams.get((args as { queryId: number }).queryId)?.taken ?? 0;
+  return taken % host.readAheadRows === 0;
 }
 
 /** All that the runtime does for it, in the order in which it was asked. */
