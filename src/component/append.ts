@@ -5,6 +5,8 @@ import { splitChunks } from "./chunks.js";
 import { compactDocument } from "./compact.js";
 import { wakeFollowers } from "./follower.js";
 import { touchGuard } from "./guards.js";
+import { historyOf } from "./historySettings.js";
+import { vHistory } from "./historyTables.js";
 import { moveDocument, vMove } from "./moves.js";
 import { vOutcome } from "./schema.js";
 
@@ -41,6 +43,8 @@ export const append = mutation({
      * than `limits.compactionsInPlace` the rest is left to the background, which sees to documents that are due.
      */
     overdue: v.optional(v.array(vDocument)),
+    /** Those of the collections that keep history, if any does. */
+    history: v.optional(v.array(vHistory)),
     /** Absent: a write of the server's own. */
     push: v.optional(
       v.object({
@@ -58,19 +62,23 @@ export const append = mutation({
     ),
   },
   returns: v.null(),
-  handler: async (ctx, { deltas, moves = [], guarded = [], overdue = [], push }) => {
+  handler: async (ctx, { deltas, moves = [], guarded = [], overdue = [], history = [], push }) => {
     const inPlace = overdue.slice(0, limits.compactionsInPlace);
     for (const { collection, document } of inPlace)
-      await compactDocument(ctx, { collection, document, part: "" });
+      await compactDocument(
+        ctx,
+        { collection, document, part: "" },
+        { history: historyOf(collection, history) },
+      );
     for (const delta of deltas) {
       for (const chunk of splitChunks(delta.bytes)) {
         await ctx.db.insert("deltas", { ...delta, ...chunk, ts: ctx.db.vars.commitTs });
       }
     }
-    for (const move of moves) await moveDocument(ctx, move);
+    for (const move of moves) await moveDocument(ctx, move, historyOf(move.collection, history));
     for (const { collection, document } of guarded) await touchGuard(ctx, collection, document);
     const written = [...deltas, ...moves, ...inPlace].map(({ collection }) => collection);
-    await wakeFollowers(ctx, new Set(written), push?.maintain);
+    await wakeFollowers(ctx, new Set(written), { maintain: push?.maintain, history });
     if (push === undefined) return null;
     const { client, receipts, authors } = push;
     for (const receipt of receipts)

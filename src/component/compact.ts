@@ -5,10 +5,12 @@ import { encodeSnapshot, openDocument } from "../shared/document.js";
 import { limits } from "../shared/limits.js";
 import { api, components, internal } from "./_generated/api.js";
 import { internalMutation, mutation, type MutationCtx } from "./_generated/server.js";
+import { archiveDeltas } from "./archives.js";
 import { splitChunks } from "./chunks.js";
 import { rouse } from "./follower.js";
 import { findHead } from "./heads.js";
 import { log } from "./log.js";
+import type { Kept } from "./historySettings.js";
 import type { State, StateKey } from "./states.js";
 
 export const compactionPool = new Workpool(components.workpool, { maxParallelism: 10, logLevel: "WARN" });
@@ -81,12 +83,15 @@ export const finish = internalMutation({
  * snapshot stands before them then, and they are compacted next. Deleting the rows by id is the only read that counts,
  * and makes two compactions of one document conflict with each other and with nothing else (I-13).
  *
+ * Where history is kept, the deltas are archived in the same transaction.
+ *
+ * @param history - as the calling write was told; absent: as is stored
  * @returns how many delta rows were replaced.
  */
 export async function compactDocument(
   ctx: MutationCtx,
   place: StateKey,
-  { onlyIfDue = false } = {},
+  { onlyIfDue = false, history }: { onlyIfDue?: boolean; history?: Kept | null | undefined } = {},
 ): Promise<number> {
   const { states } = await ctx.runQuery(api.states.load, { documents: [place] }, { useStaleSnapshot: true });
   const [state] = states as State[];
@@ -98,6 +103,8 @@ export async function compactDocument(
   // A stale snapshot does not show what this very transaction has compacted already.
   if (firstRow === undefined || (await ctx.db.get("deltas", firstRow)) === null) return 0;
   const doc = openDocument(state.blobs.map((blob) => new Uint8Array(blob)));
+  const replaced = { snapshots: state.snapshotRows, deltas: state.deltaRows };
+  await archiveDeltas(ctx, place, replaced, history);
   for (const row of state.snapshotRows) await ctx.db.delete("snapshots", row);
   for (const row of state.deltaRows) await ctx.db.delete("deltas", row);
   const { scope, ts } = state;

@@ -21,19 +21,21 @@
 // falls asleep comes after it, and really reads the row it stands in, so that a wake-up in that very moment either
 // conflicts with falling asleep, or finds it asleep.
 import { defineBatchWorkerValidators, ping } from "@convex-dev/batch-worker";
-import { compareValues, v } from "convex/values";
+import { v } from "convex/values";
 import { limits } from "../shared/limits.js";
-import { startCursor, endOfCommit, vCursor, type Cursor } from "../shared/wire.js";
+import { startCursor, vCursor, type Cursor } from "../shared/wire.js";
 import { announcePart } from "./announcements.js";
 import { components, internal } from "./_generated/api.js";
 import type { Doc } from "./_generated/dataModel.js";
 import { internalMutation, internalQuery, type MutationCtx, type QueryCtx } from "./_generated/server.js";
-import { committedTs } from "./committedTs.js";
+import { comparePosition, placeOf, readChanges } from "./changes.js";
 import { epochOf } from "./epochs.js";
 import { lookAtParts, putOff, toMs, updateHead, vPart, type HeadChange, type Place } from "./heads.js";
 import type { Measurement } from "./measure.js";
 import { log } from "./log.js";
 import { readPassage } from "./readers.js";
+import { changeOfKept, historyOf, type History, type Kept } from "./historySettings.js";
+import { vHistory } from "./historyTables.js";
 import { addTotals } from "./totals.js";
 
 const vTouched = v.object({
@@ -161,122 +163,6 @@ function isSamePlace(a: Place, b: Place | undefined): boolean {
   return a.document === b?.document && a.part === b.part;
 }
 
-type Change = Place & { readonly ts: bigint; readonly bytes: number };
-
-/** What changed after a position, with where each is met first. Bounded by rows, bytes and documents. */
-async function readChanges(
-  ctx: QueryCtx,
-  { collection, from, upTo }: { collection: string; from: Cursor; upTo: bigint },
-) {
-  const touched = new Map<string, Place & { before: Cursor }>();
-  let [before, to, since, rows, bytes] = [from, from, 0n, 0, 0];
-  const range = { collection, from, upTo };
-  for await (const change of mergeChanges([deltas(ctx, range), snapshots(ctx, range), leaves(ctx, range)])) {
-    const { ts, document, part } = change;
-    const key = `${document}\uffff${part}`;
-    const isElsewhere = comparePosition(change, to) !== 0;
-    const isFull =
-      rows >= limits.followedChanges ||
-      bytes >= limits.followedChangeBytes ||
-      (!touched.has(key) && touched.size >= limits.followedDocuments);
-    // A cursor cannot stand between a document and its parts at one position.
-    if (isFull && isElsewhere) return { touched: [...touched.values()], to, since, isFull };
-    if (isElsewhere) before = to;
-    if (!touched.has(key)) touched.set(key, { document, part, before });
-    if (since === 0n) since = ts;
-    to = { ts, document };
-    rows += 1;
-    bytes += change.bytes;
-  }
-  return { touched: [...touched.values()], to, since, isFull: false };
-}
-
-/**
- * The first change after a position, at which nobody has looked yet.
- *
- * @param upTo - looks no further: who watches this is not called by what is written later
- */
-export async function firstChange(
-  ctx: QueryCtx,
-  collection: string,
-  from: Cursor,
-  upTo: bigint,
-): Promise<{ readonly ts: bigint } | null> {
-  if (upTo < from.ts) return null;
-  const range = { collection, from, upTo };
-  for await (const change of mergeChanges([deltas(ctx, range), snapshots(ctx, range), leaves(ctx, range)]))
-    return change;
-  return null;
-}
-
-type ChangeRange = { readonly collection: string; readonly from: Cursor; readonly upTo: bigint };
-
-async function* deltas(ctx: QueryCtx, { collection, from, upTo }: ChangeRange): AsyncGenerator<Change> {
-  const table = () => ctx.db.query("deltas");
-  const rest = table().withIndex("by_collection", (q) =>
-    q.eq("collection", collection).eq("ts", from.ts).gt("document", from.document),
-  );
-  const later = table().withIndex("by_collection", (q) =>
-    q.eq("collection", collection).gt("ts", from.ts).lte("ts", upTo),
-  );
-  for (const rows of from.document === endOfCommit ? [later] : [rest, later])
-    for await (const row of rows)
-      yield { ...placeOf(row), ts: committedTs(row), bytes: row.bytes.byteLength };
-}
-
-async function* snapshots(ctx: QueryCtx, { collection, from, upTo }: ChangeRange): AsyncGenerator<Change> {
-  const table = () => ctx.db.query("snapshots");
-  const rest = table().withIndex("by_collection", (q) =>
-    q.eq("collection", collection).eq("at", from.ts).gt("document", from.document),
-  );
-  const later = table().withIndex("by_collection", (q) =>
-    q.eq("collection", collection).gt("at", from.ts).lte("at", upTo),
-  );
-  for (const rows of from.document === endOfCommit ? [later] : [rest, later])
-    for await (const row of rows)
-      yield { ...placeOf(row), ts: committedTs({ ts: row.at }), bytes: row.bytes.byteLength };
-}
-
-async function* leaves(ctx: QueryCtx, { collection, from, upTo }: ChangeRange): AsyncGenerator<Change> {
-  const table = () => ctx.db.query("leaves");
-  const rest = table().withIndex("by_collection", (q) =>
-    q.eq("collection", collection).eq("ts", from.ts).gt("document", from.document),
-  );
-  const later = table().withIndex("by_collection", (q) =>
-    q.eq("collection", collection).gt("ts", from.ts).lte("ts", upTo),
-  );
-  for (const rows of from.document === endOfCommit ? [later] : [rest, later])
-    for await (const row of rows) yield { ...placeOf(row), ts: committedTs(row), bytes: 0 };
-}
-
-function placeOf({ document, part = "" }: { document: string; part?: string }): Place {
-  return { document, part };
-}
-
-async function* mergeChanges(streams: readonly AsyncGenerator<Change>[]): AsyncGenerator<Change> {
-  const firsts: (Change | null)[] = [];
-  const advance = async (at: number) => {
-    const result = await (streams[at] as AsyncGenerator<Change>).next();
-    firsts[at] = result.done ? null : result.value;
-  };
-  for (const at of streams.keys()) await advance(at);
-  for (;;) {
-    let first: { readonly at: number; readonly change: Change } | null = null;
-    for (const [at, change] of firsts.entries())
-      if (change !== null && (first === null || comparePosition(change, first.change) < 0))
-        first = { at, change };
-    if (first === null) return;
-    yield first.change;
-    await advance(first.at);
-  }
-}
-
-/** As the indexes order them. */
-function comparePosition(a: Cursor, b: Cursor): number {
-  if (a.ts !== b.ts) return a.ts < b.ts ? -1 : 1;
-  return compareValues(a.document, b.document);
-}
-
 async function duePlaces(ctx: QueryCtx, collection: string, now: number): Promise<Place[]> {
   const heads = await ctx.db
     .query("heads")
@@ -317,6 +203,14 @@ export async function noteFollower(
   await ctx.db.insert("followers", { collection, epoch, ...begun, ...change });
 }
 
+/** What a write tells of the app, for the follower's row to keep. Absent: the writer does not know. */
+export interface Told {
+  /** Handle of the app's `maintain`. */
+  readonly maintain?: string | undefined;
+  /** The history that collections keep: those that are not named keep none. */
+  readonly history?: History[] | undefined;
+}
+
 /**
  * Sees to it that the collections' followers look for work after the calling transaction has committed. It depends on
  * nothing that anybody else writes (I-13).
@@ -324,31 +218,36 @@ export async function noteFollower(
 export async function wakeFollowers(
   ctx: MutationCtx,
   collections: ReadonlySet<string>,
-  maintain?: string,
+  told: Told = {},
 ): Promise<void> {
   if (collections.size === 0) return;
-  const handle = maintain === undefined ? {} : { maintain };
   const asleep: string[] = await ctx.runQuery(
     internal.follower.asleep,
-    { collections: [...collections], ...handle },
+    { collections: [...collections], ...defined(told) },
     { useStaleSnapshot: true },
   );
   for (const collection of asleep)
-    await ctx.scheduler.runAfter(0, internal.follower.wake, { collection, ...handle });
+    await ctx.scheduler.runAfter(0, internal.follower.wake, { collection, ...defined(told) });
 }
 
-const vHandle = v.optional(v.string());
+const vTold = { maintain: v.optional(v.string()), history: v.optional(v.array(vHistory)) };
 
-/** Those of the collections whose follower may not look again by itself, or does not know `maintain` yet. */
+function defined({ maintain, history }: Told): { maintain?: string; history?: History[] } {
+  return { ...(maintain === undefined ? {} : { maintain }), ...(history === undefined ? {} : { history }) };
+}
+
+/** Those of the collections whose follower may not look again by itself, or does not know yet what is told. */
 export const asleep = internalQuery({
-  args: { collections: v.array(v.string()), maintain: vHandle },
+  args: { collections: v.array(v.string()), ...vTold },
   returns: v.array(v.string()),
-  handler: async (ctx, { collections, maintain }) => {
+  handler: async (ctx, { collections, maintain, history }) => {
     const found = [];
     for (const collection of collections) {
       const follower = await findFollower(ctx, collection);
       const isAwake = follower !== null && Date.now() + limits.followerMarginMs < follower.awakeUntil;
-      const isKnown = maintain === undefined || follower?.maintain === maintain;
+      const isKnown =
+        (maintain === undefined || follower?.maintain === maintain) &&
+        changeOfKept(follower?.history, historyOf(collection, history)) === undefined;
       if (!isAwake || !isKnown) found.push(collection);
     }
     return found;
@@ -357,16 +256,15 @@ export const asleep = internalQuery({
 
 /** Wakes a collection's follower, unless somebody has already. */
 export const wake = internalMutation({
-  args: { collection: v.string(), maintain: vHandle },
+  args: { collection: v.string(), ...vTold },
   returns: v.null(),
-  handler: async (ctx, { collection, maintain }) => {
-    const handle = maintain === undefined ? {} : { maintain };
+  handler: async (ctx, { collection, ...told }) => {
     const asleep: string[] = await ctx.runQuery(
       internal.follower.asleep,
-      { collections: [collection], ...handle },
+      { collections: [collection], ...defined(told) },
       { useStaleSnapshot: true },
     );
-    if (asleep.length > 0) await rouse(ctx, collection, handle);
+    if (asleep.length > 0) await rouse(ctx, collection, told);
     return null;
   },
 });
@@ -374,10 +272,16 @@ export const wake = internalMutation({
 export async function rouse(
   ctx: MutationCtx,
   collection: string,
-  handle: { readonly maintain?: string } = {},
+  { maintain, history: told }: Told = {},
 ): Promise<void> {
   const awakeUntil = Date.now() + limits.followerAwakeMs;
-  await noteFollower(ctx, collection, await findFollower(ctx, collection), { awakeUntil, ...handle });
+  const follower = await findFollower(ctx, collection);
+  const history: Kept | undefined = changeOfKept(follower?.history, historyOf(collection, told));
+  await noteFollower(ctx, collection, follower, {
+    awakeUntil,
+    ...(maintain === undefined ? {} : { maintain }),
+    ...(history === undefined ? {} : { history }),
+  });
   await ping(ctx, components.batchWorker, {
     name: collection,
     workQuery: internal.follower.next,

@@ -2,6 +2,7 @@
 import { defineTable } from "convex/server";
 import { v } from "convex/values";
 import { vCursor } from "../shared/wire.js";
+import { vKept } from "./historyTables.js";
 
 /** Why a document cannot be read or compacted. `attempts`: compactions that failed, one after the other. */
 export const vFailure = v.object({ at: v.number(), message: v.string(), attempts: v.number() });
@@ -42,7 +43,8 @@ export const followerTables = {
     .index("by_due", ["collection", "due"])
     .index("by_oldest", ["collection", "oldestTs"])
     .index("by_failure", ["collection", "failure.at"])
-    .index("by_compacting", ["compacting"]),
+    .index("by_compacting", ["compacting"])
+    .index("by_changed", ["collection", "lastTs", "document"]),
 
   // Up to where each collection is followed. Written by the follower, in one transaction with all that it does, and by
   // those who wake it. Read by the same and by health; by append on a stale snapshot.
@@ -63,5 +65,9 @@ export const followerTables = {
     clearing: v.optional(v.string()),
     /** Handle of the app's `maintain`. */
     maintain: v.optional(v.string()),
+    /** What history the collection keeps, or has kept. */
+    history: v.optional(vKept),
+    /** Documents that changed up to here have had their automatic version. */
+    versionedTo: v.optional(v.int64()),
   }).index("by_collection", ["collection"]),
 };

@@ -2,7 +2,9 @@ import { v, type Infer } from "convex/values";
 import { limits } from "../shared/limits.js";
 import type { MutationCtx } from "./_generated/server.js";
 import { announcementsOf } from "./announcements.js";
+import { archiveDeltas } from "./archives.js";
 import { splitChunks } from "./chunks.js";
+import type { Kept } from "./historySettings.js";
 
 export const vMove = v.object({
   collection: v.string(),
@@ -25,16 +27,19 @@ export const vMove = v.object({
 export async function moveDocument(
   ctx: MutationCtx,
   { collection, document, from, to, bytes }: Infer<typeof vMove>,
+  history: Kept | null | undefined,
 ): Promise<void> {
   const snapshots = await ctx.db
     .query("snapshots")
     .withIndex("by_document", (q) => q.eq("collection", collection).eq("document", document).eq("part", ""))
     .take(limits.stateChunks);
-  for (const { _id } of snapshots) await ctx.db.delete("snapshots", _id);
   const deltas = await ctx.db
     .query("deltas")
     .withIndex("by_document", (q) => q.eq("collection", collection).eq("document", document).eq("part", ""))
     .take(limits.stateDeltas + limits.ownDeltas);
+  const replaced = { snapshots: snapshots.map(({ _id }) => _id), deltas: deltas.map(({ _id }) => _id) };
+  await archiveDeltas(ctx, { collection, document, part: "" }, replaced, history, { isMove: true });
+  for (const { _id } of snapshots) await ctx.db.delete("snapshots", _id);
   for (const { _id } of deltas) await ctx.db.delete("deltas", _id);
   const { commitTs: ts } = ctx.db.vars;
   for (const chunk of splitChunks(bytes))

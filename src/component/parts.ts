@@ -4,6 +4,7 @@ import { pullPartArgs, vPartPage, vReset, type PartEntry } from "../shared/wire.
 import { internal } from "./_generated/api.js";
 import type { Doc } from "./_generated/dataModel.js";
 import { internalMutation, query, type MutationCtx, type QueryCtx } from "./_generated/server.js";
+import { archiveDeltas } from "./archives.js";
 import { joinChunks } from "./chunks.js";
 import { committedTs } from "./committedTs.js";
 import { epochOf } from "./epochs.js";
@@ -132,7 +133,13 @@ export const text = query({
   },
 });
 
-const vDropped = { collection: v.string(), ...vPart.fields, upTo: v.int64() };
+const vDropped = {
+  collection: v.string(),
+  ...vPart.fields,
+  upTo: v.int64(),
+  /** Nothing of it is to be kept. */
+  isPurged: v.optional(v.boolean()),
+};
 type Dropped = ObjectType<typeof vDropped>;
 
 /** @see dropPart */
@@ -147,25 +154,32 @@ export const drop = internalMutation({
 
 /**
  * Deletes what is stored of a part whose document is gone, up to a position: what comes later belongs to a document
- * that was inserted anew after a purge.
+ * that was inserted anew after a purge. Where history is kept it is archived, unless it is purged.
  *
  * @param budget - what may be deleted in this transaction, less what is; the rest is deleted in others
  */
 export async function dropPart(
   ctx: MutationCtx,
-  { upTo, ...place }: Dropped,
+  { upTo, isPurged = false, ...place }: Dropped,
   budget: { rows: number; bytes: number },
 ): Promise<void> {
-  for await (const { type, row } of rowsUpTo(ctx, place, upTo)) {
-    if (budget.rows <= 0 || budget.bytes <= 0) {
-      await ctx.scheduler.runAfter(0, internal.parts.drop, { ...place, upTo });
-      return;
+  const dropped: PartRow[] = [];
+  for await (const each of rowsUpTo(ctx, place, upTo)) {
+    const isFull = budget.rows <= 0 || budget.bytes <= 0;
+    // What was committed together, the pieces of one delta above all, is not torn apart.
+    if (isFull && dropped.at(-1)?.row.ts !== each.row.ts) {
+      await ctx.scheduler.runAfter(0, internal.parts.drop, { ...place, upTo, isPurged });
+      break;
     }
-    if (type === "snapshot") await ctx.db.delete("snapshots", row._id);
-    else await ctx.db.delete("deltas", row._id);
+    dropped.push(each);
     budget.rows -= 1;
-    budget.bytes -= row.bytes.byteLength;
+    budget.bytes -= each.row.bytes.byteLength;
   }
+  const snapshots = dropped.flatMap(({ type, row }) => (type === "snapshot" ? [row._id] : []));
+  const deltas = dropped.flatMap(({ type, row }) => (type === "update" ? [row._id] : []));
+  if (!isPurged) await archiveDeltas(ctx, place, { snapshots, deltas }, undefined);
+  for (const id of snapshots) await ctx.db.delete("snapshots", id);
+  for (const id of deltas) await ctx.db.delete("deltas", id);
 }
 
 async function* rowsUpTo(

@@ -6,6 +6,7 @@ import { committedTs } from "./committedTs.js";
 import { wakeFollowers } from "./follower.js";
 import { log } from "./log.js";
 import { dropPart } from "./parts.js";
+import { purgeHistory } from "./purgeHistory.js";
 
 /**
  * Removes a document for good: every row of its main document and all that is told of it in one transaction,
@@ -23,6 +24,7 @@ export const purge = mutation({
     for (const { _id } of await announcementsOf(ctx, collection, document))
       await ctx.db.delete("announcements", _id);
     await dropParts(ctx, collection, document);
+    await purgeHistory(ctx, collection, document);
     const guard = await ctx.db
       .query("guards")
       .withIndex("by_document", (q) => q.eq("collection", collection).eq("document", document))
@@ -76,7 +78,7 @@ async function dropParts(ctx: MutationCtx, collection: string, document: string)
     if (next === undefined) return;
     part = next;
     const upTo = await newestOf(ctx, collection, document, part);
-    await dropPart(ctx, { collection, document, part, upTo }, budget);
+    await dropPart(ctx, { collection, document, part, upTo, isPurged: true }, budget);
   }
 }
 

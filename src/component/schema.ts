@@ -2,6 +2,7 @@ import { defineSchema, defineTable } from "convex/server";
 import { v } from "convex/values";
 import { vBulkBody, vPartBody } from "../shared/wire.js";
 import { followerTables } from "./followerTables.js";
+import { historyTables } from "./historyTables.js";
 import { sessionTables } from "./sessionTables.js";
 
 /** Rows stay under Convex's 1 MiB: longer bytes are split into `count` rows at one position. */
@@ -141,4 +142,5 @@ export default defineSchema({
 
   ...sessionTables,
   ...followerTables,
+  ...historyTables,
 });

@@ -43,6 +43,8 @@ export interface Admin extends AdminReader {
    * holds it drops it. @returns whether there was one
    */
   purge(definition: AnyCollection, id: string): Promise<boolean>;
+  /** Deletes a version, a named one say, which nothing else does. @returns whether the document had it */
+  deleteVersion(definition: AnyCollection, id: string, version: string): Promise<boolean>;
   /**
    * Has `maintain` bring the app's rows to the documents' merged states, in the background: after they were
    * changed by hand, or their definition was. @returns whether it has begun: false if no client has pushed yet
@@ -87,6 +89,8 @@ export function createAdmin(ctx: Writer, registry: Registry): Admin {
       if (row !== null) await ctx.db.delete(row._id);
       return ctx.runMutation(component.purge.purge, { collection: definition.name, document: id });
     },
+    deleteVersion: async (definition, document, version) =>
+      ctx.runMutation(component.versions.remove, { collection: nameOf(definition), document, version }),
     rebuildRows: async (definition) =>
       ctx.runMutation(component.rebuild.rebuild, { collection: nameOf(definition) }),
     retryFailed: async (definition) => {

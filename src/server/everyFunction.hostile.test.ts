@@ -18,7 +18,7 @@ let tab: SessionTab;
 let other: PushDevice;
 let made = 0;
 beforeEach(async () => {
-  app = createServerApp();
+  app = createServerApp(() => ({ history: { keepDays: 30 } }));
   device = new PushDevice(app, 11);
   await device.send(device.insert("x"), device.insert("y"));
   await device.send(device.type("x", (log) => log.insert(0, "text")));
@@ -48,6 +48,10 @@ const honest: Record<string, () => object> = {
   leave: () => ({ session: tab.session }),
   setPresence: () => ({ session: tab.session, ...place, state: { cursor: [1, 2] } }),
   presence: () => place,
+  versions: () => ({ collection: "sites", document: "x", cursor: 5, limit: 10 }),
+  versionAt: () => ({ collection: "sites", document: "x", at: Date.now() }),
+  saveVersion: () => ({ collection: "sites", document: "x", label: `version ${made++}` }),
+  restoreVersion: () => ({ collection: "sites", document: "x", at: Date.now() }),
   maintain: () => ({ collection: "sites", documents: ["x", "y"] }),
 };
 const place = { collection: "sites", scope: "DE", document: "x" };
@@ -96,7 +100,7 @@ function attack(args: object, step: Attack): object {
 /** @returns whether it was refused: with a code, or by the function's own validators */
 async function isRefused(name: string, args: object): Promise<boolean> {
   const reference = app.api[name as "push"] as FunctionReference<"mutation">;
-  const isQuery = ["pull", "pullPart", "status", "presence"].includes(name);
+  const isQuery = ["pull", "pullPart", "status", "presence", "versions", "versionAt"].includes(name);
   try {
     await (isQuery
       ? app.t.query(reference as unknown as FunctionReference<"query">, args)

@@ -5,6 +5,7 @@ export { Replicate } from "./replicate.js";
 export { replicaTable, type ServerFields } from "./replicaTable.js";
 export type {
   CollectionHooks,
+  HistoryOptions,
   ReplicateFunctions,
   ReplicateOptions,
   RowChange,

@@ -101,7 +101,7 @@ export function placeKey({
 /** @returns why the user may not make the write, or null if they may */
 export async function authorise(
   ctx: GenericMutationCtx<GenericDataModel>,
-  { user }: PushContext,
+  { user }: Pick<PushContext, "user">,
   { definition, write }: RegisteredCollection,
   request: Pick<AcceptedMain, "id" | "scope"> & {
     readonly previousScope: string | null;

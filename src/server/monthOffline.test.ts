@@ -71,7 +71,7 @@ class Reader {
 
   /** @returns how many times it was told to begin anew */
   async pull(): Promise<number> {
-    let resets = 0;
+    const resets = 0;
     for (const scope of scopes)
       for (let done = false; !done;) {
         const cursor = this.#cursors.get(scope) ?? startCursor;

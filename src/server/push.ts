@@ -15,6 +15,7 @@ import {
   type PushContext,
 } from "./judgement.js";
 import { log } from "./log.js";
+import { toldHistory } from "./historyOption.js";
 import { maintainHandle } from "./maintain.js";
 import { coded, hookFailure, refusalIn } from "./refuse.js";
 import type { Registry } from "./registration.js";
@@ -172,7 +173,7 @@ async function runEffects(
 /** @returns null if there is nothing to keep: every transaction was answered before, or is a gap */
 function toAppend(
   { client, settledBelow, transactions }: PushArgs,
-  { user, seenAt, answered, authorClients, states }: PushContext,
+  { registry, user, seenAt, answered, authorClients, states }: PushContext,
   evaluations: readonly Evaluation[],
   handle: { readonly maintain?: string },
 ): AppendArgs | null {
@@ -207,6 +208,10 @@ function toAppend(
     }),
     guarded: mains.filter(({ collection }) => collection.table === undefined).map(keyOf),
     overdue: [...cut, ...overdue],
+    ...toldHistory([
+      ...writes.map(({ collection }) => collection),
+      ...cut.flatMap(({ collection }) => registry.collections.get(collection) ?? []),
+    ]),
     push: {
       ...handle,
       client,

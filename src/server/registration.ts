@@ -2,6 +2,7 @@ import type { GenericDataModel, GenericMutationCtx, GenericQueryCtx } from "conv
 import type { AnyCollection } from "../collections/index.js";
 import type { ComponentApi } from "../component/_generated/component.js";
 import { coded } from "./refuse.js";
+import type { HistoryOptions } from "./types.js";
 import type { WriteQueue } from "./writeQueue.js";
 
 type Awaitable<T> = T | Promise<T>;
@@ -16,6 +17,8 @@ export interface RegisteredCollection {
     args: { readonly user: string | null; readonly scope: string },
   ) => Awaitable<boolean>;
   readonly write: (ctx: MutationCtx, request: object) => Awaitable<boolean>;
+  /** Undefined: it keeps none. */
+  readonly history: HistoryOptions | undefined;
   readonly onWrite: ((ctx: MutationCtx, notice: object) => Awaitable<void>) | undefined;
 }
 

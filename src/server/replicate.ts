@@ -20,6 +20,8 @@ import {
 } from "../shared/wire.js";
 import { createAdmin, createAdminReader, type Admin, type AdminReader } from "./admin.js";
 import { readHealth, readStats } from "./health.js";
+import { historyFunctions } from "./history.js";
+import { checkHistory } from "./historyOption.js";
 import { maintainFunction } from "./maintain.js";
 import { partFunctions, readText } from "./parts.js";
 import { runPush } from "./push.js";
@@ -58,13 +60,14 @@ export class Replicate<DM extends GenericDataModel> {
   /**
    * Registers a collection; a statement of its own, so that the types of the hooks are inferred.
    *
-   * @throws Error if the name is taken
+   * @throws Error if the name is taken, or history cannot be kept as asked
    */
   collection<C extends AnyCollection>(definition: C, hooks: CollectionHooks<DM, C>): void {
     if (this.#collections.has(definition.name))
       throw new Error(`Collection "${definition.name}" is registered twice.`);
-    const { table, read, write, onWrite } = hooks as unknown as RegisteredCollection;
-    this.#collections.set(definition.name, { definition, table, read, write, onWrite });
+    const { table, read, write, history, onWrite } = hooks as unknown as RegisteredCollection;
+    checkHistory(definition.name, history);
+    this.#collections.set(definition.name, { definition, table, read, write, history, onWrite });
   }
 
   /** Writes documents in the app's own mutation. @throws ConvexError `unknown_collection` */
@@ -155,6 +158,7 @@ export class Replicate<DM extends GenericDataModel> {
       }),
       ...partFunctions(registry),
       ...sessionFunctions(registry),
+      ...historyFunctions(registry),
       maintain: maintainFunction(registry),
     } as ReplicateFunctions;
   }

@@ -10,6 +10,16 @@ import type {
 import type { ObjectType } from "convex/values";
 import type { AnyCollection, DraftOf, InsertOf, PartOf, RowOf } from "../collections/index.js";
 import type {
+  RestoreVersionArgs,
+  RestoreVersionResult,
+  SaveVersionArgs,
+  SaveVersionResult,
+  VersionAtArgs,
+  VersionAtResult,
+  VersionsArgs,
+  VersionsResult,
+} from "../shared/historyWire.js";
+import type {
   HeartbeatArgs,
   HeartbeatResult,
   JoinArgs,
@@ -73,6 +83,14 @@ type TableFor<DM extends GenericDataModel, C extends AnyCollection> = {
     : never;
 }[TableNamesInDataModel<DM>];
 
+/** What is kept of what documents were. */
+export interface HistoryOptions {
+  /** For so many days every point in time can be seen and restored; automatic versions are kept as long. */
+  readonly keepDays: number;
+  /** A version of each document that has changed, every day. Omitted: none. */
+  readonly automatic?: "daily" | undefined;
+}
+
 /** The second argument of {@link Replicate.collection}. */
 export interface CollectionHooks<DM extends GenericDataModel, C extends AnyCollection> {
   /** The app's table, made with `replicaTable`, that holds the rows. Omitted: the app keeps none. */
@@ -84,6 +102,8 @@ export interface CollectionHooks<DM extends GenericDataModel, C extends AnyColle
   ) => Awaitable<boolean>;
   /** Whether `user` may make this write. It sees rows as the server merged them, never what the sender claims. */
   readonly write: (ctx: GenericMutationCtx<DM>, request: WriteRequest<C>) => Awaitable<boolean>;
+  /** Versions and points in time. Omitted: none are kept, and nothing is paid for them. */
+  readonly history?: HistoryOptions;
   /** Effects of a write, in its transaction, after all checks. Throwing refuses the write. */
   readonly onWrite?: (ctx: GenericMutationCtx<DM>, notice: WriteNotice<C>) => Awaitable<void>;
 }
@@ -106,6 +126,10 @@ export interface ReplicateFunctions {
   leave: RegisteredMutation<"public", LeaveArgs, Promise<null>>;
   setPresence: RegisteredMutation<"public", SetPresenceArgs, Promise<SetPresenceResult>>;
   presence: RegisteredQuery<"public", PresenceArgs, Promise<PresenceResult>>;
+  versions: RegisteredQuery<"public", VersionsArgs, Promise<VersionsResult>>;
+  versionAt: RegisteredQuery<"public", VersionAtArgs, Promise<VersionAtResult>>;
+  saveVersion: RegisteredMutation<"public", SaveVersionArgs, Promise<SaveVersionResult>>;
+  restoreVersion: RegisteredMutation<"public", RestoreVersionArgs, Promise<RestoreVersionResult>>;
   /** Internal: the component calls it back for work in the app's tables. */
   maintain: RegisteredMutation<"internal", MaintainArgs, Promise<MaintainResult>>;
 }

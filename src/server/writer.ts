@@ -15,6 +15,7 @@ import { readMain } from "../shared/mainDocument.js";
 import type { Operation } from "../shared/operations.js";
 import { moveOf } from "./evaluate.js";
 import type { ScopeMove } from "./judgement.js";
+import { toldHistory } from "./historyOption.js";
 import { faultOfId } from "./checkPush.js";
 import { checkWrite, type CheckedWrite } from "./checkWrite.js";
 import { coded } from "./refuse.js";
@@ -99,13 +100,44 @@ export class CollectionWriter<C extends AnyCollection> implements Writer<C> {
     throw coded("unknown_document", `Collection "${this.#definition.name}" has no document "${id}".`);
   }
 
+  #uncompacted(id: string) {
+    const message = `Document "${id}" has too many changes that are not compacted yet. Try again in a moment.`;
+    return coded("too_large", message);
+  }
+
   /** Effects come last and outside of the queue: they may write documents themselves. */
   async #write(changes: readonly Change[]): Promise<void> {
     const written = await this.#registry.writes.run(this.#ctx, () => this.#apply(changes));
     await this.#notify(written);
   }
 
+  /** A document's row as it is, read so that no other write of it conflicts with the caller: for a look, not to write. */
+  async peek(id: string): Promise<PlainRow | null> {
+    const { name: collection } = this.#definition;
+    const [state] = await loadStates(this.#ctx, this.#registry.component, [{ collection, document: id }]);
+    if (state === undefined || state.isCut) throw this.#uncompacted(id);
+    return projectRow(this.#definition, id, readMain(openDocument(state.blobs)));
+  }
+
+  /** What a change would do, for a hook to judge that may write itself. @returns null if it changes nothing */
+  async plan(change: Change): Promise<CheckedWrite | null> {
+    const [planned] = await this.#registry.writes.run(this.#ctx, () => this.#plan([change]));
+    return planned?.check ?? null;
+  }
+
+  /** Makes a change that was judged as a client's. @returns what it has done; null if it changes nothing */
+  async commit(change: Change): Promise<CheckedWrite | null> {
+    const [written] = await this.#registry.writes.run(this.#ctx, () => this.#apply([change]));
+    return written?.check ?? null;
+  }
+
   async #apply(changes: readonly Change[]): Promise<Written[]> {
+    const written = await this.#plan(changes);
+    await this.#append(written);
+    return written;
+  }
+
+  async #plan(changes: readonly Change[]): Promise<Written[]> {
     const { component } = this.#registry;
     const collection = this.#definition.name;
     const author = await this.#ctx.runMutation(component.registry.serverAuthor, { collection });
@@ -122,7 +154,6 @@ export class CollectionWriter<C extends AnyCollection> implements Writer<C> {
         "too_large",
         `A write has at most ${limits.transactionBytes} bytes, this one ${bytes}: insert fewer rows at once.`,
       );
-    await this.#append(written);
     return written;
   }
 
@@ -150,6 +181,7 @@ export class CollectionWriter<C extends AnyCollection> implements Writer<C> {
         return move === null ? [] : [{ ...keyOf(each), from: move.from, to: check.scope, bytes: move.bytes }];
       }),
       guarded: table === undefined ? written.map(keyOf) : [],
+      ...toldHistory([this.#collection]),
       overdue: overdueOf(staying.map((each) => ({ key: keyOf(each), state: each.state }))),
     });
   }
@@ -183,11 +215,7 @@ export class CollectionWriter<C extends AnyCollection> implements Writer<C> {
     const own = await this.#ctx.runMutation(component.states.loadOwn, { documents, hasGuards });
     return states.map((state, index) => {
       const id = ids[index] as string;
-      if (state.isCut)
-        throw coded(
-          "too_large",
-          `Document "${id}" has too many changes that are not compacted yet. Try again in a moment.`,
-        );
+      if (state.isCut) throw this.#uncompacted(id);
       const { scope: ownScope = null, blobs: ownBlobs = [] } = own[index] ?? {};
       const blobs = [...state.blobs, ...ownBlobs.map((blob) => new Uint8Array(blob))];
       const row = projectRow(this.#definition, id, readMain(openDocument(blobs)));

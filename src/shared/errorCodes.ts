@@ -7,6 +7,7 @@ export const errorCodes = [
   "too_large",
   "unknown_collection",
   "unknown_document",
+  "unknown_version",
   "schema_too_new",
   "invalid_cursor",
   "client_taken",

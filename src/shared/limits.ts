@@ -160,6 +160,38 @@ export const limits = {
   maintainedDocuments: 32,
   /** Failures that health counts, per collection: more than a person looks through. */
   failuresShown: 100,
+  /** History kept longer is better taken out: ten years. */
+  historyKeepDays: 3650,
+  /** A version's label: a line in a list. */
+  labelLength: 256,
+  /** Named versions of a document. They are kept until it is purged, and all are listed. */
+  namedVersions: 100,
+  /** What restores replaced, of one document: the oldest makes room for the next. */
+  restoreVersions: 20,
+  /** A version with all its parts, saved and read in one transaction: half of what Convex reads and writes. */
+  versionBytes: 8 * MIB,
+  /** A page of the list of versions, without their bytes. */
+  versionsListed: 50,
+  /** After so much a base is put into the chain of archives: rebuilding any state costs a fraction of the 1 s. */
+  archiveBaseDeltas: 2000,
+  archiveBaseBytes: 1 * MIB,
+  /** What will be too old within this time is not continued, so that folding and compaction do not meet. */
+  archiveMarginMs: 24 * 60 * 60_000,
+  /** What is applied to rebuild a state: all that can be, by the two before, with the largest compactions at the end. */
+  rebuiltRows: 8000,
+  rebuiltBytes: 12 * MIB,
+  /** Archives that one transaction deletes, with their bytes: each is two rows at least. */
+  foldedArchives: 500,
+  foldedBytes: 4 * MIB,
+  /** Documents looked at by one step of the daily work on history: a scheduled call each. */
+  sweptArchives: 100,
+  automaticVersions: 100,
+  /** Those that change while automatic versions are being saved have theirs too, up to so long after the beginning. */
+  automaticLatestMs: 10 * 60_000,
+  /** Versions that one transaction deletes, unless they have more bytes than `foldedBytes`: then as many as have. */
+  sweptVersions: 100,
+  /** A device's clock may be ahead by this: a time in the future is now. */
+  clockAheadMs: 60_000,
   /** Ids are index keys: Convex's keys are cheap while they are short. */
   idLength: 256,
   /** A field's name, up to Convex's 1,024 characters, and a life of its document. */

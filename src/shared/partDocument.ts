@@ -58,6 +58,11 @@ export function checkPartUpdate(blob: Uint8Array): PartUpdateCheck {
   }
 }
 
+/** The root of a part, as the kind of its field says. */
+export function partRoot(doc: Y.Doc, kind: "text" | "richText"): Y.Text | Y.XmlFragment {
+  return kind === "text" ? doc.getText(ROOT) : doc.getXmlFragment(ROOT);
+}
+
 /** Edits a text under an author. @returns the update as a blob; null if nothing changed */
 export function authorText(
   doc: Y.Doc,

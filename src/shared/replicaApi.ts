@@ -1,6 +1,16 @@
 import type { FunctionReference } from "convex/server";
 import type { ObjectType } from "convex/values";
 import type {
+  RestoreVersionArgs,
+  RestoreVersionResult,
+  SaveVersionArgs,
+  SaveVersionResult,
+  VersionAtArgs,
+  VersionAtResult,
+  VersionsArgs,
+  VersionsResult,
+} from "./historyWire.js";
+import type {
   HeartbeatArgs,
   HeartbeatResult,
   JoinArgs,
@@ -44,11 +54,19 @@ export interface PartApi {
   readonly pullPart: Query<PullPartArgs, PullPartResult>;
 }
 
+/** Versions and points in time. */
+export interface HistoryApi {
+  readonly versions: Query<VersionsArgs, VersionsResult>;
+  readonly versionAt: Query<VersionAtArgs, VersionAtResult>;
+  readonly saveVersion: Mutation<SaveVersionArgs, SaveVersionResult>;
+  readonly restoreVersion: Mutation<RestoreVersionArgs, RestoreVersionResult>;
+}
+
 /**
  * What `api.replicate` must hold: functions that `replicate.api()` returned. An app that shows no presence leaves
- * those of {@link SessionApi} out.
+ * those of {@link SessionApi} out, one that keeps no history those of {@link HistoryApi}.
  */
-export interface ReplicaApi extends Partial<SessionApi>, Partial<PartApi> {
+export interface ReplicaApi extends Partial<SessionApi>, Partial<PartApi>, Partial<HistoryApi> {
   readonly push: Mutation<PushArgs, PushResult>;
   readonly pull: Query<PullArgs, PullResult>;
   readonly status: Query<ObjectType<typeof statusArgs>, TransactionStatus[]>;

@@ -8,7 +8,7 @@ const modules: Modules = import.meta.glob(["../component/**/*.ts", "!../componen
 
 /** Says that every follower is awake, so that no push wakes one. */
 const nobodyAsleep = internalQueryGeneric({
-  args: { collections: v.array(v.string()), maintain: v.optional(v.string()) },
+  args: { collections: v.array(v.string()), maintain: v.optional(v.string()), history: v.optional(v.any()) },
   returns: v.array(v.string()),
   handler: async () => [],
 });

@@ -10,25 +10,34 @@
 
 import type * as announcements from "../announcements.js";
 import type * as append from "../append.js";
+import type * as archives from "../archives.js";
+import type * as changes from "../changes.js";
 import type * as chunks from "../chunks.js";
 import type * as committedTs from "../committedTs.js";
 import type * as compact from "../compact.js";
 import type * as compactAll from "../compactAll.js";
 import type * as crons from "../crons.js";
+import type * as deltaPack from "../deltaPack.js";
 import type * as epochs from "../epochs.js";
 import type * as exporting from "../exporting.js";
+import type * as foldArchives from "../foldArchives.js";
 import type * as follower from "../follower.js";
 import type * as followerTables from "../followerTables.js";
 import type * as guards from "../guards.js";
 import type * as heads from "../heads.js";
 import type * as health from "../health.js";
+import type * as historySettings from "../historySettings.js";
+import type * as historyTables from "../historyTables.js";
 import type * as leaves from "../leaves.js";
 import type * as log from "../log.js";
 import type * as measure from "../measure.js";
 import type * as moves from "../moves.js";
 import type * as parts from "../parts.js";
+import type * as pointInTime from "../pointInTime.js";
 import type * as presence from "../presence.js";
 import type * as purge from "../purge.js";
+import type * as purgeHistory from "../purgeHistory.js";
+import type * as purgeMark from "../purgeMark.js";
 import type * as readers from "../readers.js";
 import type * as rebuild from "../rebuild.js";
 import type * as receipts from "../receipts.js";
@@ -43,8 +52,10 @@ import type * as settings from "../settings.js";
 import type * as states from "../states.js";
 import type * as stream from "../stream.js";
 import type * as sweep from "../sweep.js";
+import type * as sweepHistory from "../sweepHistory.js";
 import type * as sweepSessions from "../sweepSessions.js";
 import type * as totals from "../totals.js";
+import type * as versions from "../versions.js";
 
 import type {
   ApiFromModules,
@@ -56,25 +67,34 @@ import { anyApi, componentsGeneric } from "convex/server";
 const fullApi: ApiFromModules<{
   announcements: typeof announcements;
   append: typeof append;
+  archives: typeof archives;
+  changes: typeof changes;
   chunks: typeof chunks;
   committedTs: typeof committedTs;
   compact: typeof compact;
   compactAll: typeof compactAll;
   crons: typeof crons;
+  deltaPack: typeof deltaPack;
   epochs: typeof epochs;
   exporting: typeof exporting;
+  foldArchives: typeof foldArchives;
   follower: typeof follower;
   followerTables: typeof followerTables;
   guards: typeof guards;
   heads: typeof heads;
   health: typeof health;
+  historySettings: typeof historySettings;
+  historyTables: typeof historyTables;
   leaves: typeof leaves;
   log: typeof log;
   measure: typeof measure;
   moves: typeof moves;
   parts: typeof parts;
+  pointInTime: typeof pointInTime;
   presence: typeof presence;
   purge: typeof purge;
+  purgeHistory: typeof purgeHistory;
+  purgeMark: typeof purgeMark;
   readers: typeof readers;
   rebuild: typeof rebuild;
   receipts: typeof receipts;
@@ -89,8 +109,10 @@ const fullApi: ApiFromModules<{
   states: typeof states;
   stream: typeof stream;
   sweep: typeof sweep;
+  sweepHistory: typeof sweepHistory;
   sweepSessions: typeof sweepSessions;
   totals: typeof totals;
+  versions: typeof versions;
 }> = anyApi as any;
 
 /**

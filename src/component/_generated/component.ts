@@ -39,6 +39,11 @@ export type ComponentApi<Name extends string | undefined = string | undefined> =
             transactions: Array<string>;
           }>;
           guarded?: Array<{ collection: string; document: string }>;
+          history?: Array<{
+            automatic?: "daily";
+            collection: string;
+            keepDays: number;
+          }>;
           moves?: Array<{
             bytes: ArrayBuffer;
             collection: string;
@@ -208,6 +213,25 @@ export type ComponentApi<Name extends string | undefined = string | undefined> =
         "internal",
         { collection: string; document: string; field: string },
         string,
+        Name
+      >;
+    };
+    pointInTime: {
+      at: FunctionReference<
+        "query",
+        "internal",
+        {
+          collection: string;
+          document: string;
+          fields: Array<string>;
+          ts: bigint;
+        },
+        | {
+            main: ArrayBuffer;
+            parts: Array<{ bytes: ArrayBuffer; part: string }>;
+            type: "state";
+          }
+        | { earliest: bigint | null; type: "unknown" },
         Name
       >;
     };
@@ -455,6 +479,78 @@ export type ComponentApi<Name extends string | undefined = string | undefined> =
         "internal",
         { collection: string; scope: string },
         { bytes: number; documents: number },
+        Name
+      >;
+    };
+    versions: {
+      current: FunctionReference<
+        "query",
+        "internal",
+        { collection: string; document: string; fields?: Array<string> },
+        {
+          incarnation: number;
+          isPresent: boolean;
+          parts: Array<{ bytes: ArrayBuffer; part: string }>;
+          scope: string | null;
+          snapshotTs: bigint;
+          ts: bigint;
+        },
+        Name
+      >;
+      list: FunctionReference<
+        "query",
+        "internal",
+        {
+          collection: string;
+          cursor: number | null;
+          document: string;
+          limit: number;
+        },
+        {
+          cursor: number | null;
+          versions: Array<{
+            at: number;
+            author: string | null;
+            kind: "named" | "automatic" | "restore";
+            label?: string;
+            version: string;
+          }>;
+        },
+        Name
+      >;
+      read: FunctionReference<
+        "query",
+        "internal",
+        { collection: string; document: string; version: string },
+        {
+          at: number;
+          author: string | null;
+          kind: "named" | "automatic" | "restore";
+          label?: string;
+          parts: Array<{ bytes: ArrayBuffer; part: string }>;
+          version: string;
+        } | null,
+        Name
+      >;
+      remove: FunctionReference<
+        "mutation",
+        "internal",
+        { collection: string; document: string; version: string },
+        boolean,
+        Name
+      >;
+      save: FunctionReference<
+        "mutation",
+        "internal",
+        {
+          author: string | null;
+          collection: string;
+          document: string;
+          fields: Array<string>;
+          kind: "named" | "automatic" | "restore";
+          label?: string;
+        },
+        string | null,
         Name
       >;
     };

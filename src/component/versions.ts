@@ -1,0 +1,265 @@
+// Versions: states that are kept as they were, of a document with its parts, each a snapshot blob.
+import { ConvexError, v, type Infer } from "convex/values";
+import { encodeSnapshot, openDocument } from "../shared/document.js";
+import { vVersion, vVersionKind, type Version } from "../shared/historyWire.js";
+import { limits } from "../shared/limits.js";
+import { readMain } from "../shared/mainDocument.js";
+import { parsePart, partKey } from "../shared/partDocument.js";
+import { api } from "./_generated/api.js";
+import type { Doc, Id } from "./_generated/dataModel.js";
+import { mutation, query, type MutationCtx, type QueryCtx } from "./_generated/server.js";
+import { joinChunks, splitChunks } from "./chunks.js";
+import { watchPurge } from "./purgeMark.js";
+import { loadState, type StateKey } from "./states.js";
+
+const vAuthor = v.union(v.string(), v.null());
+const vPart = v.object({ part: v.string(), bytes: v.bytes() });
+const vCurrent = v.object({
+  snapshotTs: v.int64(),
+  /** Null: there is no such document, and never was. */
+  scope: v.union(v.string(), v.null()),
+  /** False: it is deleted, or was never there. */
+  isPresent: v.boolean(),
+  incarnation: v.number(),
+  /** The position of the newest change. */
+  ts: v.int64(),
+  /** The main document under `""`, parts by their fields. */
+  parts: v.array(vPart),
+});
+type Current = Infer<typeof vCurrent>;
+
+/**
+ * A document with its parts as it is. Call it on a stale snapshot: it reads what pushes write.
+ *
+ * @param fields - those that are parts; absent: those that the follower knows of
+ */
+export const current = query({
+  args: { collection: v.string(), document: v.string(), fields: v.optional(v.array(v.string())) },
+  returns: vCurrent,
+  handler: async (ctx, { collection, document, fields }) => {
+    const main = await loadWhole(ctx, { collection, document, part: "" });
+    const state = readMain(openDocument([new Uint8Array(main.bytes)]));
+    const { existence, incarnation } = state;
+    const isPresent = existence === "present";
+    const parts = [{ part: "", bytes: main.bytes }];
+    let ts = main.ts;
+    for (const field of fields ?? (await knownParts(ctx, collection, document, incarnation))) {
+      if (!isPresent) break;
+      const part = await loadWhole(ctx, { collection, document, part: partKey({ field, incarnation }) });
+      if (part.ts > ts) ts = part.ts;
+      parts.push({ part: field, bytes: part.bytes });
+    }
+    const { scope } = main;
+    return { snapshotTs: await ctx.meta.getSnapshotTs(), scope, isPresent, incarnation, ts, parts };
+  },
+});
+
+/** @throws ConvexError `too_large` if there is more than is read at once */
+async function loadWhole(
+  ctx: QueryCtx,
+  key: StateKey,
+): Promise<{ scope: string | null; ts: bigint; bytes: ArrayBuffer }> {
+  const { blobs, scope, ts, isCut, snapshotBytes, deltaRows } = await loadState(ctx, key);
+  if (isCut)
+    throw new ConvexError({
+      code: "too_large" as const,
+      message: `Document "${key.document}" has too many changes that are not compacted yet. Try again in a moment.`,
+    });
+  const [only] = blobs;
+  // A snapshot is what a version holds of it, byte by byte.
+  if (only !== undefined && snapshotBytes > 0 && deltaRows.length === 0) return { scope, ts, bytes: only };
+  const doc = openDocument(blobs.map((blob) => new Uint8Array(blob)));
+  return { scope, ts, bytes: encodeSnapshot(doc).buffer };
+}
+
+async function knownParts(
+  ctx: QueryCtx,
+  collection: string,
+  document: string,
+  incarnation: number,
+): Promise<string[]> {
+  const heads = await ctx.db
+    .query("heads")
+    .withIndex("by_document", (q) => q.eq("collection", collection).eq("document", document).gt("part", ""))
+    .take(limits.documentParts);
+  const names = heads.flatMap(({ part }) => parsePart(part) ?? []);
+  return names.flatMap((name) => (name.incarnation === incarnation ? [name.field] : []));
+}
+
+/**
+ * Saves the state of a document as it is. Nothing that a push writes is read in earnest, unless it moves the document,
+ * so that none conflicts with it (I-13): a change that commits at the same time is in it or not, as if it had come a moment earlier or later.
+ *
+ * @returns null if there is no such document
+ * @throws ConvexError `too_large` if it has all the named versions that it may have, or more bytes than one may
+ */
+export const save = mutation({
+  args: {
+    collection: v.string(),
+    document: v.string(),
+    fields: v.array(v.string()),
+    kind: vVersionKind,
+    label: v.optional(v.string()),
+    author: vAuthor,
+  },
+  returns: v.union(v.string(), v.null()),
+  handler: async (ctx, { fields, ...version }) => {
+    const { collection, document, kind } = version;
+    const key = { collection, document, fields };
+    const stale: Current = await ctx.runQuery(api.versions.current, key, { useStaleSnapshot: true });
+    // What a restore replaces is exactly what its own transaction sees.
+    const isExact = kind !== "restore" || stale.snapshotTs === (await ctx.meta.getSnapshotTs());
+    const state: Current = isExact ? stale : await ctx.runQuery(api.versions.current, key);
+    if (state.scope === null || !state.isPresent) return null;
+    await makeRoom(ctx, collection, document, kind);
+    return insertVersion(ctx, version, state);
+  },
+});
+
+/** Saves what has changed since the document's last version, of any kind. For the daily cron. */
+export async function saveIfChanged(ctx: MutationCtx, collection: string, document: string): Promise<void> {
+  const [last] = await newestFirst(ctx, collection, document, null).take(1);
+  const state: Current = await ctx.runQuery(
+    api.versions.current,
+    { collection, document },
+    { useStaleSnapshot: true },
+  );
+  if (!state.isPresent || (last !== undefined && last.ts >= state.ts)) return;
+  await insertVersion(ctx, { collection, document, kind: "automatic", author: null }, state);
+}
+
+async function insertVersion(
+  ctx: MutationCtx,
+  version: Pick<Doc<"versions">, "collection" | "document" | "kind" | "author" | "label">,
+  { ts, scope, parts }: Current,
+): Promise<Id<"versions">> {
+  await watchPurge(ctx, version, scope as string);
+  const bytes = parts.reduce((sum, each) => sum + each.bytes.byteLength, 0);
+  if (bytes > limits.versionBytes)
+    throw new ConvexError({
+      code: "too_large" as const,
+      message: `A version has ${limits.versionBytes} bytes at most; document "${version.document}" has ${bytes}.`,
+    });
+  const id = await ctx.db.insert("versions", {
+    ...version,
+    at: Date.now(),
+    ts,
+    parts: parts.map(({ part }) => part),
+    bytes,
+  });
+  for (const { part, bytes: all } of parts)
+    for (const { bytes: piece, chunk } of splitChunks(all))
+      await ctx.db.insert("versionChunks", { version: id, part, index: chunk.index, bytes: piece });
+  return id;
+}
+
+/** Of what restores replaced the oldest goes; a named version is nobody's to take away. */
+async function makeRoom(
+  ctx: MutationCtx,
+  collection: string,
+  document: string,
+  kind: Doc<"versions">["kind"],
+): Promise<void> {
+  if (kind === "automatic") return;
+  const most = kind === "named" ? limits.namedVersions : limits.restoreVersions;
+  const same = await ctx.db
+    .query("versions")
+    .withIndex("by_kind", (q) => q.eq("collection", collection).eq("document", document).eq("kind", kind))
+    .take(most);
+  const [oldest] = same;
+  if (oldest === undefined || same.length < most) return;
+  if (kind === "restore") return deleteVersion(ctx, oldest);
+  throw new ConvexError({
+    code: "too_large" as const,
+    message: `A document has ${most} named versions at most, and "${document}" has ${same.length}.`,
+  });
+}
+
+/** A document's versions, newest first, without their bytes. */
+export const list = query({
+  args: {
+    collection: v.string(),
+    document: v.string(),
+    /** As the page before gave it; null: from the newest. */
+    cursor: v.union(v.number(), v.null()),
+    limit: v.number(),
+  },
+  returns: v.object({ versions: v.array(vVersion), cursor: v.union(v.number(), v.null()) }),
+  handler: async (ctx, { collection, document, cursor, limit }) => {
+    const most = Math.min(limit, limits.versionsListed);
+    const rows = await newestFirst(ctx, collection, document, cursor).take(most + 1);
+    const page = rows.slice(0, most);
+    const hasMore = rows.length > most;
+    return { versions: page.map(toListed), cursor: hasMore ? (page.at(-1)?._creationTime ?? null) : null };
+  },
+});
+
+function newestFirst(ctx: QueryCtx, collection: string, document: string, before: number | null) {
+  return ctx.db
+    .query("versions")
+    .withIndex("by_document", (q) => {
+      const own = q.eq("collection", collection).eq("document", document);
+      return before === null ? own : own.lt("_creationTime", before);
+    })
+    .order("desc");
+}
+
+function toListed({ _id, kind, label, author, at }: Doc<"versions">): Version {
+  return { version: _id, kind, author, at, ...(label === undefined ? {} : { label }) };
+}
+
+/** One version with its bytes. Null: this document has no such version, whoever else may have. */
+export const read = query({
+  args: { collection: v.string(), document: v.string(), version: v.string() },
+  returns: v.union(v.object({ ...vVersion.fields, parts: v.array(vPart) }), v.null()),
+  handler: async (ctx, key) => {
+    const row = await findVersion(ctx, key);
+    if (row === null) return null;
+    const parts: Infer<typeof vPart>[] = [];
+    for (const part of row.parts) {
+      const chunks = await chunksOf(ctx, row, part);
+      const [joined] = joinChunks(
+        chunks.map(({ bytes, index }) => ({ bytes, chunk: { index, count: chunks.length } })),
+      );
+      if (joined !== undefined) parts.push({ part, bytes: joined.bytes });
+    }
+    return { ...toListed(row), parts };
+  },
+});
+
+/** Deletes a version, for an operator. @returns whether this document had it */
+export const remove = mutation({
+  args: { collection: v.string(), document: v.string(), version: v.string() },
+  returns: v.boolean(),
+  handler: async (ctx, key) => {
+    const row = await findVersion(ctx, key);
+    if (row !== null) await deleteVersion(ctx, row);
+    return row !== null;
+  },
+});
+
+async function findVersion(
+  ctx: QueryCtx,
+  { collection, document, version }: { collection: string; document: string; version: string },
+): Promise<Doc<"versions"> | null> {
+  const id = ctx.db.normalizeId("versions", version);
+  const row = id === null ? null : await ctx.db.get("versions", id);
+  return row?.collection === collection && row.document === document ? row : null;
+}
+
+export async function deleteVersion(ctx: MutationCtx, row: Doc<"versions">): Promise<void> {
+  for (const part of row.parts)
+    for (const chunk of await chunksOf(ctx, row, part)) await ctx.db.delete("versionChunks", chunk._id);
+  await ctx.db.delete("versions", row._id);
+}
+
+function chunksOf(
+  ctx: QueryCtx,
+  { _id, bytes }: Doc<"versions">,
+  part: string,
+): Promise<Doc<"versionChunks">[]> {
+  return ctx.db
+    .query("versionChunks")
+    .withIndex("by_version", (q) => q.eq("version", _id).eq("part", part))
+    .take(Math.ceil(bytes / limits.chunkBytes));
+}
