@@ -1,51 +1,109 @@
-// 100,000 real places, seeded through the server writer's `insertMany` into a backend that keeps them on disk: how long
-// it takes, and whether what it takes beside the places themselves grows with how many there are already.
+// 100,000 real places, imported into a backend that keeps them on disk: how long it takes, and whether what it takes
+// beside the places themselves grows with how many there are already. And the same by `insertMany`, a quarter of them.
 import { fork } from "node:child_process";
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
+import { setTimeout } from "node:timers/promises";
+import type { ImportJob } from "convex-replicate";
 import type { Site } from "../example/convex/collections.js";
 import { deploy } from "../local/push/deploy.js";
 import { largestSites } from "../scripts/demoSites.js";
+import type { CollectionHealth } from "../src/shared/wire.js";
 import type { Request, Usage } from "./backendProcess.js";
 import { median, timed, type Row } from "./row.js";
 
 const total = 100_000;
-/** As the demo does it. */
-const chunkSize = 100;
+/** What one call hands over: to an import, and to `insertMany`, which writes them in one transaction. */
+const stagedAtOnce = 2_500;
+const insertedAtOnce = 100;
 /** Of the backend's V8, in MB: what it needs beside the sites has to fit in what they leave of it. */
 const heapLimit = 512;
 const stages = 4;
 const queries = 21;
+const lookEveryMs = 250;
 
 export async function seed(): Promise<Row[]> {
   const sites = largestSites(total);
+  const size = total / stages;
+  const quarters = Array.from({ length: stages }, (_, n) => sites.slice(n * size, (n + 1) * size));
+  return [
+    ...(await inFolder(async (folder) => [
+      ...(await seedAll(folder, "import", quarters, importAll)),
+      ...(await startAgain(folder, sites)),
+    ])),
+    ...(await inFolder((folder) => seedAll(folder, "insertMany", quarters.slice(0, 1), insertAll))),
+  ];
+}
+
+async function inFolder(run: (folder: string) => Promise<Row[]>): Promise<Row[]> {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), "bench-seed-"));
   try {
-    return [...(await seedAll(folder, sites)), ...(await startAgain(folder, sites))];
+    return await run(folder);
   } finally {
     fs.rmSync(folder, { recursive: true, force: true });
   }
 }
 
-async function seedAll(folder: string, sites: readonly Site[]): Promise<Row[]> {
+type Backend = Awaited<ReturnType<typeof startBackendProcess>>;
+type Seeder = (backend: Backend, sites: readonly Site[]) => Promise<void>;
+
+const insertAll: Seeder = async (backend, sites) => {
+  for (let at = 0; at < sites.length; at += insertedAtOnce)
+    await backend.run("mutation", "seed:insert", { rows: sites.slice(at, at + insertedAtOnce) });
+};
+
+const importAll: Seeder = async (backend, sites) => {
+  let job: unknown;
+  for (let at = 0; at < sites.length; at += stagedAtOnce) {
+    const rows = sites.slice(at, at + stagedAtOnce);
+    const open = job === undefined ? {} : { job };
+    job = await backend.run("mutation", "seed:importSites", {
+      rows,
+      ...open,
+      more: at + rows.length < sites.length,
+    });
+  }
+  for (;;) {
+    const found = (await backend.run("query", "seed:imported", { job: job as string })) as ImportJob;
+    if (found.finishedAt !== undefined) {
+      if (found.done !== sites.length) throw new Error(`Of ${sites.length} sites ${found.done} arrived.`);
+      return;
+    }
+    await setTimeout(lookEveryMs);
+  }
+};
+
+/** How long the oldest change has waited for the follower, which comes after the documents in its own time. */
+async function followerLagMs(backend: Backend): Promise<number> {
+  const health = (await backend.run("query", "inspect:health", {})) as CollectionHealth[];
+  return Math.max(...health.map((each) => each.followerLagMs));
+}
+
+async function seedAll(
+  folder: string,
+  how: string,
+  parts: readonly (readonly Site[])[],
+  seedPart: Seeder,
+): Promise<Row[]> {
   const backend = await startBackendProcess(folder);
   await deploy(backend.url);
   const base = await backend.usage();
   const rows: Row[] = [];
-  let before = base;
-  let ms = 0;
-  for (let stage = 0; stage < stages; stage++) {
-    const size = total / stages;
+  let [before, seeded, ms] = [base, 0, 0];
+  const all = parts.flat();
+  for (const part of parts) {
     const start = performance.now();
-    for (let at = stage * size; at < (stage + 1) * size; at += chunkSize)
-      await backend.run("mutation", "seed:insert", { rows: sites.slice(at, at + chunkSize) });
+    await seedPart(backend, part);
     const took = performance.now() - start;
-    ms += took;
+    const lagMs = await followerLagMs(backend);
     const after = await backend.usage();
-    const name = `sites ${stage * size + 1} to ${(stage + 1) * size}`;
+    const name = `${how}, sites ${seeded + 1} to ${seeded + part.length}`;
+    seeded += part.length;
+    ms += took;
     rows.push(
       { case: name, metric: "time", value: took / 1_000, unit: "s" },
+      { case: name, metric: "the follower is behind by", value: lagMs / 1_000, unit: "s" },
       {
         case: name,
         metric: "CPU time of the backend",
@@ -55,18 +113,19 @@ async function seedAll(folder: string, sites: readonly Site[]): Promise<Row[]> {
       { case: name, metric: "more heap after gc", value: (after.heap - before.heap) / 1e6, unit: "MB" },
     );
     before = after;
+    console.error(`${name}: ${took / 1_000} s`); // it takes minutes
   }
   await backend.close();
-  const all = `${total} sites`;
+  const name = `${how}, ${all.length} sites`;
   return [
     ...rows,
-    { case: all, metric: "start to finish", value: ms / 1_000, unit: "s" },
-    { case: all, metric: "sites a second", value: (total * 1_000) / ms, unit: "/s" },
-    { case: all, metric: "CPU time of the backend", value: (before.cpuMs - base.cpuMs) / 1_000, unit: "s" },
-    { case: all, metric: "heap of the backend before", value: base.heap / 1e6, unit: "MB" },
-    { case: all, metric: "heap per site", value: (before.heap - base.heap) / total, unit: "B" },
-    { case: all, metric: "JSON of a site", value: JSON.stringify(sites).length / total, unit: "B" },
-    { case: all, metric: "peak RSS", value: before.peakRss / 1e6, unit: "MB" },
+    { case: name, metric: "in all", value: ms / 1_000, unit: "s" },
+    { case: name, metric: "sites a second", value: (all.length * 1_000) / ms, unit: "/s" },
+    { case: name, metric: "CPU time of the backend", value: (before.cpuMs - base.cpuMs) / 1_000, unit: "s" },
+    { case: name, metric: "heap of the backend before", value: base.heap / 1e6, unit: "MB" },
+    { case: name, metric: "heap per site", value: (before.heap - base.heap) / all.length, unit: "B" },
+    { case: name, metric: "JSON of a site", value: JSON.stringify(all).length / all.length, unit: "B" },
+    { case: name, metric: "peak RSS", value: before.peakRss / 1e6, unit: "MB" },
     ...filesIn(path.join(folder, "documents")),
   ];
 }

@@ -61,6 +61,7 @@ export interface FieldEngine {
   readonly engine: LocalEngine;
   mutation(reference: FunctionReference<"mutation">, args?: object): Promise<unknown>;
   query(reference: FunctionReference<"query">, args?: object): Promise<unknown>;
+  action(reference: FunctionReference<"action">, args?: object): Promise<unknown>;
   /** How often mutations found at their end that what they had read had changed, by function. */
   readonly conflicts: ReadonlyMap<string, number>;
 }
@@ -109,6 +110,7 @@ export async function startFieldEngine(
     conflicts,
     mutation: (reference, args) => run("mutation", reference, args),
     query: (reference, args) => run("query", reference, args),
+    action: (reference, args) => run("action", reference, args),
   };
 }
 

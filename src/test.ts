@@ -31,6 +31,7 @@ export function registerChildren(
   name: string,
 ): void {
   workpool.register(t, `${name}/workpool`);
+  workpool.register(t, `${name}/importPool`);
   batchWorker.register(t, `${name}/batchWorker`);
   shardedCounter.register(t, `${name}/shardedCounter`);
   aggregate.register(t, `${name}/aggregate`);

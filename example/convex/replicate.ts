@@ -21,4 +21,4 @@ replicate.collection(sites, {
   },
 });
 
-export const { push, pull, status } = replicate.api();
+export const { push, pull, status, maintain } = replicate.api();

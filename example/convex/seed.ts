@@ -1,4 +1,5 @@
 // Fills a country with sites: `npm run demo` and tests call these. They are internal: no client can.
+import { vImportJob } from "convex-replicate";
 import { v } from "convex/values";
 import { internalMutation, internalQuery } from "./_generated/server.js";
 import { sites } from "./collections.js";
@@ -37,4 +38,21 @@ export const insert = internalMutation({
     await replicate.writer(ctx, sites).insertMany(fresh);
     return fresh.length;
   },
+});
+
+/**
+ * Has sites imported in the background; those that are there already stay as they are. `job`: one that was left open
+ * with `more`. Returns the job.
+ */
+export const importSites = internalMutation({
+  args: { rows: v.array(sites.row), job: v.optional(v.string()), more: v.boolean() },
+  returns: v.string(),
+  handler: (ctx, { rows, ...options }) => replicate.writer(ctx, sites).import(rows, options),
+});
+
+/** How far an import is. */
+export const imported = internalQuery({
+  args: { job: v.string() },
+  returns: v.union(vImportJob, v.null()),
+  handler: (ctx, { job }) => replicate.importJob(ctx, job),
 });

@@ -16,6 +16,8 @@ const component = defineComponent("replicate", {
   },
 });
 component.use(workpool);
+// Imports have a pool of their own: a large one would keep compaction waiting for an hour.
+component.use(workpool, { name: "importPool" });
 component.use(batchWorker);
 component.use(shardedCounter);
 component.use(aggregate);

@@ -104,11 +104,11 @@ test("maintain and a push of the same document come one after the other, in the 
       await ctx.db.delete("sites", row._id);
   });
   const repair = await recordMutation(() =>
-    app.t.mutation(maintain, { collection: sites.name, documents: ["x", "z"] }),
+    app.t.mutation(maintain, { collection: sites.name, work: { type: "rows", documents: ["x", "z"] } }),
   );
   expect(repair.writes).toHaveLength(2);
   const again = await recordMutation(() =>
-    app.t.mutation(maintain, { collection: sites.name, documents: ["x", "z"] }),
+    app.t.mutation(maintain, { collection: sites.name, work: { type: "rows", documents: ["x", "z"] } }),
   );
   expect(again.writes).toEqual([]);
   const conflicts = conflictsBetween(repair, await recordPush(a, a.set("x", "name", "A")));

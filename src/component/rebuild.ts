@@ -2,7 +2,7 @@
 import type { FunctionHandle } from "convex/server";
 import { v } from "convex/values";
 import { limits } from "../shared/limits.js";
-import type { MaintainArgs, MaintainResult } from "../shared/wire.js";
+import type { MaintainArgs, RowsWorkResult } from "../shared/wire.js";
 import { internal } from "./_generated/api.js";
 import { internalMutation, mutation, type MutationCtx } from "./_generated/server.js";
 import { findFollower, rouse } from "./follower.js";
@@ -49,8 +49,11 @@ export const step = internalMutation({
 async function maintain(ctx: MutationCtx, collection: string, documents: string[]): Promise<number> {
   const follower = await findFollower(ctx, collection);
   if (follower?.maintain === undefined) return documents.length;
-  const handle = follower.maintain as FunctionHandle<"mutation", MaintainArgs, MaintainResult>;
-  const { done, failed } = await ctx.runMutation(handle, { collection, documents });
+  const handle = follower.maintain as FunctionHandle<"mutation", MaintainArgs, RowsWorkResult>;
+  const { done, failed } = await ctx.runMutation(handle, {
+    collection,
+    work: { type: "rows", documents },
+  });
   for (const { document, message } of failed) await noteFailure(ctx, collection, document, message);
   return done;
 }

@@ -3,6 +3,7 @@ import { v } from "convex/values";
 import { vBulkBody, vPartBody } from "../shared/wire.js";
 import { followerTables } from "./followerTables.js";
 import { historyTables } from "./historyTables.js";
+import { importTables } from "./importTables.js";
 import { sessionTables } from "./sessionTables.js";
 
 /** Rows stay under Convex's 1 MiB: longer bytes are split into `count` rows at one position. */
@@ -143,4 +144,5 @@ export default defineSchema({
   ...sessionTables,
   ...followerTables,
   ...historyTables,
+  ...importTables,
 });

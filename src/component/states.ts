@@ -4,6 +4,7 @@ import type { Doc } from "./_generated/dataModel.js";
 import { mutation, query, type MutationCtx, type QueryCtx } from "./_generated/server.js";
 import { joinChunks } from "./chunks.js";
 import { findGuard } from "./guards.js";
+import { isImporting } from "./importChunks.js";
 
 const vDocument = v.object({ collection: v.string(), document: v.string() });
 const vKey = v.object({ ...vDocument.fields, part: v.string() });
@@ -57,8 +58,8 @@ const vOwn = v.object({
 
 /**
  * What this very transaction has made of documents, which a stale snapshot does not show. The commit timestamp's
- * placeholder finds exactly its own rows, and conflicts with nobody. A document that it has moved is read live: the
- * rows that a stale snapshot still shows of it are contained in what stands in their place.
+ * placeholder finds exactly its own rows, and conflicts with nobody. A document that it has moved, and in an import any
+ * document, is read live: the rows that a stale snapshot still shows of it are contained in what stands in their place.
  */
 export const loadOwn = mutation({
   args: {
@@ -70,9 +71,10 @@ export const loadOwn = mutation({
   handler: async (ctx, { documents, hasGuards }) => {
     const own: Infer<typeof vOwn>[] = [];
     const moved = await movedHere(ctx);
+    const isImport = await isImporting(ctx);
     for (const { collection, document } of documents) {
       if (hasGuards) await findGuard(ctx, collection, document);
-      if (moved.has(JSON.stringify([collection, document]))) {
+      if (isImport || moved.has(JSON.stringify([collection, document]))) {
         const { scope, blobs } = await loadState(ctx, { collection, document, part: "" });
         own.push({ scope, blobs });
         continue;

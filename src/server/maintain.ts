@@ -11,7 +11,14 @@ import { isSameValue } from "../shared/canonicalJson.js";
 import { openDocument } from "../shared/document.js";
 import { limits } from "../shared/limits.js";
 import { readMain } from "../shared/mainDocument.js";
-import { maintainArgs, vMaintainResult, type MaintainArgs, type MaintainResult } from "../shared/wire.js";
+import {
+  maintainArgs,
+  vMaintainResult,
+  type MaintainResult,
+  type RowsWork,
+  type RowsWorkResult,
+} from "../shared/wire.js";
+import { importRows } from "./importRows.js";
 import { coded } from "./refuse.js";
 import type { RegisteredCollection, Registry } from "./registration.js";
 import { findRow, writeRow } from "./rows.js";
@@ -22,23 +29,28 @@ type MutationCtx = GenericMutationCtx<GenericDataModel>;
 const dayMs = 24 * 60 * 60 * 1000;
 
 /**
- * `maintain`: what background work of the component has to do in the app's tables. It brings the rows of documents to
- * the projection of their merged states (I-9), and writes only what is wrong: doing it twice is doing it once. It reads
- * the rows it compares, so that it and a push to the same document come one after the other.
+ * `maintain`: what background work of the component has to do in the app's tables. It takes in rows of an import, and
+ * brings the rows of documents to the projection of their merged states (I-9): of these it writes only what is wrong, so
+ * that doing it twice is doing it once. It reads the rows it compares, so that it and a push to the same document come
+ * one after the other.
  */
 export function maintainFunction(registry: Registry): ReplicateFunctions["maintain"] {
   return internalMutationGeneric({
     args: maintainArgs,
     returns: vMaintainResult,
-    handler: (ctx: MutationCtx, args) => maintainRows(ctx, registry, args),
+    handler: (ctx: MutationCtx, { collection, work }): Promise<MaintainResult> =>
+      work.type === "rows"
+        ? maintainRows(ctx, registry, collection, work)
+        : importRows(ctx, registry, collection, work),
   }) as ReplicateFunctions["maintain"];
 }
 
 async function maintainRows(
   ctx: MutationCtx,
   registry: Registry,
-  { collection: name, documents }: MaintainArgs,
-): Promise<MaintainResult> {
+  name: string,
+  { documents }: RowsWork,
+): Promise<RowsWorkResult> {
   if (documents.length > limits.maintainedDocuments)
     throw coded(
       "too_large",
@@ -48,10 +60,10 @@ async function maintainRows(
   const table = collection?.table;
   // A collection that the app has given up, or keeps no rows of, has nothing to bring into order.
   if (collection === undefined || table === undefined)
-    return { done: documents.length, written: 0, failed: [] };
+    return { type: "rows", done: documents.length, written: 0, failed: [] };
   const keys = documents.map((document) => ({ collection: name, document }));
   const states = await loadStates(ctx, registry.component, keys);
-  const failed: MaintainResult["failed"] = [];
+  const failed: RowsWorkResult["failed"] = [];
   let written = 0;
   for (const [index, state] of states.entries()) {
     const document = documents[index] as string;
@@ -62,7 +74,7 @@ async function maintainRows(
       failed.push({ document, message: String(error).slice(0, limits.messageLength) });
     }
   }
-  return { done: states.length, written, failed };
+  return { type: "rows", done: states.length, written, failed };
 }
 
 /** @returns whether the row was wrong */

@@ -1,12 +1,14 @@
 import {
   mutationGeneric,
   queryGeneric,
+  type GenericActionCtx,
   type GenericDataModel,
   type GenericMutationCtx,
   type GenericQueryCtx,
 } from "convex/server";
 import type { AnyCollection, PartOf } from "../collections/index.js";
 import type { ComponentApi } from "../component/_generated/component.js";
+import type { ImportJob } from "../shared/importWire.js";
 import { limits } from "../shared/limits.js";
 import {
   pullArgs,
@@ -22,13 +24,14 @@ import { createAdmin, createAdminReader, type Admin, type AdminReader } from "./
 import { readHealth, readStats } from "./health.js";
 import { historyFunctions } from "./history.js";
 import { checkHistory } from "./historyOption.js";
+import { runImport } from "./import.js";
 import { maintainFunction } from "./maintain.js";
 import { partFunctions, readText } from "./parts.js";
 import { runPush } from "./push.js";
 import { coded } from "./refuse.js";
 import { findCollection, type RegisteredCollection, type Registry } from "./registration.js";
 import { sessionFunctions } from "./sessions.js";
-import type { CollectionHooks, ReplicateFunctions, ReplicateOptions, Writer } from "./types.js";
+import type { CollectionHooks, Importer, ReplicateFunctions, ReplicateOptions, Writer } from "./types.js";
 import { CollectionWriter } from "./writer.js";
 import { WriteQueue } from "./writeQueue.js";
 
@@ -70,14 +73,40 @@ export class Replicate<DM extends GenericDataModel> {
     this.#collections.set(definition.name, { definition, table, read, write, history, onWrite });
   }
 
-  /** Writes documents in the app's own mutation. @throws ConvexError `unknown_collection` */
-  writer<C extends AnyCollection>(ctx: GenericMutationCtx<DM>, definition: C): Writer<C> {
+  /** Writes documents in the app's own mutation; in an action it imports them. @throws ConvexError `unknown_collection` */
+  writer<C extends AnyCollection>(ctx: GenericActionCtx<DM>, definition: C): Importer<C>;
+  writer<C extends AnyCollection>(ctx: GenericMutationCtx<DM>, definition: C): Writer<C>;
+  writer<C extends AnyCollection>(
+    ctx: GenericMutationCtx<DM> | GenericActionCtx<DM>,
+    definition: C,
+  ): Importer<C> {
     const collection = findCollection(this.#registry, definition.name);
+    if (!("db" in ctx))
+      return {
+        import: (rows, options) =>
+          runImport(
+            ctx as unknown as GenericActionCtx<GenericDataModel>,
+            this.#registry.component,
+            definition,
+            rows,
+            options,
+          ),
+      };
     return new CollectionWriter<C>(
       ctx as unknown as GenericMutationCtx<GenericDataModel>,
       this.#registry,
       collection,
     );
+  }
+
+  /** How far an import is; null: there is no such job, or it ended more than a week ago. */
+  importJob(ctx: Pick<GenericQueryCtx<DM>, "runQuery">, job: string): Promise<ImportJob | null> {
+    return ctx.runQuery(this.#registry.component.imports.status, { job });
+  }
+
+  /** Ends an import before its time; what has arrived stays. @returns whether there was anything to end */
+  cancelImport(ctx: Pick<GenericMutationCtx<DM>, "runMutation">, job: string): Promise<boolean> {
+    return ctx.runMutation(this.#registry.component.imports.cancel, { job });
   }
 
   /** What an operator does by hand, from an internal function of the app; in a query or action only what reads. */

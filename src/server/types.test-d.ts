@@ -83,7 +83,7 @@ replicate.collection(sites, {
     return scope !== "XX";
   },
   onWrite: async (ctx, change) => {
-    change.source satisfies "client" | "server";
+    change.source satisfies "client" | "server" | "import";
     if (change.type === "update" && change.before.status !== change.after.status)
       await ctx.scheduler.runAfter(0, internal.emails.send, { id: change.id });
     // @ts-expect-error a delete has no row after it

@@ -1,5 +1,6 @@
 import type {
   DocumentByName,
+  FunctionReference,
   GenericDataModel,
   GenericMutationCtx,
   GenericQueryCtx,
@@ -71,9 +72,12 @@ export type WriteRequest<C extends AnyCollection> = WriteBase & {
   readonly previousScope: string | null;
 } & (RowChange<C> | PartChange<C>);
 
-/** What an `onWrite` hook is told. `source`: a client's push, or the app's own functions through a writer. */
+/**
+ * What an `onWrite` hook is told. `source`: a client's push, the app's own functions through a writer, or an import,
+ * whose effects run in the background, without a user.
+ */
 export type WriteNotice<C extends AnyCollection> = WriteBase & {
-  readonly source: "client" | "server";
+  readonly source: "client" | "server" | "import";
 } & (RowChange<C> | PartChange<C>);
 
 /** Tables whose documents can hold the collection's rows. */
@@ -134,11 +138,40 @@ export interface ReplicateFunctions {
   maintain: RegisteredMutation<"internal", MaintainArgs, Promise<MaintainResult>>;
 }
 
+/** How {@link Importer.import} is called. */
+export interface ImportOptions {
+  /** A job that was left open with `more`: these rows are added to it. */
+  readonly job?: string;
+  /** Further calls add rows to this job: it ends after one without this. */
+  readonly more?: boolean;
+  /**
+   * What `replicate.api()` returned as `maintain`, as in `internal.replicate.maintain`. Needed only where it is exported
+   * neither by the module `replicate` nor by the one that calls, before a client has pushed for the first time.
+   */
+  readonly maintain?: FunctionReference<"mutation", "internal">;
+}
+
+/** What a writer can do in an action. */
+export interface Importer<C extends AnyCollection> {
+  /**
+   * Imports any number of rows in the background: see `importJob` for how far it is. A row whose document exists, or
+   * that does not fit the definition, is refused alone. `onWrite` runs for each document, with source `import`.
+   *
+   * From a mutation up to 10,000 rows and 8 MiB; from an action what fits its memory, or more in several calls.
+   *
+   * @returns the job's id
+   * @throws ConvexError `invalid_row` or `too_large` for a row that cannot even be kept, and then nothing is imported;
+   * `unknown_document` or `closed` for a job that cannot be added to
+   * @example `const job = await replicate.writer(ctx, sites).import(rows);`
+   */
+  import(rows: readonly InsertOf<C>[], options?: ImportOptions): Promise<string>;
+}
+
 /**
  * Writes documents of one collection in the app's own mutation: in its transaction, and on to every client. The
  * app's own code is trusted: `write` is not asked. Rows are checked all the same.
  */
-export interface Writer<C extends AnyCollection> {
+export interface Writer<C extends AnyCollection> extends Importer<C> {
   get(id: string): Promise<RowOf<C> | null>;
   /** @throws ConvexError `exists`, `invalid_row`, `too_large` */
   insert(row: InsertOf<C>): Promise<void>;

@@ -22,7 +22,8 @@ import { coded } from "./refuse.js";
 import type { RegisteredCollection, Registry } from "./registration.js";
 import { findRow, writeRow } from "./rows.js";
 import { loadStates, overdueOf, type LoadedState } from "./states.js";
-import type { Writer } from "./types.js";
+import { runImport } from "./import.js";
+import type { ImportOptions, Writer } from "./types.js";
 
 type MutationCtx = GenericMutationCtx<GenericDataModel>;
 type Change = { readonly id: string; operationsOf(row: PlainRow | null): readonly Operation[] };
@@ -44,10 +45,18 @@ export class CollectionWriter<C extends AnyCollection> implements Writer<C> {
   readonly #registry: Registry;
   readonly #collection: RegisteredCollection;
 
-  constructor(ctx: MutationCtx, registry: Registry, collection: RegisteredCollection) {
+  readonly #source: "server" | "import";
+
+  constructor(
+    ctx: MutationCtx,
+    registry: Registry,
+    collection: RegisteredCollection,
+    source: "server" | "import" = "server",
+  ) {
     this.#ctx = ctx;
     this.#registry = registry;
     this.#collection = collection;
+    this.#source = source;
   }
 
   async get(id: string): Promise<RowOf<C> | null> {
@@ -73,7 +82,16 @@ export class CollectionWriter<C extends AnyCollection> implements Writer<C> {
     await this.#write([{ id, operationsOf }]);
   }
 
+  import(rows: readonly InsertOf<C>[], options?: ImportOptions): Promise<string> {
+    return runImport(this.#ctx, this.#registry.component, this.#definition, rows, options);
+  }
+
   async insertMany(rows: readonly InsertOf<C>[]): Promise<void> {
+    await this.insertScoped(rows);
+  }
+
+  /** As {@link insertMany}. @returns the scope of each row */
+  async insertScoped(rows: readonly InsertOf<C>[]): Promise<string[]> {
     if (rows.length > limits.insertMany)
       throw coded("too_large", `insertMany takes ${limits.insertMany} rows at most, got ${rows.length}.`);
     const changes = rows.map((row) => {
@@ -89,7 +107,7 @@ export class CollectionWriter<C extends AnyCollection> implements Writer<C> {
     });
     if (new Set(changes.map(({ id }) => id)).size < changes.length)
       throw coded("exists", "insertMany got one id twice.");
-    await this.#write(changes);
+    return (await this.#write(changes)).map(({ check }) => check.scope);
   }
 
   get #definition(): AnyCollection {
@@ -106,9 +124,10 @@ export class CollectionWriter<C extends AnyCollection> implements Writer<C> {
   }
 
   /** Effects come last and outside of the queue: they may write documents themselves. */
-  async #write(changes: readonly Change[]): Promise<void> {
+  async #write(changes: readonly Change[]): Promise<Written[]> {
     const written = await this.#registry.writes.run(this.#ctx, () => this.#apply(changes));
     await this.#notify(written);
+    return written;
   }
 
   /** A document's row as it is, read so that no other write of it conflicts with the caller: for a look, not to write. */
@@ -189,9 +208,9 @@ export class CollectionWriter<C extends AnyCollection> implements Writer<C> {
   async #notify(written: readonly Written[]): Promise<void> {
     const { onWrite } = this.#collection;
     if (onWrite === undefined) return;
-    const user = await this.#registry.user(this.#ctx);
+    const user = this.#source === "import" ? null : await this.#registry.user(this.#ctx);
     for (const { id, check } of written)
-      await onWrite(this.#ctx, { user, id, source: "server", ...check.change });
+      await onWrite(this.#ctx, { user, id, source: this.#source, ...check.change });
   }
 
   /**

@@ -158,6 +158,33 @@ export const limits = {
   retiredAuthors: 1000,
   /** Rows brought into order by one `maintain`: each document is decoded and its row read. */
   maintainedDocuments: 32,
+  /** Rows that one transaction imports: each is a document to author, encode and write, of the 1 s that Convex gives. */
+  importedRows: 100,
+  /** Rows and bytes of one import from a mutation: they are checked in its 1 s, and written in its 16 MiB. */
+  importRowsAtOnce: 10_000,
+  importBytesAtOnce: 8 * MIB,
+  /** From an action rows are staged in several transactions of so many bytes and chunks: each chunk is two rows. */
+  importStagedBytes: 4 * MIB,
+  importStagedChunks: 32,
+  /** Chunks imported at a time: the rest of the deployment goes on beside. */
+  importParallelism: 4,
+  /** Failures of an import that are kept and shown, of which all are counted: a job is one row. */
+  importFailures: 100,
+  /** Results collected in one transaction: at 100 rows each 6,400 documents, and 64 times 100 failures at the most. */
+  importResults: 32,
+  /** How often the collector looks while rows arrive; while none do, ever more seldom up to this. */
+  importPollMs: 1000,
+  importPollMostMs: 60_000,
+  /** A job that has not moved for so long has lost its place in the pool, in a restored backup say: it gets it again. */
+  importStalledMs: 10 * 60_000,
+  /** Scopes announced, or shown, at once. */
+  importScopes: 100,
+  /** Chunks of a cancelled job deleted in one transaction: each may be 768 KiB. */
+  importChunksDropped: 10,
+  /** A job can be looked at for a week after its end; an open one that nobody adds to for so long is cancelled. */
+  importsKeptMs: 7 * 24 * 60 * 60_000,
+  /** Jobs looked after by one step of the hourly sweep: a scheduled call each. */
+  sweptImports: 100,
   /** Failures that health counts, per collection: more than a person looks through. */
   failuresShown: 100,
   /** History kept longer is better taken out: ten years. */

@@ -1,5 +1,6 @@
 // One wire shape, one validator: app functions validate with these, the browser takes its types from them.
 import { v, type Infer, type ObjectType } from "convex/values";
+import { vImportWork, vImportWorkResult } from "./importWire.js";
 
 /** A position in a scope's stream: everything at or before (ts, document) has been seen. */
 export const vCursor = v.object({ ts: v.int64(), document: v.string() });
@@ -194,10 +195,11 @@ export const vTransactionStatus = v.union(
 export type TransactionStatus = Infer<typeof vTransactionStatus>;
 export const vStatusResult = v.array(vTransactionStatus);
 
-/** What the component asks of the app: to bring the rows of these documents to their merged states. */
-export const maintainArgs = { collection: v.string(), documents: v.array(v.string()) };
-export type MaintainArgs = ObjectType<typeof maintainArgs>;
-export const vMaintainResult = v.object({
+/** To bring the rows of these documents to their merged states. */
+export const vRowsWork = v.object({ type: v.literal("rows"), documents: v.array(v.string()) });
+export type RowsWork = Infer<typeof vRowsWork>;
+export const vRowsWorkResult = v.object({
+  type: v.literal("rows"),
   /** So many, from the first on, have been seen to; the others did not fit the transaction. */
   done: v.number(),
   /** Rows that were wrong. */
@@ -205,6 +207,13 @@ export const vMaintainResult = v.object({
   /** Of those seen to: they cannot be read, or their rows not be stored. */
   failed: v.array(v.object({ document: v.string(), message: v.string() })),
 });
+export type RowsWorkResult = Infer<typeof vRowsWorkResult>;
+
+/** What the component asks of the app, which alone can write its tables. */
+export const maintainArgs = { collection: v.string(), work: v.union(vRowsWork, vImportWork) };
+export type MaintainArgs = ObjectType<typeof maintainArgs>;
+/** Of the type of the work. */
+export const vMaintainResult = v.union(vRowsWorkResult, vImportWorkResult);
 export type MaintainResult = Infer<typeof vMaintainResult>;
 
 /** How the background work of a collection is getting on. Times in ms. */

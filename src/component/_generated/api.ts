@@ -28,6 +28,10 @@ import type * as heads from "../heads.js";
 import type * as health from "../health.js";
 import type * as historySettings from "../historySettings.js";
 import type * as historyTables from "../historyTables.js";
+import type * as importChunks from "../importChunks.js";
+import type * as importJobs from "../importJobs.js";
+import type * as importTables from "../importTables.js";
+import type * as imports from "../imports.js";
 import type * as leaves from "../leaves.js";
 import type * as log from "../log.js";
 import type * as measure from "../measure.js";
@@ -85,6 +89,10 @@ const fullApi: ApiFromModules<{
   health: typeof health;
   historySettings: typeof historySettings;
   historyTables: typeof historyTables;
+  importChunks: typeof importChunks;
+  importJobs: typeof importJobs;
+  importTables: typeof importTables;
+  imports: typeof imports;
   leaves: typeof leaves;
   log: typeof log;
   measure: typeof measure;
@@ -143,6 +151,7 @@ export const internal: FilterApi<
 
 export const components = componentsGeneric() as unknown as {
   workpool: import("@convex-dev/workpool/_generated/component.js").ComponentApi<"workpool">;
+  importPool: import("@convex-dev/workpool/_generated/component.js").ComponentApi<"importPool">;
   batchWorker: import("@convex-dev/batch-worker/_generated/component.js").ComponentApi<"batchWorker">;
   shardedCounter: import("@convex-dev/sharded-counter/_generated/component.js").ComponentApi<"shardedCounter">;
   aggregate: import("@convex-dev/aggregate/_generated/component.js").ComponentApi<"aggregate">;

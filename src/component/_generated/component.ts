@@ -165,6 +165,60 @@ export type ComponentApi<Name extends string | undefined = string | undefined> =
         Name
       >;
     };
+    imports: {
+      cancel: FunctionReference<
+        "mutation",
+        "internal",
+        { job: string },
+        boolean,
+        Name
+      >;
+      put: FunctionReference<
+        "mutation",
+        "internal",
+        {
+          collection: string;
+          documents: Array<{
+            bytes: ArrayBuffer;
+            document: string;
+            scope: string;
+          }>;
+          hasGuards: boolean;
+        },
+        null,
+        Name
+      >;
+      stage: FunctionReference<
+        "mutation",
+        "internal",
+        {
+          chunks: Array<{ count: number; rows: string }>;
+          collection: string;
+          isLast: boolean;
+          job: string | null;
+          maintain?: string;
+        },
+        string,
+        Name
+      >;
+      status: FunctionReference<
+        "query",
+        "internal",
+        { job: string },
+        {
+          collection: string;
+          done: number;
+          failed: number;
+          failures: Array<{ code: string; id: string; message: string }>;
+          finishedAt?: number;
+          scopes: Array<{ documents: number; scope: string }>;
+          startedAt: number;
+          state: "staging" | "running" | "done" | "cancelled";
+          total: number;
+        } | null,
+        Name
+      >;
+    };
     parts: {
       areFull: FunctionReference<
         "query",
