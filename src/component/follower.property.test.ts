@@ -95,6 +95,11 @@ class History {
       }
       case "epoch":
         await t.mutation((ctx) => ctx.runMutation(component.epochs.newEpoch, { collection: "sites" }));
+        // The follower does nothing until all that is derived is cleared.
+        while ((await this.#follower()).clearing !== undefined) {
+          await vi.advanceTimersByTimeAsync(1);
+          await t.finishInProgressScheduledFunctions();
+        }
         return;
       case "pass":
         vi.setSystemTime(Date.now() + step.minutes * minuteMs);
@@ -208,8 +213,8 @@ class History {
     });
   }
 
-  async #follower(): Promise<{ cursor: object }> {
-    return (await this.#app.tables())["followers"]![0] as { cursor: object };
+  async #follower(): Promise<{ cursor: object; clearing?: string }> {
+    return (await this.#app.tables())["followers"]![0] as { cursor: object; clearing?: string };
   }
 
   async #next(): Promise<object | undefined> {
