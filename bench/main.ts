@@ -3,6 +3,7 @@ import fs from "node:fs";
 import os from "node:os";
 import { createServer } from "vite";
 import { engine } from "./engine.js";
+import { parts } from "./parts.js";
 import { push } from "./push.js";
 import { pushes } from "./pushes.js";
 import type { Row } from "./row.js";
@@ -10,6 +11,7 @@ import { seed } from "./seed.js";
 
 const benchmarks: Readonly<Record<string, () => Promise<Row[]>>> = {
   engine,
+  parts,
   push,
   pushes,
   seed,

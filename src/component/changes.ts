@@ -14,7 +14,7 @@ export async function readChanges(
   ctx: QueryCtx,
   { collection, from, upTo }: { collection: string; from: Cursor; upTo: bigint },
 ) {
-  const touched = new Map<string, Place & { before: Cursor }>();
+  const touched = new Map<string, Place & { before: Cursor; bytes: number }>();
   let [before, to, since, rows, bytes] = [from, from, 0n, 0, 0];
   const range = { collection, from, upTo };
   for await (const change of mergeChanges([deltas(ctx, range), snapshots(ctx, range), leaves(ctx, range)])) {
@@ -28,7 +28,9 @@ export async function readChanges(
     // A cursor cannot stand between a document and its parts at one position.
     if (isFull && isElsewhere) return { touched: [...touched.values()], to, since, isFull };
     if (isElsewhere) before = to;
-    if (!touched.has(key)) touched.set(key, { document, part, before });
+    const place = touched.get(key) ?? { document, part, before, bytes: 0 };
+    place.bytes += change.bytes;
+    touched.set(key, place);
     if (since === 0n) since = ts;
     to = { ts, document };
     rows += 1;

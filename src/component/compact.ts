@@ -3,6 +3,7 @@ import { v } from "convex/values";
 import { compactionNeed } from "../shared/compaction.js";
 import { encodeSnapshot, openDocument } from "../shared/document.js";
 import { limits } from "../shared/limits.js";
+import { openPart, piecesOf } from "../shared/partDocument.js";
 import { api, components, internal } from "./_generated/api.js";
 import { internalMutation, mutation, type MutationCtx } from "./_generated/server.js";
 import { archiveDeltas } from "./archives.js";
@@ -96,20 +97,22 @@ export async function compactDocument(
   const { states } = await ctx.runQuery(api.states.load, { documents: [place] }, { useStaleSnapshot: true });
   const [state] = states as State[];
   if (state === undefined) return 0;
-  const { deltaBytes, snapshotBytes, deltaRows } = state;
-  if (onlyIfDue && compactionNeed({ deltaCount: deltaRows.length, deltaBytes, snapshotBytes }) === "none")
-    return 0;
+  const { deltaBytes, snapshotBytes, deltaRows, isCut } = state;
+  const size = { deltaCount: deltaRows.length, deltaBytes, snapshotBytes, isCut };
+  if (onlyIfDue && compactionNeed(size) === "none") return 0;
   const [firstRow] = deltaRows;
   // A stale snapshot does not show what this very transaction has compacted already.
   if (firstRow === undefined || (await ctx.db.get("deltas", firstRow)) === null) return 0;
-  const doc = openDocument(state.blobs.map((blob) => new Uint8Array(blob)));
+  const blobs = state.blobs.map((blob) => new Uint8Array(blob));
+  const doc = place.part === "" ? openDocument(blobs) : openPart(blobs, state.pieces);
   const replaced = { snapshots: state.snapshotRows, deltas: state.deltaRows };
   await archiveDeltas(ctx, place, replaced, history);
   for (const row of state.snapshotRows) await ctx.db.delete("snapshots", row);
   for (const row of state.deltaRows) await ctx.db.delete("deltas", row);
   const { scope, ts } = state;
   const at = ctx.db.vars.commitTs;
-  const row = { ...place, ...(scope === null ? {} : { scope }), ts, at };
+  const own = place.part === "" ? {} : { pieces: piecesOf(doc) };
+  const row = { ...place, ...(scope === null ? {} : { scope }), ...own, ts, at };
   for (const chunk of splitChunks(encodeSnapshot(doc).buffer)) {
     await ctx.db.insert("snapshots", { ...row, ...chunk });
   }

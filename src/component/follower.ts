@@ -42,6 +42,8 @@ const vTouched = v.object({
   ...vPart.fields,
   /** Where to go on if the follower does not come to this document any more. */
   before: vCursor,
+  /** What these changes weigh. */
+  bytes: v.number(),
 });
 const { vQueryArgs, vQueryReturns, vMutationArgs, vMutationReturns } = defineBatchWorkerValidators({
   batch: {
@@ -97,7 +99,12 @@ export const follow = internalMutation({
     const follower = await findFollower(ctx, collection);
     const isCurrent = follower?.epoch !== epoch || comparePosition(follower.cursor, from) === 0;
     if (!isCurrent || follower?.clearing !== undefined) return null;
-    const places = await putOff(ctx, collection, distinct([...touched, ...due]), now);
+    const places = await putOff(
+      ctx,
+      collection,
+      distinct([...touched, ...due.map((place) => ({ ...place, bytes: 0 }))]),
+      now,
+    );
     const measurement: Measurement = await ctx.runQuery(
       internal.measure.measure,
       { collection, places },
@@ -148,12 +155,14 @@ async function tell(
     await ctx.scheduler.runAfter(0, internal.parts.drop, { collection, document, part, upTo: snapshotTs });
 }
 
-function distinct(places: readonly Place[]): Place[] {
-  const found: Place[] = [];
+type Changed = Place & { readonly bytes: number };
+
+function distinct(places: readonly Changed[]): Changed[] {
+  const found: Changed[] = [];
   const seen = new Set<string>();
-  for (const { document, part } of places) {
+  for (const { document, part, bytes } of places) {
     const key = `${document}\uffff${part}`;
-    if (!seen.has(key)) found.push({ document, part });
+    if (!seen.has(key)) found.push({ document, part, bytes });
     seen.add(key);
   }
   return found;

@@ -29,6 +29,8 @@ export const followerTables = {
     incarnation: v.number(),
     /** Of a part: it holds more than `limits.partBytes`, and takes no more. */
     isFull: v.optional(v.boolean()),
+    /** It has newer deltas, which were not read: they come with what is compacted next. */
+    isCut: v.optional(v.boolean()),
     /** Of a part: when those who read its scope were last told of it, in ms since 1970. */
     announcedAt: v.optional(v.number()),
     /** Since when it is to be compacted, in ms since 1970. */

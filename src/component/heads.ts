@@ -49,8 +49,8 @@ export async function updateHead(
   measured: Measured,
   { now, hasPassed }: { readonly now: number; hasPassed(scope: string, ts: bigint): boolean },
 ): Promise<HeadChange> {
-  const { document, part, scope, fault, deleted, text, isFull, ...rest } = measured;
-  const { incarnation: _, lastTs: __, oldestTs: ___, ...sizes } = rest;
+  const { document, part, scope, fault, deleted, text, isFull, isCut, ...rest } = measured;
+  const { incarnation: _, lastTs: __, oldestTs: ___, ...sizes } = { ...rest, isCut };
   const head = await findHead(ctx, collection, document, part);
   const before = weightOf(head);
   const place = { document, part, before };
@@ -80,6 +80,7 @@ export async function updateHead(
     scope,
     ...rest,
     ...(isFull === true ? { isFull } : {}),
+    ...(isCut ? { isCut } : {}),
     ...(announcedAt === undefined ? {} : { announcedAt }),
     deleted: fault === undefined ? deleted : (head?.deleted ?? false),
     ...(failure === undefined ? {} : { failure }),
@@ -107,25 +108,36 @@ function bodyOf({ part, lastTs, isFull }: Measured, text: string): PartBody {
 }
 
 /**
- * Puts off parts that those who read the scope have just been told of: a typist would have them told at each
- * keystroke. The follower comes back to them.
+ * Puts off parts that those who read the scope have just been told of: a typist would have them told, and the part
+ * read, at each keystroke. The follower comes back to them.
  *
+ * @param places - with how many bytes were written to them since it looked last
  * @returns those that are to be looked at now
  */
 export async function putOff(
   ctx: MutationCtx,
   collection: string,
-  places: readonly Place[],
+  places: readonly (Place & { readonly bytes: number })[],
   now: number,
 ): Promise<Place[]> {
   const current: Place[] = [];
-  for (const place of places) {
+  for (const { bytes, ...place } of places) {
     const head = place.part === "" ? null : await findHead(ctx, collection, place.document, place.part);
-    const at = (head?.announcedAt ?? 0) + limits.announceMs;
-    if (head === null || at <= now) current.push(place);
-    else if (head.due === undefined || head.due > at) await ctx.db.patch("heads", head._id, { due: at });
+    const at = (head?.announcedAt ?? 0) + pauseMs(head);
+    const isMuch = bytes >= limits.announceChangeBytes || head?.isCut === true;
+    if (head === null || at <= now || isMuch) current.push(place);
+    // One that is due is, too: it would be found again and again until then.
+    else if (head.due === undefined || head.due <= now || head.due > at)
+      await ctx.db.patch("heads", head._id, { due: at });
   }
   return current;
+}
+
+/** Who deletes from a full part waits to write again. */
+function pauseMs(head: Head | null): number {
+  if (head?.isFull === true) return limits.announceMs;
+  const bytes = head === null ? 0 : head.deltaBytes + head.snapshotBytes;
+  return Math.max(limits.announceMs, Math.ceil((bytes / limits.announceBytesASecond) * 1000));
 }
 
 /** Has the follower look at a document's parts. */

@@ -3,7 +3,7 @@ import { v, type Infer } from "convex/values";
 import { encodeSnapshot, openDocument } from "../shared/document.js";
 import { limits } from "../shared/limits.js";
 import { readMain } from "../shared/mainDocument.js";
-import { beginningOf, parsePart, plainText } from "../shared/partDocument.js";
+import { beginningOf, openPart, parsePart, piecesOf, plainText } from "../shared/partDocument.js";
 import { internalQuery, type QueryCtx } from "./_generated/server.js";
 import { committedTs } from "./committedTs.js";
 import { vPart, type Place } from "./heads.js";
@@ -23,6 +23,8 @@ const vMeasured = v.object({
   /** Of a part: its plain text, `limits.textBytes` of it at most. */
   text: v.optional(v.string()),
   isFull: v.optional(v.boolean()),
+  /** There are newer deltas, which were not read. */
+  isCut: v.boolean(),
   /** Why its bytes cannot be read; it is not known whether it is deleted then. */
   fault: v.optional(v.string()),
 });
@@ -31,8 +33,8 @@ export const vMeasurement = v.object({ snapshotTs: v.int64(), measured: v.array(
 export type Measurement = Infer<typeof vMeasurement>;
 
 /**
- * Call it with `useStaleSnapshot`: it reads what pushes write. It reads until `limits.followedBytes` or
- * `limits.followedRows` are exceeded; `measured` is shorter than `places` then.
+ * Call it with `useStaleSnapshot`: it reads what pushes write. It opens documents and parts as long as they have
+ * `limits.followedBytes` together, and reads `limits.followedRows`; `measured` is shorter than `places` then.
  */
 export const measure = internalQuery({
   args: { collection: v.string(), places: v.array(vPart) },
@@ -41,22 +43,29 @@ export const measure = internalQuery({
     const measured: Measured[] = [];
     let [bytes, rows] = [0, 0];
     for (const place of places) {
-      if (bytes > limits.followedBytes || rows > limits.followedRows) break;
-      const each = await (place.part === "" ? measureMain : measurePart)(ctx, collection, place);
-      bytes += each.deltaBytes + each.snapshotBytes;
-      rows += each.deltaCount;
-      measured.push(each);
+      if (rows > limits.followedRows) break;
+      const state = await loadState(ctx, { collection, ...place });
+      const owner =
+        place.part === "" ? null : await loadState(ctx, { collection, document: place.document, part: "" });
+      for (const { deltaRows, deltaBytes, snapshotBytes } of [state, owner ?? []].flat()) {
+        bytes += deltaBytes + snapshotBytes;
+        rows += deltaRows.length;
+      }
+      // What is too much with those before it was read in vain, and comes first the next time.
+      if (measured.length > 0 && bytes > limits.followedBytes) break;
+      measured.push(
+        await (owner === null ? measureMain(ctx, place, state) : measurePart(ctx, place, state, owner)),
+      );
     }
     return { snapshotTs: await ctx.meta.getSnapshotTs(), measured };
   },
 });
 
-async function measureMain(ctx: QueryCtx, collection: string, place: Place): Promise<Measured> {
-  const state = await loadState(ctx, { collection, ...place });
+async function measureMain(ctx: QueryCtx, place: Place, state: State): Promise<Measured> {
   const found = { ...place, scope: state.scope, ...(await weigh(ctx, state)) };
   if (state.scope === null) return { ...found, deleted: true, incarnation: 0 };
   try {
-    const { existence, incarnation } = readMain(open(state));
+    const { existence, incarnation } = readMain(openDocument(blobsOf(state)));
     return { ...found, deleted: existence !== "present", incarnation };
   } catch (error) {
     // One document that cannot be read keeps no other waiting (I-15).
@@ -65,42 +74,45 @@ async function measureMain(ctx: QueryCtx, collection: string, place: Place): Pro
 }
 
 /** A part goes with its document, and with the life of it that it belongs to. */
-async function measurePart(ctx: QueryCtx, collection: string, place: Place): Promise<Measured> {
+async function measurePart(ctx: QueryCtx, place: Place, state: State, owner: State): Promise<Measured> {
   const name = parsePart(place.part);
   const incarnation = name?.incarnation ?? 0;
-  const main = await measureMain(ctx, collection, { ...place, part: "" });
+  const main = await measureMain(ctx, { ...place, part: "" }, owner);
   const isOver = main.deleted || (main.fault === undefined && main.incarnation > incarnation);
-  const state = await loadState(ctx, { collection, ...place });
   const scope = isOver || state.ts === 0n ? null : main.scope;
   const found = { ...place, scope, deleted: false, incarnation, ...(await weigh(ctx, state)) };
   if (scope === null) return found;
   try {
-    const doc = open(state);
+    const doc = openPart(blobsOf(state), state.pieces);
     const isLarge = found.deltaBytes + found.snapshotBytes > limits.partBytes;
-    return {
-      ...found,
-      text: beginningOf(plainText(doc), limits.textBytes),
-      isFull: isLarge && encodeSnapshot(doc).length > limits.partBytes,
-    };
+    const isFull =
+      piecesOf(doc) > limits.partPieces || (isLarge && encodeSnapshot(doc).length > limits.partBytes);
+    return { ...found, text: beginningOf(plainText(doc, limits.textBytes), limits.textBytes), isFull };
   } catch (error) {
-    return { ...found, fault: faultOf(error) };
+    return { ...found, isFull: isTooLarge(state), fault: faultOf(error) };
   }
 }
 
-async function weigh(ctx: QueryCtx, { deltaRows, deltaBytes, snapshotBytes, ts }: State) {
+async function weigh(ctx: QueryCtx, { deltaRows, deltaBytes, snapshotBytes, ts, isCut }: State) {
   const [first] = deltaRows;
   const oldest = first === undefined ? null : await ctx.db.get("deltas", first);
   return {
     deltaCount: deltaRows.length,
     deltaBytes,
     snapshotBytes,
+    isCut,
     lastTs: ts,
     ...(oldest === null ? {} : { oldestTs: committedTs(oldest) }),
   };
 }
 
-function open({ blobs }: State): ReturnType<typeof openDocument> {
-  return openDocument(blobs.map((blob) => new Uint8Array(blob)));
+/** Nobody can open it. */
+function isTooLarge({ deltaBytes, snapshotBytes, pieces }: State): boolean {
+  return deltaBytes + snapshotBytes > limits.partStateBytes || pieces > limits.partStatePieces;
+}
+
+function blobsOf({ blobs }: State): Uint8Array[] {
+  return blobs.map((blob) => new Uint8Array(blob));
 }
 
 function faultOf(error: unknown): string {

@@ -1,4 +1,4 @@
-import { v, type ObjectType } from "convex/values";
+import { v, type Infer, type ObjectType } from "convex/values";
 import { limits } from "../shared/limits.js";
 import { pullPartArgs, vPartPage, vReset, type PartEntry } from "../shared/wire.js";
 import { internal } from "./_generated/api.js";
@@ -9,6 +9,8 @@ import { joinChunks } from "./chunks.js";
 import { committedTs } from "./committedTs.js";
 import { epochOf } from "./epochs.js";
 import { findHead, vPart } from "./heads.js";
+
+const vFullness = v.union(v.literal("open"), v.literal("full"), v.literal("closed"));
 
 type PartRow =
   | { readonly type: "snapshot"; readonly row: Doc<"snapshots"> }
@@ -105,15 +107,19 @@ function toEntries(rows: readonly PartRow[]): PartEntry[] {
 }
 
 /**
- * Which of the parts take no more changes. Call it with `useStaleSnapshot`: it reads what the follower writes.
+ * What the parts still take: `full` ones only deletions, `closed` ones, which can no more be opened, nothing.
+ * Call it with `useStaleSnapshot`: it reads what the follower writes.
  */
-export const areFull = query({
+export const fullness = query({
   args: { parts: v.array(v.object({ collection: v.string(), ...vPart.fields })) },
-  returns: v.array(v.boolean()),
+  returns: v.array(vFullness),
   handler: async (ctx, { parts }) => {
-    const found = [];
-    for (const { collection, document, part } of parts)
-      found.push((await findHead(ctx, collection, document, part))?.isFull === true);
+    const found: Infer<typeof vFullness>[] = [];
+    for (const { collection, document, part } of parts) {
+      const head = await findHead(ctx, collection, document, part);
+      const isClosed = head?.isFull === true && head.failure !== undefined;
+      found.push(isClosed ? "closed" : head?.isFull === true ? "full" : "open");
+    }
     return found;
   },
 });

@@ -87,6 +87,8 @@ export default defineSchema({
     ts: v.commitTs(),
     /** When it was written, which may be long after the deltas in it: the follower goes by this. */
     at: v.optional(v.commitTs()),
+    /** Of how many pieces a part is made: whether it can be opened is known before. */
+    pieces: v.optional(v.number()),
     bytes: v.bytes(),
     chunk: vChunk,
   })

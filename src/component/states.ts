@@ -22,6 +22,8 @@ const vState = v.object({
   blobs: v.array(v.bytes()),
   deltaBytes: v.number(),
   snapshotBytes: v.number(),
+  /** Of how many pieces the snapshot of a part is made. */
+  pieces: v.number(),
   /** The newest deltas are missing: it has more of them than are read. It can be compacted, and not written. */
   isCut: v.boolean(),
 });
@@ -121,8 +123,9 @@ function bytesOf(rows: readonly { bytes: ArrayBuffer }[]): number {
 
 /**
  * What is stored of a document or part. Beside the snapshot it reads at most `limits.stateDeltas` deltas, of a part
- * `limits.partDeltas`, and `limits.stateBytes` of them; then it ends between two commits. Push keeps main documents
- * below that; parts, which are appended blindly, are compacted until they are.
+ * `limits.partDeltas`, and `limits.stateBytes` (`limits.partDeltaBytes`) of them, but one commit in any case; it ends
+ * between two commits. Push keeps main documents below that; parts, which are appended blindly, are compacted until
+ * they are.
  */
 export async function loadState(ctx: QueryCtx, { collection, document, part }: StateKey): Promise<State> {
   const snapshotRows = await ctx.db
@@ -139,6 +142,7 @@ export async function loadState(ctx: QueryCtx, { collection, document, part }: S
     blobs: [...joinChunks(snapshotRows), ...joinChunks(deltaRows)].map((entry) => entry.bytes),
     deltaBytes: bytesOf(deltaRows),
     snapshotBytes: bytesOf(snapshotRows),
+    pieces: snapshotRows[0]?.pieces ?? 0,
     isCut,
   };
 }
@@ -147,7 +151,9 @@ async function readDeltas(
   ctx: QueryCtx,
   { collection, document, part }: StateKey,
 ): Promise<{ rows: Doc<"deltas">[]; isCut: boolean }> {
-  const most = part === "" ? limits.stateDeltas : limits.partDeltas;
+  const isMain = part === "";
+  const most = isMain ? limits.stateDeltas : limits.partDeltas;
+  const mostBytes = isMain ? limits.stateBytes : limits.partDeltaBytes;
   const rows: Doc<"deltas">[] = [];
   let bytes = 0;
   const all = ctx.db
@@ -156,11 +162,11 @@ async function readDeltas(
       q.eq("collection", collection).eq("document", document).eq("part", part),
     );
   for await (const row of all) {
-    if (rows.length >= most || bytes >= limits.stateBytes)
-      // What was committed together, the pieces of one delta above all, is not torn apart.
-      return { rows: rows.filter(({ ts }) => ts !== row.ts), isCut: true };
     rows.push(row);
     bytes += row.bytes.byteLength;
+    // What was committed together, the pieces of one delta above all, is not torn apart; the first is always taken.
+    if ((rows.length > most || bytes > mostBytes) && row.ts !== rows[0]?.ts)
+      return { rows: rows.filter(({ ts }) => ts !== row.ts), isCut: true };
   }
   return { rows, isCut: false };
 }

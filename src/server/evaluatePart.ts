@@ -56,14 +56,21 @@ export async function judgePart(
       "too_large",
       `An update of a part has ${limits.partAuthors} authors at most, this one ${check.authors.length}.`,
     );
+  if (check.pieces > limits.partUpdatePieces)
+    return refused(
+      "too_large",
+      `An update of a part inserts and deletes ${limits.partUpdatePieces} pieces at most, that of "${id}" ${check.pieces}.`,
+    );
   // As with main documents: an id in two hands is authored anew under another.
   const isForeign = (author: number) =>
     (context.authorClients.get(author) ?? context.client) !== context.client;
   if (check.authors.some(isForeign)) return { type: "gap" };
-  if (context.fullParts.has(placeKey(operation)))
+  const fullness = context.fullness.get(placeKey(operation));
+  // What only deletes makes it smaller, and when it is small enough it can be written again.
+  if (fullness === "closed" || (fullness === "full" && check.authors.length > 0))
     return refused(
       "too_large",
-      `"${name.field}" of document "${id}" is full: with all that was ever changed in it, it has more than ${limits.partBytes} bytes.`,
+      `"${name.field}" of document "${id}" is full: with all that was ever changed in it, it has more than ${limits.partBytes} bytes or ${limits.partPieces} pieces.`,
     );
   const owner = ownerOf(context, collection, operation, earlier);
   if (owner === "unreadable") return { type: "gap" };

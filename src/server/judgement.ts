@@ -29,8 +29,8 @@ export interface PushContext {
   readonly authorClients: ReadonlyMap<number, string | null>;
   /** By `collection\0document`; a document whose state was too large to be read is not there. */
   readonly states: ReadonlyMap<string, LoadedState>;
-  /** Parts that take no more changes, by `placeKey`. */
-  readonly fullParts: ReadonlySet<string>;
+  /** What parts still take, by `placeKey`: `full` ones only deletions, `closed` ones nothing. */
+  readonly fullness: ReadonlyMap<string, "open" | "full" | "closed">;
 }
 
 /** A document that changes its scope. */

@@ -121,7 +121,7 @@ async function readContext(
     seenAt: owner?.seenAt ?? null,
     answered,
     authorClients: new Map(authors.map((author, index) => [author, authorClients[index] ?? null])),
-    fullParts: await readFullParts(ctx, registry, pushed),
+    fullness: await readFullness(ctx, registry, pushed),
     states: new Map(
       states.map((state, index) => {
         const { collection, document } = documents[index] as (typeof documents)[number];
@@ -140,16 +140,16 @@ function authorsOf({ part, bytes }: PushOperation): readonly number[] {
 }
 
 /** On a stale snapshot: the follower, which marks parts as full, meets no push. */
-async function readFullParts(
+async function readFullness(
   ctx: MutationCtx,
   { component }: Registry,
   operations: readonly PushOperation[],
-): Promise<ReadonlySet<string>> {
+): Promise<PushContext["fullness"]> {
   const parts = operations.filter(({ part }) => part !== "");
-  if (parts.length === 0) return new Set();
+  if (parts.length === 0) return new Map();
   const places = parts.map(({ collection, document, part }) => ({ collection, document, part }));
-  const full = await ctx.runQuery(component.parts.areFull, { parts: places }, { useStaleSnapshot: true });
-  return new Set(places.filter((_, index) => full[index]).map(placeKey));
+  const found = await ctx.runQuery(component.parts.fullness, { parts: places }, { useStaleSnapshot: true });
+  return new Map(places.map((place, index) => [placeKey(place), found[index] ?? "open"]));
 }
 
 /** A hook that throws takes the whole push with it; a refusal names the transaction, so that the client isolates it. */

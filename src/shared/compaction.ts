@@ -5,19 +5,24 @@ export interface StateSize {
   readonly deltaCount: number;
   readonly deltaBytes: number;
   readonly snapshotBytes: number;
+  /** There are more deltas than are read at once: whoever wants the newest must have these compacted. */
+  readonly isCut?: boolean | undefined;
 }
 
 /**
  * Whether a document's deltas should become part of its snapshot: `due`, soon and in the background; `overdue`,
  * before anything more is appended, because reading it has become dear. By number, because each delta is a row; by
- * bytes only if they outweigh what is gained, so that a large document is not written anew for every small change.
+ * bytes only if they outweigh what is gained, so that a large document is not written anew for every small change. A
+ * large part may have more deltas before it is overdue: one for each 2 KiB that compaction would write anew.
  */
 export function compactionNeed({
   deltaCount,
   deltaBytes,
   snapshotBytes,
+  isCut = false,
 }: StateSize): "none" | "due" | "overdue" {
-  if (deltaCount > limits.compactInPlaceDeltas || deltaBytes > limits.compactInPlaceBytes) return "overdue";
+  const mostDeltas = Math.max(limits.compactInPlaceDeltas, snapshotBytes / limits.compactBytesADelta);
+  if (isCut || deltaCount > mostDeltas || deltaBytes > limits.compactInPlaceBytes) return "overdue";
   const mostBytes = Math.max(limits.compactBytes, snapshotBytes / 2);
   return deltaCount >= limits.compactDeltas || (deltaCount > 1 && deltaBytes > mostBytes) ? "due" : "none";
 }

@@ -39,14 +39,29 @@ export const limits = {
   /** A page is one Convex call: small enough to decode within a frame or two, large enough to be few. */
   pageEntries: 256,
   pageBytes: 1 * MIB,
-  /** Encoded: above, it could not be compacted within Convex's 1 s and 64 MiB. */
+  /**
+   * Encoded: of a text as people write it that takes half of Convex's 1 s and 64 MiB to compact (`bench -- parts`).
+   * Who writes while nobody has noticed yet that it is full goes past it, which the other half is for.
+   */
   partBytes: 2 * MIB,
+  /** The same of the pieces that it is made of, however well they are encoded: each takes 250 bytes of heap. */
+  partPieces: 160_000,
+  /** One update of a part in pieces, inserted and deleted: four papers, with all that was ever changed in them. */
+  partUpdatePieces: 40_000,
+  /** What is stored of a part, to be opened in one call: a full part and the largest update. A larger one stays as it is. */
+  partStateBytes: 4 * MIB,
+  /** The same of the pieces in its snapshot. */
+  partStatePieces: 200_000,
   /** What is kept of a part's plain text for the app's functions: to search and to show, not to edit. */
   textBytes: 64 * KIB,
   /** What lists show of a part. */
   previewCharacters: 140,
   /** Those who read a scope are told of a part at most so often: a preview a few seconds late harms nobody. */
   announceMs: 5000,
+  /** A large part is read more seldom while it is being written: this much a second, 2 MiB every half minute, */
+  announceBytesASecond: 64 * KIB,
+  /** but at once when so much is written to it at a time: it may be full. */
+  announceChangeBytes: 64 * KIB,
   /** Texts of one document: more than anybody defines, and twice over where it was deleted and inserted again. */
   documentParts: 64,
   /** Authors in one update of a part: a day offline in a few tabs, each of which writes under an id of its own. */
@@ -55,6 +70,8 @@ export const limits = {
   compactDeltas: 32,
   compactBytes: 16 * KIB,
   compactInPlaceDeltas: 128,
+  /** A main document has at most 128 of these: it is parts that this is about. */
+  compactBytesADelta: 2 * KIB,
   compactInPlaceBytes: 1 * MIB,
   /** Documents compacted in place by one push, those with most deltas: each is read once more. */
   compactionsInPlace: 8,
@@ -73,11 +90,17 @@ export const limits = {
   ownDeltas: 128,
   /** What is read of a document: all it can have, as it is compacted in place long before. */
   stateDeltas: 512,
-  /** The same of a part, which nobody compacts in place: a quarter hour of ten typists, while nobody follows. */
-  partDeltas: 4000,
+  /**
+   * The same of a part, which nobody compacts in place: what one compaction takes. Each is a row deleted, and where
+   * history is kept one read before, of the 4,096 that Convex counts as index ranges.
+   */
+  partDeltas: 1500,
+  /** The same in bytes, unless the first delta has more: an eighth of what a part's compaction may take. */
+  partDeltaBytes: 512 * KIB,
   /** Deltas that are read beside a snapshot: half of Convex's 16 MiB of reads, for they may be read twice. */
   stateBytes: 8 * MIB,
-  stateChunks: 8,
+  /** 8 MiB: twice what is ever opened. */
+  stateChunks: 16,
   /** Documents that one mutation of the app's moves to another scope: as many as it can insert, and twice over. */
   movesOfOne: 1000,
   /** Who was away longer reads its scopes anew. A day of slack over what apps call offline for a month. */
@@ -117,8 +140,8 @@ export const limits = {
   followedChangeBytes: 2 * MIB,
   /** Documents measured in one transaction: each is decoded, of the 1 s that Convex gives, and counted in a tree. */
   followedDocuments: 32,
-  /** What is read of these, unless the last of them has more. */
-  followedBytes: 4 * MIB,
+  /** What is opened of these, unless the first of them has more: half of the 1 s. */
+  followedBytes: 2 * MIB,
   followedRows: 4000,
   /** Documents handed to the workpool by one transaction of the follower, all in one scheduled call. */
   followedDue: 32,

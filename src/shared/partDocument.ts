@@ -2,6 +2,8 @@
 // Parts are appended without being read, so an update is judged by itself: by what it holds, not by what it does.
 import * as Y from "yjs";
 import { blobFormat, packBlob, unpackBlob } from "./blob.js";
+import { applyBlob, openDocument } from "./document.js";
+import { limits } from "./limits.js";
 
 const ROOT = "p";
 
@@ -28,14 +30,18 @@ export function parsePart(part: string): PartName | null {
 }
 
 export type PartUpdateCheck =
-  | { readonly type: "part"; readonly authors: readonly number[] }
+  | {
+      readonly type: "part";
+      /** Whose structs it brings; an update that only deletes brings none. */
+      readonly authors: readonly number[];
+      /** How many pieces it inserts, and deletes: what it costs to apply it, whatever its bytes. */
+      readonly pieces: number;
+    }
   | { readonly type: "invalid"; readonly message: string };
 
 /**
  * Judges an update of a part from the network, trusting nothing about it: one V1 delta that can be decoded, and writes
  * nowhere but in the root `p`. Whether it stands on what the part holds is not known: it waits in the part until it does.
- *
- * @returns whose structs it brings; an update that only deletes brings none
  */
 export function checkPartUpdate(blob: Uint8Array): PartUpdateCheck {
   const invalid = (message: string): PartUpdateCheck => ({ type: "invalid", message });
@@ -52,7 +58,9 @@ export function checkPartUpdate(blob: Uint8Array): PartUpdateCheck {
         return invalid(`The update writes outside of root "${ROOT}".`);
       if (struct.content instanceof Y.ContentDoc) return invalid("The update holds a nested Yjs document.");
     }
-    return { type: "part", authors: [...new Set(structs.map(({ id }) => id.client))] };
+    const deleted = [...ds.clients.values()].reduce((sum, ranges) => sum + ranges.length, 0);
+    const authors = [...new Set(structs.map(({ id }) => id.client))];
+    return { type: "part", authors, pieces: structs.length + deleted };
   } catch (error) {
     return invalid(`The update cannot be decoded: ${String(error)}`);
   }
@@ -61,6 +69,44 @@ export function checkPartUpdate(blob: Uint8Array): PartUpdateCheck {
 /** The root of a part, as the kind of its field says. */
 export function partRoot(doc: Y.Doc, kind: "text" | "richText"): Y.Text | Y.XmlFragment {
   return kind === "text" ? doc.getText(ROOT) : doc.getXmlFragment(ROOT);
+}
+
+/**
+ * Builds a part from blobs in stream order, in one Yjs transaction. Unlike main documents, parts are appended without
+ * being read: anybody who may write one may fill it with updates that stand on nothing. Yjs would put each of them
+ * together with all that wait already, which is quadratic; here they are put together once, at the end.
+ *
+ * @param pieces - of how many its snapshot is made
+ * @throws if a blob is malformed, or there is so much that it would not end in time
+ */
+export function openPart(blobs: readonly Uint8Array[], pieces = 0): Y.Doc {
+  const bytes = blobs.reduce((sum, blob) => sum + blob.length, 0);
+  if (pieces > limits.partStatePieces)
+    throw new RangeError(
+      `It has ${pieces} pieces, and a part that is opened has ${limits.partStatePieces} at most.`,
+    );
+  if (bytes > limits.partStateBytes)
+    throw new RangeError(
+      `It has ${bytes} bytes, and a part that is opened has ${limits.partStateBytes} at most.`,
+    );
+  const doc = openDocument([]);
+  const waiting: Uint8Array[] = [];
+  doc.transact(() => {
+    for (const blob of blobs) {
+      applyBlob(doc, blob);
+      const { pendingStructs, pendingDs } = doc.store;
+      if (pendingStructs !== null) waiting.push(pendingStructs.update);
+      if (pendingDs !== null) waiting.push(pendingDs);
+      [doc.store.pendingStructs, doc.store.pendingDs] = [null, null];
+    }
+    if (waiting.length > 0) Y.applyUpdateV2(doc, Y.mergeUpdatesV2(waiting));
+  });
+  return doc;
+}
+
+/** Of how many pieces a part is made, deleted ones too: what it costs to open it, whatever its bytes. */
+export function piecesOf(doc: Y.Doc): number {
+  return [...doc.store.clients.values()].reduce((sum, structs) => sum + structs.length, 0);
 }
 
 /** Edits a text under an author. @returns the update as a blob; null if nothing changed */
@@ -94,14 +140,17 @@ function authorWith(doc: Y.Doc, author: number, work: () => void): Uint8Array<Ar
 /**
  * A part's text without its marks; elements of a rich text are lines of their own. Which of the two it is, it says
  * itself: a text is made of characters, a rich text of elements.
+ *
+ * @param most - the rest of a text that is longer may be left out
  */
-export function plainText(doc: Y.Doc): string {
-  const root = doc.share.get(ROOT);
-  if (root === undefined) return "";
-  for (let item = root._start; item !== null; item = item.right)
+export function plainText(doc: Y.Doc, most = Number.POSITIVE_INFINITY): string {
+  let text = "";
+  for (let item = doc.share.get(ROOT)?._start ?? null; item !== null; item = item.right)
     if (item.content instanceof Y.ContentType && isXml(item.content.type))
       return linesOf(doc.getXmlFragment(ROOT)).join("\n");
-  return doc.getText(ROOT).toString();
+    else if (item.content instanceof Y.ContentString && !item.deleted && text.length < most)
+      text += item.content.str;
+  return text;
 }
 
 function isXml(type: Y.AbstractType<unknown>): boolean {

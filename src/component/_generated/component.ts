@@ -220,13 +220,13 @@ export type ComponentApi<Name extends string | undefined = string | undefined> =
       >;
     };
     parts: {
-      areFull: FunctionReference<
+      fullness: FunctionReference<
         "query",
         "internal",
         {
           parts: Array<{ collection: string; document: string; part: string }>;
         },
-        Array<boolean>,
+        Array<"open" | "full" | "closed">,
         Name
       >;
       page: FunctionReference<
@@ -459,6 +459,7 @@ export type ComponentApi<Name extends string | undefined = string | undefined> =
             deltaBytes: number;
             deltaRows: Array<string>;
             isCut: boolean;
+            pieces: number;
             scope: string | null;
             snapshotBytes: number;
             snapshotRows: Array<string>;
