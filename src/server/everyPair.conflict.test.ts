@@ -1,15 +1,16 @@
 /// <reference types="node" />
-import { afterAll, beforeAll, test, vi } from "vitest";
+import { makeFunctionReference, type FunctionReference } from "convex/server";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { limits } from "../shared/limits.js";
 import { conflictsBetween, recordMutation, type MutationRecord } from "../testing/conflictAuditor.js";
 import { notes, sites } from "../testing/fieldApp.js";
 import { PushDevice } from "../testing/pushDevice.js";
-import { createServerApp, type ServerApp } from "../testing/serverApp.js";
+import { createHistoryApp, type HistoryApp } from "../testing/historyApp.js";
 import { SessionTab } from "../testing/sessionTab.js";
 
 /** One of two who do something at the same moment, each with a client and a tab of their own. */
 interface Actor {
-  readonly app: ServerApp;
+  readonly app: HistoryApp;
   readonly device: PushDevice;
   readonly tab: SessionTab;
   /** Of whom the name tells apart what both do. */
@@ -17,6 +18,11 @@ interface Actor {
   component(file: string, name: string, args?: object): Promise<unknown>;
 }
 
+const maintain = makeFunctionReference<"mutation">("replicate:maintain") as unknown as FunctionReference<
+  "mutation",
+  "internal"
+>;
+const beginning = Date.UTC(2026, 0, 1);
 const x = { collection: "sites", document: "x" };
 type Run = () => Promise<unknown>;
 /** Everything that writes, on the document `x` where it concerns one. */
@@ -134,6 +140,44 @@ const contenders: Record<string, (actor: Actor) => Run | Promise<Run>> = {
     ({ component }) =>
     () =>
       component("retire", "receipts", { after: "" }),
+  "history: save a version of x":
+    ({ app, name }) =>
+    () =>
+      app.save("x", name),
+  "history: restore x": async ({ app, device }) => {
+    const { version } = (await app.save("x", "before")) as { version: string };
+    await device.send(device.set("x", "note", "later"));
+    return () => app.restore("x", { version });
+  },
+  "history: fold the archives of x": async ({ app }) => {
+    await app.compact("x");
+    return () => app.fold("x");
+  },
+  "maintain: rows of x and z":
+    ({ app }) =>
+    () =>
+      app.t.mutation(maintain, { collection: "sites", work: { type: "rows", documents: ["x", "z"] } }),
+  "import: begin":
+    ({ app, name }) =>
+    () =>
+      app.writer((writer) =>
+        writer.import([{ id: `imported by ${name}`, name, country: "DE" }], { maintain }),
+      ),
+  "import: a chunk": async ({ app, name, component }) => {
+    await app.writer((writer) =>
+      writer.import([{ id: `imported by ${name}`, name, country: "DE" }], { maintain }),
+    );
+    const [chunk] = (await app.tables())["importChunks"] as { _id: string }[];
+    return () => component("importChunks", "step", { chunk: chunk!._id });
+  },
+  "admin: compact all":
+    ({ app }) =>
+    () =>
+      app.t.mutation((ctx) => app.replicate.admin(ctx).compact(sites)),
+  "admin: retry failed":
+    ({ app }) =>
+    () =>
+      app.t.mutation((ctx) => app.replicate.admin(ctx).retryFailed(sites)),
   "admin: purge x":
     ({ app }) =>
     () =>
@@ -144,16 +188,67 @@ const contenders: Record<string, (actor: Actor) => Run | Promise<Run>> = {
       app.t.mutation((ctx) => app.replicate.admin(ctx).newEpoch(sites)),
 };
 const names = Object.keys(contenders);
+/** These find nothing to do at the beginning; what they read is recorded all the same. */
+const idle = [
+  "sessions: sweep",
+  "cron: sweep",
+  "cron: lost compactions",
+  "cron: retire clients",
+  "cron: retire receipts",
+  "history: fold the archives of x",
+  "maintain: rows of x and z",
+  "admin: compact all",
+  "admin: retry failed",
+];
+
+/** Why two of them may meet: the first section that both belong to. Whoever meets in none makes the test fail. */
+const sections: { title: string; why: string; one: RegExp; other: RegExp }[] = [
+  {
+    title: "Two writes to one document",
+    why: "They come one after the other: both write the document's row in the app's table, or its guard. What a restore or a hook read before it wrote is still true then.",
+    one: /^(push: (?!insert|text)|writer: update|history: restore|admin: purge)/,
+    other: /^(push: (?!insert|text)|writer: update|history: restore|admin: purge|maintain)/,
+  },
+  {
+    title: "A move or a purge, and background work on the same document",
+    why: "A move deletes the rows that a compaction replaces, takes along what the follower tells of the document's texts, and writes the leave that those read who must not tell or keep anything of a document where it was.",
+    one: /^(push: move|admin: purge)/,
+    other: /^(follower|compaction of|dropping|history|cron: prune)/,
+  },
+  {
+    title: "A text, and what drops it",
+    why: "Its document was deleted or purged: who types into it is refused, or what was typed is dropped with it.",
+    one: /^push: text/,
+    other: /^(dropping|admin: purge)/,
+  },
+  {
+    title: "Background work of one kind",
+    why: "Two jobs on the same rows. One job of each kind runs at a time for a document; a retry is no delay to anybody.",
+    one: /^(follower|compaction|dropping|cron|history|import|sessions)/,
+    other: /^(follower|compaction|dropping|cron|history|import|sessions|admin: purge)/,
+  },
+  {
+    title: "A new epoch",
+    why: "It comes once, after a backup was restored. The server's own author is another one in each epoch.",
+    one: /^(writer|history|import|follower|admin: new epoch)/,
+    other: /^admin: new epoch/,
+  },
+];
 
 /** The same beginning for everybody: so what two of them do begins at one snapshot. */
 async function begin(name: string): Promise<Actor> {
-  const app = createServerApp(undefined, { hasFollowers: true });
+  vi.setSystemTime(beginning - limits.leavesKeptMs - 1);
+  const app = createHistoryApp({ keepDays: 30, automatic: "daily" });
+  await app.tellHistory();
   const [a, b] = [new PushDevice(app, 11), new PushDevice(app, 22)];
   const tabs = [new SessionTab(app, app.t, "a", "c"), new SessionTab(app, app.t, "b", "d")];
+  await a.send(a.insert("old"));
+  await a.send(a.set("old", "country", "FR"));
+  vi.setSystemTime(beginning);
   for (const tab of tabs) await tab.join();
-  for (const tab of tabs) await tab.show("x", 1);
   for (const device of [a, b]) await device.send(device.insert(`of ${device.client}`));
   await a.send(a.insert("x"), a.insert("z"));
+  for (const tab of tabs) await tab.show("x", 1);
   await a.send(a.change("n", [{ type: "insert", fields: { text: "n" } }], "notes"));
   await app.t.mutation((ctx) =>
     app.replicate.writer(ctx, sites).insert({ id: "w", name: "w", country: "DE" }),
@@ -171,15 +266,43 @@ async function begin(name: string): Promise<Actor> {
       ),
     );
   const isFirst = name === "first";
+  // What the two insert from here on has other ids; what is there has the same.
+  if (!isFirst) await burnIds(app);
   return { app, device: isFirst ? a : b, tab: tabs[isFirst ? 0 : 1]!, name, component };
+}
+
+/** So that ids given from here on are not those of another app. */
+async function burnIds(app: HistoryApp): Promise<void> {
+  const burn = async (insert: () => Promise<() => Promise<void>>) => {
+    for (let n = 0; n < 200; n++) await (await insert())();
+  };
+  await app.t.mutation((ctx) =>
+    burn(async () => {
+      const id = await ctx.db.insert("sites", {
+        id: "burnt",
+        name: "",
+        country: "",
+        status: "open",
+        visits: 0,
+        tags: [],
+      });
+      return () => ctx.db.delete(id);
+    }),
+  );
+  await app.inComponent(({ db }) =>
+    burn(async () => {
+      const id = await db.insert("scopes", { collection: "burnt", scope: "", prunedTo: 0n });
+      return () => db.delete(id);
+    }),
+  );
 }
 
 const records = new Map<string, MutationRecord>();
 beforeAll(async () => {
-  vi.useFakeTimers({ now: Date.UTC(2026, 0, 1) });
+  vi.useFakeTimers({ now: beginning });
   for (const contender of names)
     for (const actor of ["first", "second"]) {
-      vi.setSystemTime(Date.UTC(2026, 0, 1));
+      vi.setSystemTime(beginning);
       const run = await contenders[contender]!(await begin(actor));
       records.set(`${contender} ${actor}`, await recordMutation(run));
     }
@@ -193,12 +316,87 @@ function meet(one: string, other: string): string[] {
   return [...new Set(met)].sort();
 }
 
-test("dbg", () => {
-  for (const [i, one] of names.entries())
-    for (const other of names.slice(i)) {
-      const met = meet(one, other);
-      if (met.length) console.log(`${one} | ${other} | ${met.join(", ")}`);
-    }
-  for (const n of names)
-    console.log(n, records.get(`${n} first`)!.writes.length, records.get(`${n} first`)!.reads.length);
+const background =
+  /^(session|follower|compaction|dropping|cron|history: (save|fold)|import|admin: (compact|retry))/;
+const pushes = names.filter((name) => /^push: (?!move)/.test(name));
+
+test("whoever writes is recorded with what it writes", () => {
+  for (const name of names)
+    if (!idle.includes(name)) expect(records.get(`${name} first`)!.writes, name).not.toEqual([]);
 });
+
+test("I-13: no push that leaves its document where it is ever conflicts with background work, a session, or a version", () => {
+  for (const push of pushes)
+    for (const other of names.filter((name) => background.test(name))) {
+      const isOfSameText = push === "push: text of x" && other === "dropping a text of x";
+      if (!isOfSameText)
+        expect([push, other, meet(push, other), meet(other, push)]).toEqual([push, other, [], []]);
+    }
+});
+
+test("I-13: two pushes to different documents, and any to one text, never conflict", () => {
+  const different = [
+    ...["change x", "delete x", "move x", "text of x"].flatMap((one) =>
+      ["change z", "move z", "insert", "a guarded n"].map((other) => [one, other]),
+    ),
+    ["insert", "insert"],
+    ["text of x", "text of x"],
+    ["text of x", "change x"],
+    ["text of x", "delete x"],
+    ["text of x", "move x"],
+  ] as const;
+  for (const [one, other] of different)
+    expect([one, other, meet(`push: ${one!}`, `push: ${other!}`)]).toEqual([one, other, []]);
+});
+
+test("docs/conflicts.md says which of them may conflict, where, and why", async () => {
+  const rows = new Map(sections.map(({ title }) => [title, [] as string[]]));
+  let never = 0;
+  for (const [index, one] of names.entries())
+    for (const other of names.slice(index)) {
+      const tables = [...new Set([...meet(one, other), ...meet(other, one)])].sort();
+      if (tables.length === 0) {
+        never += 1;
+        continue;
+      }
+      const section = sections.find(
+        (each) =>
+          (each.one.test(one) && each.other.test(other)) || (each.one.test(other) && each.other.test(one)),
+      );
+      if (section === undefined)
+        throw new Error(`Nobody says why ${one} and ${other} meet in ${tables.join(", ")}.`);
+      rows.get(section.title)!.push(`| ${one} | ${other} | ${tables.join(", ")} |`);
+    }
+  await expect(toMarkdown(rows, never)).toMatchFileSnapshot("../../docs/conflicts.md");
+});
+
+function toMarkdown(rows: ReadonlyMap<string, readonly string[]>, never: number): string {
+  const tables = sections.flatMap(({ title, why }) => [
+    `## ${title}`,
+    "",
+    why,
+    "",
+    "| one | other | where |",
+    "| --- | --- | --- |",
+    ...rows.get(title)!,
+    "",
+  ]);
+  return [
+    "# Who may conflict with whom",
+    "",
+    "Convex runs transactions optimistically: one that has read what another wrote meanwhile is run again, and fails after four",
+    "retries. So what matters of a design is which of its transactions share what they read and write. This table is made by a test",
+    "(`src/server/everyPair.conflict.test.ts`): it records what each function reads, but for stale snapshots, and writes, at one",
+    "beginning, and compares every pair of them. The document is `x` where it concerns one, `z` is another.",
+    "",
+    `${never} of the ${(names.length * (names.length + 1)) / 2} pairs never conflict. The others are here; where names the tables in which they meet.`,
+    "",
+    ...tables,
+    "## Compared",
+    "",
+    ...names.map(
+      (name) => `- ${name}${idle.includes(name) ? " (finds nothing to do; its reads are compared)" : ""}`,
+    ),
+    "",
+  ].join("\n");
+}
