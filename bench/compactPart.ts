@@ -1,11 +1,12 @@
-// A process that does with a stored part what compaction does, and nothing else: `parts.ts` starts it with so little
-// heap as Convex gives, and with ever less.
+// A process that does with a stored part what compaction does, or with two states of it what a restore does, and nothing
+// else: `parts.ts` starts it with so little heap as Convex gives, and with ever less.
 import fs from "node:fs";
 import vm from "node:vm";
 import v8 from "node:v8";
 import { encodeSnapshot } from "../src/shared/document.js";
 import { limits } from "../src/shared/limits.js";
 import { openPart, piecesOf, plainText } from "../src/shared/partDocument.js";
+import { revertPart } from "../src/shared/revertPart.js";
 
 export interface Compaction {
   /** CPU time of the process, those of its garbage collector's threads included. */
@@ -17,11 +18,20 @@ export interface Compaction {
   readonly heap: number;
 }
 
-const [, , file = "", runs = "1"] = process.argv;
+const [, , file = "", runs = "1", later] = process.argv;
 v8.setFlagsFromString("--expose-gc");
 const collectGarbage = vm.runInNewContext("gc") as () => void;
 const stored = new Uint8Array(fs.readFileSync(file));
-for (let run = 0; run < Number(runs); run++) console.log(JSON.stringify(compactOnce()));
+for (let run = 0; run < Number(runs); run++)
+  console.log(JSON.stringify(later === undefined ? compactOnce() : restoreOnce(later)));
+
+function restoreOnce(changed: string): { readonly restoreMs: number } {
+  const now = new Uint8Array(fs.readFileSync(changed));
+  collectGarbage();
+  const started = cpuMs();
+  if (revertPart("text", stored, now, 7) === null) throw new Error("Nothing was restored.");
+  return { restoreMs: cpuMs() - started };
+}
 
 function compactOnce(): Compaction {
   collectGarbage();

@@ -9,8 +9,8 @@ import path from "node:path";
 import { seededRandom } from "../local/engine/random.js";
 import { openTrace, type EditTrace } from "../local/editTrace.js";
 import { PartReplay } from "../local/partReplay.js";
-import { openDocument } from "../src/shared/document.js";
-import { openPart } from "../src/shared/partDocument.js";
+import { encodeSnapshot, openDocument } from "../src/shared/document.js";
+import { authorText, openPart } from "../src/shared/partDocument.js";
 import type { Compaction } from "./compactPart.js";
 import { median, timed, type Row } from "./row.js";
 
@@ -41,12 +41,21 @@ function measure(trace: EditTrace, size: number, folder: string): Row[] {
   }
   const file = path.join(folder, "stored");
   fs.writeFileSync(file, stored);
-  const all = compact(file, heapsMb[0]!, runs);
+  const all = work<Compaction>([file, `${runs}`], heapsMb[0]!);
   if (all === null) throw new Error(`${stored.length} bytes are not compacted in ${heapsMb[0]} MB.`);
   const text = new TextEncoder().encode(replay.text);
   const floor = median(Array.from({ length: runs }, () => cpuMsOf(() => recode(text))));
   const name = `${size} MiB`;
-  const smallest = heapsMb.findLast((mb) => compact(file, mb, 1) !== null) ?? NaN;
+  const doc = openPart([stored]);
+  authorText(doc, 7, (log) => log.delete(0, log.length >> 1));
+  const later = path.join(folder, "later");
+  fs.writeFileSync(later, encodeSnapshot(doc));
+  const restored = work<{ restoreMs: number }>([file, `${runs}`, later], heapsMb[0]!);
+  if (restored === null) throw new Error(`${stored.length} bytes are not restored in ${heapsMb[0]} MB.`);
+  const smallest = (...last: string[]) =>
+    heapsMb.findLast((mb) => work([file, "1", ...last], mb) !== null) ?? NaN;
+  const restoreMs = median(restored.map((each) => each.restoreMs));
+  const tried = heapsMb.join(", ");
   const of = (what: keyof Compaction) => median(all.map((each) => each[what]));
   return [
     { case: name, metric: "pieces", value: of("pieces"), unit: "" },
@@ -55,28 +64,25 @@ function measure(trace: EditTrace, size: number, folder: string): Row[] {
     timed(name, "encode", of("encodeMs"), "ms CPU", floor),
     timed(name, "first 64 KiB of the text", of("textMs"), "ms CPU", floor),
     { case: name, metric: "heap held", value: of("heap") / MIB, unit: "MiB" },
-    {
-      case: name,
-      metric: `smallest heap of ${heapsMb.join(", ")} MB that does`,
-      value: smallest,
-      unit: "MB",
-    },
+    { case: name, metric: `smallest heap of ${tried} MB that does`, value: smallest(), unit: "MB" },
+    timed(name, "half of it deleted, and restored", restoreMs, "ms CPU", floor),
+    { case: name, metric: `restored: smallest heap of ${tried} MB`, value: smallest(later), unit: "MB" },
   ];
 }
 
 /** @returns null: the heap was too small */
-function compact(file: string, heapMb: number, times: number): Compaction[] | null {
+function work<Result>(args: readonly string[], heapMb: number): Result[] | null {
   const flags = [`--max-old-space-size=${heapMb}`, "--import", "tsx"];
   const { status, stdout } = spawnSync(
     process.execPath,
-    [...flags, path.join(import.meta.dirname, "compactPart.ts"), file, `${times}`],
+    [...flags, path.join(import.meta.dirname, "compactPart.ts"), ...args],
     { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] },
   );
   if (status !== 0) return null;
   return stdout
     .trim()
     .split("\n")
-    .map((line) => JSON.parse(line) as Compaction);
+    .map((line) => JSON.parse(line) as Result);
 }
 
 /** Updates that stand on one that is missing: Yjs alone puts each together with all before it. */
