@@ -195,7 +195,7 @@ test("a full text takes no more, says so, and its document goes on", async () =>
   const filler = "0123456789".repeat(110_000);
   await a.push([a.transaction([write(a, 0, filler)])]);
   await a.push([a.transaction([write(a, 0, filler)])]);
-  await pass(10 * second);
+  await pass(20 * second);
   expect((await told("DE"))[0]).toMatchObject({ isFull: true });
   const [result] = await a.send(write(a, 0, "more"));
   expect(result).toMatchObject({ status: "rejected", code: "too_large" });
