@@ -13,7 +13,7 @@ import {
 import { convexToJson, jsonToConvex, v, type Value } from "convex/values";
 import type { ComponentApi } from "../src/component/_generated/component.js";
 import componentSchema from "../src/component/schema.js";
-import { replicaTable, Replicate } from "../src/server/index.js";
+import { replicaTable, Replicate, type HistoryOptions } from "../src/server/index.js";
 import { registerChildren } from "../src/test.js";
 import { notes, sites } from "../src/testing/fieldApp.js";
 import type { FunctionKind, Runtime, RuntimeComponent } from "./engine/engine.js";
@@ -76,12 +76,14 @@ export async function startFieldEngine(
   options: EngineOptions = {},
   plant: (replicate: FieldReplicate) => Record<string, unknown> = () => ({}),
   plantInComponents: Readonly<Record<string, Modules>> = {},
+  history?: HistoryOptions,
 ): Promise<FieldEngine> {
   const engine = await LocalEngine.open(options);
   const replicate: FieldReplicate = new Replicate(component, {
     user: async (ctx) => (await ctx.auth.getUserIdentity())?.tokenIdentifier ?? null,
   });
-  replicate.collection(sites, { table: "sites", read: () => true, write: () => true });
+  const kept = history === undefined ? {} : { history };
+  replicate.collection(sites, { table: "sites", read: () => true, write: () => true, ...kept });
   replicate.collection(notes, { read: () => true, write: () => true });
   await engine.activate({
     root: {

@@ -2,7 +2,7 @@
 // environment variable REPLICATE_TRACE names, or else an invented one of the same character (see editTrace.ts).
 import v8 from "node:v8";
 import vm from "node:vm";
-import { anyApi, makeFunctionReference, queryGeneric } from "convex/server";
+import { anyApi, makeFunctionReference, queryGeneric, type FunctionReference } from "convex/server";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { limits } from "../../src/shared/limits.js";
 import { applyBlob, encodeSnapshot, openDocument } from "../../src/shared/document.js";
@@ -14,6 +14,7 @@ import {
   type PartPage,
   type PushOutcome,
 } from "../../src/shared/wire.js";
+import type { HistoryOptions } from "../../src/server/index.js";
 import { sites } from "../../src/testing/fieldApp.js";
 import { PushDevice } from "../../src/testing/pushDevice.js";
 import type { ServerApp } from "../../src/testing/serverApp.js";
@@ -59,14 +60,15 @@ interface Call extends Cost {
 }
 
 /** A site with authors of its log, and all calls with what they cost. */
-async function startApp() {
+async function startApp(history?: HistoryOptions) {
   const clock = new PatientClock();
   // What is collected of a process that holds the text many times over counts here, and would not with Convex.
   const userTime = { limitMs: 1000, toleranceMs: 3000 };
-  const field = await startFieldEngine({ seed: 5, clock, limits: { userTime } }, (replicate) => ({
+  const plant: Parameters<typeof startFieldEngine>[1] = (replicate) => ({
     health: queryGeneric({ args: {}, handler: (ctx) => replicate.health(ctx as never) }),
     text: queryGeneric({ args: {}, handler: (ctx) => replicate.text(ctx as never, sites, "x", "log") }),
-  }));
+  });
+  const field = await startFieldEngine({ seed: 5, clock, limits: { userTime } }, plant, {}, history);
   const calls: Call[] = [];
   field.engine.onBackgroundCall((call) => calls.push(call));
   const run = field.engine.run.bind(field.engine);
@@ -244,6 +246,37 @@ test("a text past 2 MiB takes no more, until enough of it is deleted; nothing el
   expect(await new Reader().catchUp(app)).toBe(`again ${whole.slice(whole.length >> 1)}`);
   expect(app.calls.filter(({ error }) => error !== undefined)).toEqual([]);
   console.log(`${Math.round(mostOwnMs)} ms of own time at most`);
+}, 400_000);
+
+test("I-17: a text of 1.9 MiB is saved, half of it deleted, and restored, within Convex's limits", async () => {
+  const app = await startApp({ keepDays: 30 });
+  const replay = new PartReplay(trace, seededRandom(3));
+  await fill(app, replay, large);
+  for (let n = 0; n < limits.compactDeltas; n++) await app.push(1001, replay.keystroke(1001));
+  await app.compacted();
+  const of = { collection: "sites", document: "x" };
+  const history = app.app.api as unknown as Record<
+    "saveVersion" | "restoreVersion",
+    FunctionReference<"mutation">
+  >;
+  const saved = (await app.field.mutation(history.saveVersion, { ...of, label: "whole" })) as {
+    version: string;
+  };
+  const whole = replay.text;
+  const reader = new Reader();
+  expect(await reader.catchUp(app)).toBe(whole);
+  const half = authorText(reader.doc, 1002, (log) => log.delete(1000, whole.length >> 1))!;
+  const typed = authorText(reader.doc, 1002, (log) => log.insert(500, "typed since"))!;
+  for (const bytes of [half, typed]) expect(await app.push(1002, bytes)).toMatchObject({ status: "applied" });
+  // Somebody who is offline types on what was left.
+  const late = authorText(reader.doc, 1002, (log) => log.insert(log.length, " and meanwhile"))!;
+  mostOwnMs = 0;
+  await app.field.mutation(history.restoreVersion, { ...of, version: saved.version });
+  console.log(`restored: ${Math.round(mostOwnMs)} ms of own time`);
+  expect(await new Reader().catchUp(app)).toBe(whole);
+  expect(await app.push(1002, late)).toMatchObject({ status: "applied" });
+  expect(await new Reader().catchUp(app)).toBe(`${whole} and meanwhile`);
+  expect(app.calls.filter(({ error }) => error !== undefined)).toEqual([]);
 }, 400_000);
 
 test("compaction of 1.9 MiB holds no more than three quarters of Convex's 64 MiB", () => {

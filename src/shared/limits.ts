@@ -220,6 +220,8 @@ export const limits = {
   restoreVersions: 20,
   /** A version with all its parts, saved and read in one transaction: half of what Convex reads and writes. */
   versionBytes: 8 * MIB,
+  /** Deltas joined to a snapshot as they are, which takes Yjs a few milliseconds for so many; more are merged first. */
+  joinedBlobs: 100,
   /** A page of the list of versions, without their bytes. */
   versionsListed: 50,
   /** After so much a base is put into the chain of archives: rebuilding any state costs a fraction of the 1 s. */
