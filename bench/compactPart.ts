@@ -29,7 +29,7 @@ function restoreOnce(changed: string): { readonly restoreMs: number } {
   const now = new Uint8Array(fs.readFileSync(changed));
   collectGarbage();
   const started = cpuMs();
-  if (revertPart("text", stored, now, 7) === null) throw new Error("Nothing was restored.");
+  if (revertPart("text", stored, [now], 7) === null) throw new Error("Nothing was restored.");
   return { restoreMs: cpuMs() - started };
 }
 

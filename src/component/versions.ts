@@ -1,6 +1,6 @@
 // Versions: states that are kept as they were, of a document with its parts, each a snapshot blob.
 import { ConvexError, v, type Infer } from "convex/values";
-import { encodeSnapshot, joinBlobs, openDocument } from "../shared/document.js";
+import { encodeSnapshot, isSnapshot, joinBlobs, openDocument } from "../shared/document.js";
 import { vVersion, vVersionKind, type Version } from "../shared/historyWire.js";
 import { limits } from "../shared/limits.js";
 import { readMain } from "../shared/mainDocument.js";
@@ -13,7 +13,9 @@ import { watchPurge } from "./purgeMark.js";
 import { loadState, type StateKey } from "./states.js";
 
 const vAuthor = v.union(v.string(), v.null());
-const vPart = v.object({ part: v.string(), bytes: v.bytes() });
+/** Snapshot and deltas as they are stored: to make one state of them is left to who needs it. */
+const vStored = v.object({ part: v.string(), blobs: v.array(v.bytes()) });
+const vSaved = v.object({ part: v.string(), bytes: v.bytes() });
 const vCurrent = v.object({
   snapshotTs: v.int64(),
   /** Null: there is no such document, and never was. */
@@ -24,7 +26,7 @@ const vCurrent = v.object({
   /** The position of the newest change. */
   ts: v.int64(),
   /** The main document under `""`, parts by their fields. */
-  parts: v.array(vPart),
+  parts: v.array(vStored),
 });
 type Current = Infer<typeof vCurrent>;
 
@@ -38,16 +40,16 @@ export const current = query({
   returns: vCurrent,
   handler: async (ctx, { collection, document, fields }) => {
     const main = await loadWhole(ctx, { collection, document, part: "" });
-    const state = readMain(openDocument([new Uint8Array(main.bytes)]));
+    const state = readMain(openDocument(main.blobs.map((blob) => new Uint8Array(blob))));
     const { existence, incarnation } = state;
     const isPresent = existence === "present";
-    const parts = [{ part: "", bytes: main.bytes }];
+    const parts = [{ part: "", blobs: main.blobs }];
     let ts = main.ts;
     for (const field of fields ?? (await knownParts(ctx, collection, document, incarnation))) {
       if (!isPresent) break;
       const part = await loadWhole(ctx, { collection, document, part: partKey({ field, incarnation }) });
       if (part.ts > ts) ts = part.ts;
-      parts.push({ part: field, bytes: part.bytes });
+      parts.push({ part: field, blobs: part.blobs });
     }
     const { scope } = main;
     return { snapshotTs: await ctx.meta.getSnapshotTs(), scope, isPresent, incarnation, ts, parts };
@@ -58,21 +60,25 @@ export const current = query({
 async function loadWhole(
   ctx: QueryCtx,
   key: StateKey,
-): Promise<{ scope: string | null; ts: bigint; bytes: ArrayBuffer }> {
-  const { blobs, scope, ts, isCut, snapshotBytes, deltaRows } = await loadState(ctx, key);
+): Promise<{ scope: string | null; ts: bigint; blobs: ArrayBuffer[] }> {
+  const { blobs, scope, ts, isCut } = await loadState(ctx, key);
   if (isCut)
     throw new ConvexError({
       code: "too_large" as const,
       message: `Document "${key.document}" has too many changes that are not compacted yet. Try again in a moment.`,
     });
-  const [only] = blobs;
+  return { scope, ts, blobs };
+}
+
+/** A state as one snapshot blob. To build a large text takes half of Convex's 1 s, so a few deltas are only joined to it. */
+function wholeOf(stored: readonly ArrayBuffer[]): ArrayBuffer {
+  const blobs = stored.map((blob) => new Uint8Array(blob));
+  const [first] = blobs;
+  if (first === undefined || !isSnapshot(first)) return encodeSnapshot(openDocument(blobs)).buffer;
   // A snapshot is what a version holds of it, byte by byte.
-  if (only !== undefined && snapshotBytes > 0 && deltaRows.length === 0) return { scope, ts, bytes: only };
-  const all = blobs.map((blob) => new Uint8Array(blob));
-  // To build a large text takes half of Convex's 1 s, and who restores it has to build it once already.
-  const isFew = snapshotBytes > 0 && blobs.length <= limits.joinedBlobs;
-  const joined = isFew ? joinBlobs(all) : encodeSnapshot(openDocument(all));
-  return { scope, ts, bytes: joined.buffer };
+  if (blobs.length === 1) return stored[0] as ArrayBuffer;
+  const isFew = blobs.length <= limits.joinedBlobs;
+  return (isFew ? joinBlobs(blobs) : encodeSnapshot(openDocument(blobs))).buffer;
 }
 
 async function knownParts(
@@ -134,9 +140,10 @@ export async function saveIfChanged(ctx: MutationCtx, collection: string, docume
 async function insertVersion(
   ctx: MutationCtx,
   version: Pick<Doc<"versions">, "collection" | "document" | "kind" | "author" | "label">,
-  { ts, scope, parts }: Current,
+  { ts, scope, parts: stored }: Current,
 ): Promise<Id<"versions">> {
   await watchPurge(ctx, version, scope as string);
+  const parts = stored.map(({ part, blobs }) => ({ part, bytes: wholeOf(blobs) }));
   const bytes = parts.reduce((sum, each) => sum + each.bytes.byteLength, 0);
   if (bytes > limits.versionBytes)
     throw new ConvexError({
@@ -214,11 +221,11 @@ function toListed({ _id, kind, label, author, at }: Doc<"versions">): Version {
 /** One version with its bytes. Null: this document has no such version, whoever else may have. */
 export const read = query({
   args: { collection: v.string(), document: v.string(), version: v.string() },
-  returns: v.union(v.object({ ...vVersion.fields, parts: v.array(vPart) }), v.null()),
+  returns: v.union(v.object({ ...vVersion.fields, parts: v.array(vSaved) }), v.null()),
   handler: async (ctx, key) => {
     const row = await findVersion(ctx, key);
     if (row === null) return null;
-    const parts: Infer<typeof vPart>[] = [];
+    const parts: Infer<typeof vSaved>[] = [];
     for (const part of row.parts) {
       const chunks = await chunksOf(ctx, row, part);
       const [joined] = joinChunks(

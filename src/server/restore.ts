@@ -113,7 +113,7 @@ export function partsOf({ fields }: AnyCollection): { field: string; kind: PartK
 /** Each part is written under a new author: whoever writes in it now may hold any other. `now` null: all begin anew. */
 function partUpdates(
   definition: AnyCollection,
-  now: readonly Bytes[] | null,
+  now: readonly { readonly part: string; readonly blobs: readonly ArrayBuffer[] }[] | null,
   then: readonly Bytes[],
 ): PartUpdate[] {
   return partsOf(definition).flatMap(({ field, kind }) => {
@@ -128,7 +128,12 @@ function partUpdates(
     const bytes =
       before === undefined
         ? copyPart(kind, target, author)
-        : revertPart(kind, target, new Uint8Array(before.bytes), author);
+        : revertPart(
+            kind,
+            target,
+            before.blobs.map((blob) => new Uint8Array(blob)),
+            author,
+          );
     return bytes === null ? [] : [{ field, bytes: bytes.buffer }];
   });
 }

@@ -45,6 +45,11 @@ export function encodeSnapshot(doc: Y.Doc): Uint8Array<ArrayBuffer> {
   return packBlob(blobFormat.v2, Y.encodeStateAsUpdateV2(doc));
 }
 
+/** Whether a blob is a whole state, and no delta. */
+export function isSnapshot(blob: Uint8Array): boolean {
+  return blob[0] === blobFormat.v2;
+}
+
 /**
  * Blobs in stream order as one snapshot blob, without building the document: for a few deltas on a large snapshot. What
  * was deleted by a delta is still in it. Of many it is the slower way: Yjs joins them in quadratic time.

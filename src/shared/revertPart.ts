@@ -10,20 +10,22 @@ export type PartKind = "text" | "richText";
  * What leads from one state of a part to an earlier one: all that was done since is undone, which is what a user's undo
  * would do. What others type meanwhile stays; what they typed into what is taken away goes with it.
  *
+ * @param now - its blobs in stream order
  * @param author - an id that has never written in this part
  * @returns the update as a blob; null if nothing changes
  */
 export function revertPart(
   kind: PartKind,
   then: Uint8Array,
-  now: Uint8Array,
+  now: readonly Uint8Array[],
   author: number,
 ): Uint8Array<ArrayBuffer> | null {
   // Without collection: what has been deleted since has to be there, to be brought back.
   const doc = new Y.Doc({ guid: "d", gc: false });
   const root = partRoot(doc, kind);
   applyBlob(doc, then);
-  const since = whatIsNew(now, Y.encodeStateVector(doc));
+  const stateVector = Y.encodeStateVector(doc);
+  const since = now.map((blob) => whatIsNew(blob, stateVector));
   doc.clientID = author;
   const old = root instanceof Y.Text ? (root.toDelta() as DeltaOperation[]) : null;
   const isPlain = old?.every(({ insert }) => !(insert instanceof Y.AbstractType)) === true;
@@ -47,11 +49,11 @@ function revertText(
   doc: Y.Doc,
   text: Y.Text,
   old: readonly DeltaOperation[],
-  since: Uint8Array,
+  since: readonly Uint8Array[],
 ): Uint8Array<ArrayBuffer> | null {
   let change: readonly DeltaOperation[] = [];
   text.observe((event) => (change = event.delta as DeltaOperation[]));
-  Y.applyUpdateV2(doc, since);
+  applyAll(doc, since);
   const back = invertDelta(old, change);
   let emitted: Uint8Array | null = null;
   doc.on("update", (update: Uint8Array) => (emitted = update));
@@ -98,11 +100,11 @@ function lengthOf({ insert }: DeltaOperation): number {
 function undoAll(
   doc: Y.Doc,
   root: Y.Text | Y.XmlFragment,
-  since: Uint8Array,
+  since: readonly Uint8Array[],
 ): Uint8Array<ArrayBuffer> | null {
   const origin = {};
   const undo = new Y.UndoManager(root, { trackedOrigins: new Set([origin]) });
-  Y.applyUpdateV2(doc, since, origin);
+  applyAll(doc, since, origin);
   const updates: Uint8Array[] = [];
   doc.on("update", (update: Uint8Array) => updates.push(update));
   while (undo.canUndo()) undo.undo();
@@ -111,10 +113,17 @@ function undoAll(
   return packBlob(blobFormat.v1, updates.length === 1 ? first : Y.mergeUpdates(updates));
 }
 
+/** In one transaction, so that one change is told. */
+function applyAll(doc: Y.Doc, blobs: readonly Uint8Array[], origin?: object): void {
+  doc.transact(() => {
+    for (const blob of blobs) applyBlob(doc, blob);
+  }, origin);
+}
+
 /** Told without building what is there now: a large part fits Convex's 64 MiB once, and not twice. */
 function whatIsNew(blob: Uint8Array, stateVector: Uint8Array): Uint8Array {
   const { format, update } = unpackBlob(blob);
-  return Y.diffUpdateV2(format === blobFormat.v1 ? Y.convertUpdateFormatV1ToV2(update) : update, stateVector);
+  return format === blobFormat.v1 ? blob : packBlob(format, Y.diffUpdateV2(update, stateVector));
 }
 
 /**

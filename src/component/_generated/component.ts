@@ -545,7 +545,7 @@ export type ComponentApi<Name extends string | undefined = string | undefined> =
         {
           incarnation: number;
           isPresent: boolean;
-          parts: Array<{ bytes: ArrayBuffer; part: string }>;
+          parts: Array<{ blobs: Array<ArrayBuffer>; part: string }>;
           scope: string | null;
           snapshotTs: bigint;
           ts: bigint;
