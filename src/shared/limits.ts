@@ -148,7 +148,7 @@ export const limits = {
   /** The follower takes what comes within this time together: derived state a second late harms nobody. */
   followerPauseMs: 1000,
   /** After the last change it goes on looking, this often, for so long: no push need wake it meanwhile. */
-  followerPollMs: 5000,
+  followerPollMs: 2000,
   followerAwakeMs: 20_000,
   /** A push that finds it awake for longer than this does not wake it: it commits within that time. */
   followerMarginMs: 10_000,
