@@ -6,6 +6,7 @@ import { endOfCommit, type Cursor } from "../shared/wire.js";
 import type { QueryCtx } from "./_generated/server.js";
 import { committedTs } from "./committedTs.js";
 import type { Place } from "./heads.js";
+import { mergeOrdered } from "./mergeOrdered.js";
 
 type Change = Place & { readonly ts: bigint; readonly bytes: number };
 
@@ -17,7 +18,7 @@ export async function readChanges(
   const touched = new Map<string, Place & { before: Cursor; bytes: number }>();
   let [before, to, since, rows, bytes] = [from, from, 0n, 0, 0];
   const range = { collection, from, upTo };
-  for await (const change of mergeChanges([deltas(ctx, range), snapshots(ctx, range), leaves(ctx, range)])) {
+  for await (const change of changesAfter(ctx, range)) {
     const { ts, document, part } = change;
     const key = `${document}\uffff${part}`;
     const isElsewhere = comparePosition(change, to) !== 0;
@@ -52,15 +53,23 @@ export async function firstChange(
 ): Promise<{ readonly ts: bigint } | null> {
   if (upTo < from.ts) return null;
   const range = { collection, from, upTo };
-  for await (const change of mergeChanges([deltas(ctx, range), snapshots(ctx, range), leaves(ctx, range)]))
-    return change;
+  for await (const change of changesAfter(ctx, range)) return change;
   return null;
 }
 
 type ChangeRange = { readonly collection: string; readonly from: Cursor; readonly upTo: bigint };
 
-async function* deltas(ctx: QueryCtx, { collection, from, upTo }: ChangeRange): AsyncGenerator<Change> {
-  const table = () => ctx.db.query("deltas");
+function changesAfter(ctx: QueryCtx, range: ChangeRange): AsyncGenerator<Change> {
+  const streams = [byTs(ctx, "deltas", range), snapshots(ctx, range), byTs(ctx, "leaves", range)];
+  return mergeOrdered(streams, comparePosition);
+}
+
+async function* byTs(
+  ctx: QueryCtx,
+  name: "deltas" | "leaves",
+  { collection, from, upTo }: ChangeRange,
+): AsyncGenerator<Change> {
+  const table = () => ctx.db.query(name);
   const rest = table().withIndex("by_collection", (q) =>
     q.eq("collection", collection).eq("ts", from.ts).gt("document", from.document),
   );
@@ -69,9 +78,10 @@ async function* deltas(ctx: QueryCtx, { collection, from, upTo }: ChangeRange): 
   );
   for (const rows of from.document === endOfCommit ? [later] : [rest, later])
     for await (const row of rows)
-      yield { ...placeOf(row), ts: committedTs(row), bytes: row.bytes.byteLength };
+      yield { ...placeOf(row), ts: committedTs(row), bytes: "bytes" in row ? row.bytes.byteLength : 0 };
 }
 
+/** They stand where their newest delta did; when they were written is another matter. */
 async function* snapshots(ctx: QueryCtx, { collection, from, upTo }: ChangeRange): AsyncGenerator<Change> {
   const table = () => ctx.db.query("snapshots");
   const rest = table().withIndex("by_collection", (q) =>
@@ -85,38 +95,8 @@ async function* snapshots(ctx: QueryCtx, { collection, from, upTo }: ChangeRange
       yield { ...placeOf(row), ts: committedTs({ ts: row.at }), bytes: row.bytes.byteLength };
 }
 
-async function* leaves(ctx: QueryCtx, { collection, from, upTo }: ChangeRange): AsyncGenerator<Change> {
-  const table = () => ctx.db.query("leaves");
-  const rest = table().withIndex("by_collection", (q) =>
-    q.eq("collection", collection).eq("ts", from.ts).gt("document", from.document),
-  );
-  const later = table().withIndex("by_collection", (q) =>
-    q.eq("collection", collection).gt("ts", from.ts).lte("ts", upTo),
-  );
-  for (const rows of from.document === endOfCommit ? [later] : [rest, later])
-    for await (const row of rows) yield { ...placeOf(row), ts: committedTs(row), bytes: 0 };
-}
-
 export function placeOf({ document, part = "" }: { document: string; part?: string }): Place {
   return { document, part };
-}
-
-async function* mergeChanges(streams: readonly AsyncGenerator<Change>[]): AsyncGenerator<Change> {
-  const firsts: (Change | null)[] = [];
-  const advance = async (at: number) => {
-    const result = await (streams[at] as AsyncGenerator<Change>).next();
-    firsts[at] = result.done ? null : result.value;
-  };
-  for (const at of streams.keys()) await advance(at);
-  for (;;) {
-    let first: { readonly at: number; readonly change: Change } | null = null;
-    for (const [at, change] of firsts.entries())
-      if (change !== null && (first === null || comparePosition(change, first.change) < 0))
-        first = { at, change };
-    if (first === null) return;
-    yield first.change;
-    await advance(first.at);
-  }
 }
 
 /** As the indexes order them. */

@@ -6,6 +6,7 @@ import { query, type QueryCtx } from "./_generated/server.js";
 import { joinChunks } from "./chunks.js";
 import { epochOf } from "./epochs.js";
 import { committedTs } from "./committedTs.js";
+import { mergeOrdered } from "./mergeOrdered.js";
 
 type Row =
   | { readonly type: "snapshot"; readonly row: Doc<"snapshots"> }
@@ -76,12 +77,12 @@ async function readPage(
   const rows: Row[] = [];
   let bytes = 0;
   const streams = [
-    snapshotsAfter(ctx, range),
-    deltasAfter(ctx, range),
-    announcementsAfter(ctx, range),
+    rowsAfter(ctx, "snapshot", range),
+    rowsAfter(ctx, "update", range),
+    rowsAfter(ctx, "announcement", range),
     leavesAfter(ctx, range, horizon),
   ];
-  for await (const next of mergeRows(streams)) {
+  for await (const next of mergeOrdered(streams, compareRows)) {
     const last = rows.at(-1);
     const isFull = rows.length >= limits.pageEntries || bytes >= limits.pageBytes;
     if (isFull && last !== undefined && comparePosition(last, next) !== 0) return { rows, done: false };
@@ -91,63 +92,37 @@ async function readPage(
   return { rows, done: true };
 }
 
-async function* snapshotsAfter(ctx: QueryCtx, { collection, scope, cursor }: Range): AsyncGenerator<Row> {
-  const rest = ctx.db
-    .query("snapshots")
-    .withIndex("by_scope", (q) =>
-      q.eq("collection", collection).eq("scope", scope).eq("ts", cursor.ts).gt("document", cursor.document),
-    );
-  if (cursor.document !== endOfCommit) for await (const row of rest) yield { type: "snapshot", row };
-  const later = ctx.db
-    .query("snapshots")
-    .withIndex("by_scope", (q) => q.eq("collection", collection).eq("scope", scope).gt("ts", cursor.ts));
-  for await (const row of later) yield { type: "snapshot", row };
-}
+const tables = {
+  snapshot: "snapshots",
+  update: "deltas",
+  announcement: "announcements",
+  leave: "leaves",
+} as const;
 
-async function* deltasAfter(ctx: QueryCtx, { collection, scope, cursor }: Range): AsyncGenerator<Row> {
+/** The rows of one table after a cursor, in the order (ts, document). */
+async function* rowsAfter(
+  ctx: QueryCtx,
+  type: Row["type"],
+  { collection, scope, cursor }: Range,
+): AsyncGenerator<Row> {
+  const table = tables[type];
   const rest = ctx.db
-    .query("deltas")
+    .query(table)
     .withIndex("by_scope", (q) =>
       q.eq("collection", collection).eq("scope", scope).eq("ts", cursor.ts).gt("document", cursor.document),
     );
-  if (cursor.document !== endOfCommit) for await (const row of rest) yield { type: "update", row };
   const later = ctx.db
-    .query("deltas")
+    .query(table)
     .withIndex("by_scope", (q) => q.eq("collection", collection).eq("scope", scope).gt("ts", cursor.ts));
-  for await (const row of later) yield { type: "update", row };
-}
-
-async function* announcementsAfter(ctx: QueryCtx, { collection, scope, cursor }: Range): AsyncGenerator<Row> {
-  const rest = ctx.db
-    .query("announcements")
-    .withIndex("by_scope", (q) =>
-      q.eq("collection", collection).eq("scope", scope).eq("ts", cursor.ts).gt("document", cursor.document),
-    );
-  if (cursor.document !== endOfCommit) for await (const row of rest) yield { type: "announcement", row };
-  const later = ctx.db
-    .query("announcements")
-    .withIndex("by_scope", (q) => q.eq("collection", collection).eq("scope", scope).gt("ts", cursor.ts));
-  for await (const row of later) yield { type: "announcement", row };
+  for (const rows of cursor.document === endOfCommit ? [later] : [rest, later])
+    for await (const row of rows) yield { type, row } as Row;
 }
 
 /** What a first load began behind, it never met. */
-async function* leavesAfter(
-  ctx: QueryCtx,
-  { collection, scope, cursor }: Range,
-  horizon: bigint = 0n,
-): AsyncGenerator<Row> {
-  const isWithinCommit = cursor.document !== endOfCommit && cursor.ts > horizon;
-  const rest = ctx.db
-    .query("leaves")
-    .withIndex("by_scope", (q) =>
-      q.eq("collection", collection).eq("scope", scope).eq("ts", cursor.ts).gt("document", cursor.document),
-    );
-  if (isWithinCommit) for await (const row of rest) yield { type: "leave", row };
-  const from = cursor.ts > horizon ? cursor.ts : horizon;
-  const later = ctx.db
-    .query("leaves")
-    .withIndex("by_scope", (q) => q.eq("collection", collection).eq("scope", scope).gt("ts", from));
-  for await (const row of later) yield { type: "leave", row };
+function leavesAfter(ctx: QueryCtx, range: Range, horizon: bigint = 0n): AsyncGenerator<Row> {
+  const { cursor } = range;
+  const from = cursor.ts > horizon ? cursor : { ts: horizon, document: endOfCommit };
+  return rowsAfter(ctx, "leave", { ...range, cursor: from });
 }
 
 /** The newest position at which something stands, or stood before it was pruned. */
@@ -173,26 +148,6 @@ async function prunedTo(ctx: QueryCtx, { collection, scope }: Range): Promise<bi
     .withIndex("by_scope", (q) => q.eq("collection", collection).eq("scope", scope))
     .unique();
   return row?.prunedTo ?? 0n;
-}
-
-/** Merges ordered streams into one, by position and rank. */
-async function* mergeRows(streams: readonly AsyncGenerator<Row>[]): AsyncGenerator<Row> {
-  const heads: (Row | null)[] = [];
-  const advance = async (at: number) => {
-    const next = await (streams[at] as AsyncGenerator<Row>).next();
-    heads[at] = next.done ? null : next.value;
-  };
-  for (const at of streams.keys()) await advance(at);
-  for (;;) {
-    let first: number | null = null;
-    for (const [at, head] of heads.entries()) {
-      const best = first === null ? null : heads[first];
-      if (head !== null && (!best || compareRows(head, best) < 0)) first = at;
-    }
-    if (first === null) return;
-    yield heads[first] as Row;
-    await advance(first);
-  }
 }
 
 function compareRows(a: Row, b: Row): number {

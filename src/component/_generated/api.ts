@@ -35,6 +35,7 @@ import type * as imports from "../imports.js";
 import type * as leaves from "../leaves.js";
 import type * as log from "../log.js";
 import type * as measure from "../measure.js";
+import type * as mergeOrdered from "../mergeOrdered.js";
 import type * as moves from "../moves.js";
 import type * as parts from "../parts.js";
 import type * as pointInTime from "../pointInTime.js";
@@ -96,6 +97,7 @@ const fullApi: ApiFromModules<{
   leaves: typeof leaves;
   log: typeof log;
   measure: typeof measure;
+  mergeOrdered: typeof mergeOrdered;
   moves: typeof moves;
   parts: typeof parts;
   pointInTime: typeof pointInTime;
