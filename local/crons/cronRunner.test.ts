@@ -182,6 +182,12 @@ test.each([
     "mutation",
     ["a at 150", "a at 180"],
   ],
+  [
+    "a mutation whose end is on record is not",
+    kept("a", 120, { isRunning: true, lastRun: 120_000 }),
+    "mutation",
+    ["a at 180"],
+  ],
   ["an action that was broken off is not", kept("a", 120, { isRunning: true }), "action", ["a at 180"]],
   [
     "one whose schedule was changed meanwhile follows the new one",

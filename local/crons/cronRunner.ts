@@ -9,7 +9,7 @@ export interface CronState {
   readonly schedule: CronSchedule;
   /** When the last run that ended was due, in ms; null: none has. */
   readonly lastRun: number | null;
-  /** When the next run is due, in ms. While it runs: when that run was due. */
+  /** When the next run is due, in ms. While it runs: when that run was due; that is `lastRun` once it has ended. */
   readonly nextRun: number;
   readonly isRunning: boolean;
 }
@@ -23,8 +23,8 @@ export interface CronChanges {
 
 export interface CronRunnerOptions {
   readonly clock: Clock;
-  /** Runs a cron's function. What it rejects with goes to `onError`; the next run comes all the same. */
-  readonly run: (spec: CronSpec) => Promise<void>;
+  /** Runs a cron's function, for the time `due`, in ms. What it rejects with goes to `onError`; the next run comes all the same. */
+  readonly run: (spec: CronSpec, due: number) => Promise<void>;
   readonly onError?: (spec: CronSpec, error: unknown) => void;
   /** Runs from `missed` on, in ms, were left out, because the one before still ran or nothing did. */
   readonly onSkip?: (spec: CronSpec, missed: number) => void;
@@ -47,7 +47,7 @@ interface Job {
  *
  * As in production (`crates/application/src/cron_jobs`): a run that is overdue comes once, late; runs that are
  * missed meanwhile are left out. A push keeps the next run of a cron whose schedule is the same. A run that a
- * stop broke off is repeated if it is a mutation, and left out if it is an action.
+ * stop broke off is repeated if it is a mutation whose end is not on record, and left out if it is an action.
  *
  * @example
  * const crons = new CronRunner({ clock: systemClock, run: (spec) => engine.runCron(spec) });
@@ -121,7 +121,7 @@ export class CronRunner {
     const { schedule, lastRun, nextRun } = kept;
     const job = { spec: { ...spec, schedule }, lastRun, nextRun };
     // Nobody knows how far an action came: it is run at most once.
-    if (kept.isRunning && spec.kind === "action") this.#advance(job, nextRun, now);
+    if (lastRun === nextRun || (kept.isRunning && spec.kind === "action")) this.#advance(job, nextRun, now);
     return job;
   }
 
@@ -143,7 +143,7 @@ export class CronRunner {
     this.#running.add(key);
     this.#options.onChange?.();
     try {
-      await this.#options.run(spec);
+      await this.#options.run(spec, due);
     } catch (error) {
       this.#options.onError?.(spec, error);
     }
@@ -165,7 +165,8 @@ export class CronRunner {
   }
 }
 
-function keyOf({ component, name }: { readonly component: string; readonly name: string }): string {
+/** What tells a cron from all others. */
+export function keyOf({ component, name }: { readonly component: string; readonly name: string }): string {
   return JSON.stringify([component, name]);
 }
 

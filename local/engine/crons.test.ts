@@ -3,12 +3,17 @@ import {
   cronJobs,
   httpActionGeneric,
   httpRouter,
+  internalActionGeneric,
   internalMutationGeneric,
   makeFunctionReference,
   queryGeneric,
 } from "convex/server";
 import { v } from "convex/values";
-import { expect, test } from "vitest";
+import fs from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import { afterEach, expect, test } from "vitest";
+import { DataDirectory } from "../durable/dataDirectory.js";
 import { JumpClock } from "../jumpClock.js";
 import type { BackgroundCall, Runtime } from "./engine.js";
 import { LocalEngine } from "./localEngine.js";
@@ -50,8 +55,13 @@ async function start(runtime: Runtime) {
   engine.onBackgroundCall((call) => made.push(call));
   await engine.activate(runtime);
   const runs = () => made.filter(({ cause }) => cause === "cron").map(({ path }) => path);
-  const pass = (ms: number) => new Promise<void>((resolve) => void clock.at(clock.now() + ms, resolve));
-  return { engine, runs, pass };
+  return { engine, runs, pass: (ms: number) => pass(clock, ms) };
+}
+
+/** Second by second: the clock does not wait for what runs. */
+async function pass(clock: JumpClock, ms: number): Promise<void> {
+  for (const end = clock.now() + ms; clock.now() < end;)
+    await new Promise<void>((resolve) => void clock.at(clock.now() + 1_000, resolve));
 }
 
 test("crons of the app and of a component run, each in its own place, and stop when a push takes them away", async () => {
@@ -93,3 +103,47 @@ test("an HTTP action runs mutations, and tells what it threw", async () => {
   expect(await engine.run(query)).toMatchObject({ ok: true, value: ["a"] });
   await engine.close();
 });
+
+const noteByAction = internalActionGeneric({
+  args: { text: v.string() },
+  handler: async (ctx, args) =>
+    void (await ctx.runMutation(makeFunctionReference<"mutation">("notes:note"), args)),
+});
+const oneCron = (functionPath: string) => {
+  const crons = cronJobs();
+  const called = makeFunctionReference<"mutation">(functionPath) as never;
+  crons.interval("note", { minutes: 1 }, called, { text: "once" } as never);
+  return appOf({ schema: null, modules: { notes: { note, noteByAction, list }, crons: { default: crons } } });
+};
+
+let data: string | null = null;
+afterEach(() => {
+  if (data !== null) fs.rmSync(data, { recursive: true });
+  data = null;
+});
+
+test.each(["notes:note", "notes:noteByAction"])(
+  "I-3: an engine that ends right after what %s wrote in a cron's run does not run it again",
+  async (functionPath) => {
+    data = fs.mkdtempSync(path.join(os.tmpdir(), "crons-"));
+    const clock = new JumpClock();
+    const directory = await DataDirectory.open(data, { fsync: "always" });
+    let isOver = false;
+    const append = directory.append.bind(directory);
+    directory.append = (commit) => {
+      if (!isOver) append(commit);
+      isOver ||= commit.writes.some(({ table }) => table.endsWith(":notes"));
+    };
+    const first = await LocalEngine.open({ clock, seed: 1, data: directory });
+    await first.activate(oneCron(functionPath));
+    while (!isOver) await new Promise<void>((resolve) => void clock.at(clock.now(), resolve));
+    await first.close();
+
+    const second = await LocalEngine.open({ clock, seed: 2, data: await DataDirectory.open(data, {}) });
+    await second.activate(oneCron(functionPath));
+    await pass(clock, minuteMs / 2);
+    const notes = await second.run({ kind: "query", path: "notes:list", args: {}, identity: null });
+    expect(notes).toMatchObject({ ok: true, value: ["once"] });
+    await second.close();
+  },
+);

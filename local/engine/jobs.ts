@@ -6,18 +6,18 @@ import type { Commit } from "../mvcc/versionedStore.js";
 import { stateOf } from "./callSyscalls.js";
 import { uuidFrom } from "./environment.js";
 import type { Host, TopLevelCall } from "./host.js";
-import { jobBackoffMs } from "./retry.js";
 import { scheduledFunctions, targetOf } from "./systemTables.js";
-import type { FunctionError, Job, Unit } from "./execution.js";
-import { costOf, createProgress, noteAttempt, runMutationIn, runTopLevel } from "./topLevel.js";
-import { inTransaction, OccError } from "./unit.js";
+import type { FunctionError, Job } from "./execution.js";
+import { runTopLevel } from "./topLevel.js";
+import { inTransaction } from "./unit.js";
+import { runUntilDone } from "./untilDone.js";
 
 /** How many run at once, as on a small deployment. */
 const mostAtOnce = 10;
 const keptMs = 7 * 24 * 60 * 60 * 1000;
 
 /** Is told what was run, what it came to, and why it failed. */
-export type JobReport = (
+export type Report = (
   call: TopLevelCall,
   cost: Cost & { readonly logLines: readonly string[] },
   failure: FunctionError | null,
@@ -32,7 +32,7 @@ export type JobReport = (
  */
 export class Jobs {
   readonly #host: Host;
-  readonly #report: JobReport;
+  readonly #report: Report;
   readonly #onError: (error: unknown) => void;
   /** Pending ones by time, then by id. */
   readonly #due = createOrderedMap<IndexKey, Job>(compareKeys);
@@ -41,7 +41,7 @@ export class Jobs {
   #isStarted = false;
 
   /** @param onError is told why a job could not be run, or what it did not be written down: it stays as it was */
-  constructor(host: Host, report: JobReport, onError: (error: unknown) => void) {
+  constructor(host: Host, report: Report, onError: (error: unknown) => void) {
     this.#host = host;
     this.#report = report;
     this.#onError = onError;
@@ -130,36 +130,19 @@ export class Jobs {
     await (kind === "action" ? this.#runAction(job, call) : this.#runMutation(job, call));
   }
 
-  async #runMutation(job: Job, call: TopLevelCall): Promise<void> {
-    const progress = createProgress();
-    const work = (unit: Unit) => this.#mutate(job, call, noteAttempt(progress, unit), progress.logLines);
-    for (let retries = 0; ; retries++) {
-      try {
-        const { value: failure } = await inTransaction(this.#host, call.path.name, work, () => {
-          progress.conflicts += 1;
-        });
-        return this.#report(call, costOf(progress), failure);
-      } catch (error) {
-        if (!(error instanceof OccError)) throw error;
-        await this.#host.sleep(jobBackoffMs(retries, this.#host.random));
-      }
-    }
-  }
-
-  async #mutate(job: Job, call: TopLevelCall, unit: Unit, logLines: string[]): Promise<FunctionError | null> {
-    const { transaction } = unit;
-    const document = transaction.get(job.table, job.id);
-    if (document === null || stateOf(document) !== "pending") return null;
-    let failure: FunctionError | null = null;
-    try {
-      await runMutationIn(unit, call, this.#host, logLines);
-    } catch (error) {
-      failure = error as FunctionError;
-    }
-    const state = failure === null ? { kind: "success" } : { kind: "failed", error: failure.message };
-    const completedTime = this.#host.clock.now();
-    transaction.write(job.table, job.id, { ...document, state, completedTime });
-    return failure;
+  async #runMutation({ table, id }: Job, call: TopLevelCall): Promise<void> {
+    const { cost, failure } = await runUntilDone(this.#host, call, {
+      isDue: (transaction) => {
+        const document = transaction.get(table, id);
+        return document !== null && stateOf(document) === "pending";
+      },
+      end: (transaction, error) => {
+        const state = error === null ? { kind: "success" } : { kind: "failed", error: error.message };
+        const completedTime = this.#host.clock.now();
+        transaction.write(table, id, { ...transaction.get(table, id), state, completedTime });
+      },
+    });
+    this.#report(call, cost, failure);
   }
 
   async #runAction(job: Job, call: TopLevelCall): Promise<void> {

@@ -1,7 +1,6 @@
 import type { PublicHttpAction } from "convex/server";
 import type { JSONValue } from "convex/values";
 import { systemClock, type Clock } from "../clock.js";
-import { CronRunner } from "../crons/cronRunner.js";
 import { readCronSpecs } from "../crons/cronSpecs.js";
 import type { DataDirectory } from "../durable/dataDirectory.js";
 import type {
@@ -20,7 +19,7 @@ import type { Commit } from "../mvcc/versionedStore.js";
 import { VersionedStore } from "../mvcc/versionedStore.js";
 import { Usage, type UsageOptions } from "../values/usage.js";
 import { runHttpAction } from "./actionFunction.js";
-import { readCronState, writeCronState } from "./cronState.js";
+import { Crons } from "./crons.js";
 import { insertDocument } from "./databaseSyscalls.js";
 import { installGlobals, uuidFrom } from "./environment.js";
 import { FunctionError, type Request } from "./execution.js";
@@ -67,9 +66,8 @@ const noCode: Runtime = { root: { schema: null, modules: {} }, components: [] };
 export class LocalEngine implements Engine {
   readonly #host: Host & { functions: Functions };
   readonly #jobs: Jobs;
-  readonly #crons: CronRunner;
+  readonly #crons: Crons;
   readonly #persistence: Persistence;
-  #hasCode = false;
   readonly #commitListeners: ((commit: Commit) => void)[] = [];
   readonly #backgroundListeners: ((call: BackgroundCall) => void)[] = [];
 
@@ -97,7 +95,7 @@ export class LocalEngine implements Engine {
       sleep,
       noteCommit: (commit) => this.#noteCommit(commit),
       runInTransaction: (call) => runTransactionFunction(call, this.#host),
-      call: (call) => this.#callInBackground("action", call),
+      call: (call) => this.#callForAction(call),
     };
     const onError = options.onError ?? (() => {});
     this.#persistence = new Persistence(options.data ?? null, store, tables, (error) =>
@@ -108,24 +106,12 @@ export class LocalEngine implements Engine {
       (call, cost, failure) => this.#report("schedule", call, cost, failure),
       (error) => onError("A scheduled function could not be run", error),
     );
-    this.#crons = new CronRunner({
-      clock,
-      run: async ({ component, functionPath, kind, args }) => {
-        const path = { component, name: functionPath };
-        await this.#callInBackground("cron", {
-          kind,
-          path,
-          args,
-          identity: null,
-          request: this.#newRequest(),
-        });
-      },
-      onError: (spec, error) => onError(`Cron "${spec.name}" failed`, error),
-      onChange: () =>
-        void this.#keepCronState().catch((error: unknown) =>
-          onError("When crons ran could not be written down", error),
-        ),
-    });
+    this.#crons = new Crons(
+      this.#host,
+      (call, cost, failure) => this.#report("cron", call, cost, failure),
+      () => this.#persistence.flushed(),
+      onError,
+    );
   }
 
   /** An engine with what its data directory holds. @throws DataDirectoryError if that cannot be read */
@@ -149,13 +135,7 @@ export class LocalEngine implements Engine {
       this.#host.functions = functions;
     });
     await this.#jobs.start();
-    if (!this.#hasCode)
-      this.#crons.restore(
-        await inSystemMutation(this.#host, "", (execution) => readCronState(execution, this.#host)),
-      );
-    this.#hasCode = true;
-    this.#crons.replace(crons);
-    this.#crons.start();
+    this.#crons.activate(crons);
   }
 
   kindOf(path: string): FunctionKind | null {
@@ -262,17 +242,12 @@ export class LocalEngine implements Engine {
   }
 
   /** @throws FunctionError */
-  async #callInBackground(cause: "action" | "cron", call: TopLevelCall): Promise<JSONValue> {
+  async #callForAction(call: TopLevelCall): Promise<JSONValue> {
     const outcome = await runTopLevel(call, this.#host, null);
-    this.#report(cause, call, outcome, outcome.ok ? null : outcome.error);
+    this.#report("action", call, outcome, outcome.ok ? null : outcome.error);
     await this.#persistence.flushed();
     if (!outcome.ok) throw outcome.error;
     return outcome.value;
-  }
-
-  async #keepCronState(): Promise<void> {
-    const state = this.#crons.state();
-    await inSystemMutation(this.#host, "", (execution) => writeCronState(execution, this.#host, state));
   }
 
   #report(
