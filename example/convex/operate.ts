@@ -30,7 +30,7 @@ export const problems = internalQuery({
       if (failedJobs > 0)
         found.push({
           collection,
-          problem: `${failedJobs} documents cannot be read or compacted: ${lastError?.document} and others.`,
+          problem: `${failedJobs} documents cannot be read, compacted or restored: ${lastError?.document} and others.`,
         });
     }
     return found;

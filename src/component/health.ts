@@ -67,10 +67,14 @@ async function failures(ctx: QueryCtx, collection: string) {
     .withIndex("by_failure", (q) => q.eq("collection", collection).gt("failure.at", 0))
     .order("desc")
     .take(limits.failuresShown);
-  const [last] = heads;
-  const lastError =
-    last?.failure === undefined
-      ? null
-      : { document: last.document, at: last.failure.at, message: last.failure.message };
-  return { failedJobs: heads.length, lastError };
+  const restores = await ctx.db
+    .query("restores")
+    .withIndex("by_failure", (q) => q.eq("collection", collection).gt("failure.at", 0))
+    .order("desc")
+    .take(limits.failuresShown);
+  const failed = [...heads, ...restores].flatMap(({ document, failure }) =>
+    failure === undefined ? [] : [{ document, at: failure.at, message: failure.message }],
+  );
+  const [lastError = null] = failed.sort((a, b) => b.at - a.at);
+  return { failedJobs: Math.min(failed.length, limits.failuresShown), lastError };
 }

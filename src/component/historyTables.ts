@@ -12,6 +12,23 @@ export const vHistory = v.object({ collection: v.string(), ...keptFields });
 /** As it is stored. `endedAt`: nothing is added since, in ms since 1970; what there is grows old and goes. */
 export const vKept = v.object({ ...keptFields, endedAt: v.optional(v.number()) });
 
+/** A text that is to be brought back to what it was, after the restore of its document. */
+export const vRestore = v.object({
+  collection: v.string(),
+  document: v.string(),
+  field: v.string(),
+  /** The life of the document that it is restored in. */
+  incarnation: v.number(),
+  kind: v.union(v.literal("text"), v.literal("richText")),
+  schemaVersion: v.number(),
+  /** What to: a version, or a position. */
+  target: v.union(v.object({ version: v.id("versions") }), v.object({ ts: v.int64() })),
+  /** The version that holds what it was until then; null: the document was deleted. */
+  replaced: v.union(v.id("versions"), v.null()),
+  /** The Yjs client id that the change is made under. */
+  author: v.number(),
+});
+
 export const historyTables = {
   // What was compacted away, one entry a compaction: a chain from the oldest time that can be rebuilt to the live
   // snapshot (archives.ts says how). Their bytes stand apart, so that the chain can be followed without them. Written
@@ -71,4 +88,16 @@ export const historyTables = {
     index: v.number(),
     bytes: v.bytes(),
   }).index("by_version", ["version", "part", "index"]),
+
+  // Large texts on their way back (restores.ts). Written by the transaction that restores their document; deleted by the
+  // one that appends the change, and by purge. Read by the job, by the hourly sweep, and, of those that failed, by health.
+  restores: defineTable({
+    ...vRestore.fields,
+    /** When it was asked for, or handed to the workpool again, in ms since 1970. */
+    at: v.number(),
+    failure: v.optional(v.object({ at: v.number(), message: v.string() })),
+  })
+    .index("by_document", ["collection", "document"])
+    .index("by_failure", ["collection", "failure.at"])
+    .index("by_age", ["at"]),
 };

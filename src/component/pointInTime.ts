@@ -22,6 +22,8 @@ const vStateAt = v.union(
     main: v.bytes(),
     /** The parts of the life it was in, by their fields; of one that was empty, an empty one. */
     parts: v.array(v.object({ part: v.string(), bytes: v.bytes() })),
+    /** Parts that are left out, for there is more to rebuild than was asked for. */
+    large: v.array(v.string()),
   }),
   /** `earliest`: from this position on history is kept; null: it was not kept then. */
   v.object({ type: v.literal("unknown"), earliest: v.union(v.int64(), v.null()) }),
@@ -32,37 +34,50 @@ export type StateAt = Infer<typeof vStateAt>;
  * A document as of a position.
  *
  * @param fields - those that are parts
+ * @param partBytes - of how many bytes to rebuild parts at most; absent: as many as fit a transaction
  * @throws ConvexError `too_large` if so much would have to be read that it does not fit a transaction
  */
 export const at = query({
-  args: { collection: v.string(), document: v.string(), fields: v.array(v.string()), ts: v.int64() },
+  args: {
+    collection: v.string(),
+    document: v.string(),
+    fields: v.array(v.string()),
+    ts: v.int64(),
+    partBytes: v.optional(v.number()),
+  },
   returns: vStateAt,
-  handler: async (ctx, { collection, document, fields, ts }): Promise<StateAt> => {
+  handler: async (ctx, { collection, document, fields, ts, partBytes = Infinity }): Promise<StateAt> => {
     const budget: Budget = { rows: limits.rebuiltRows, bytes: limits.rebuiltBytes };
-    const main = await rebuild(ctx, { collection, document, part: "" }, ts, budget);
-    if (main.type === "unknown") return main;
-    const { existence, incarnation } = readMain(openDocument([new Uint8Array(main.bytes)]));
+    const found = await collect(ctx, { collection, document, part: "" }, ts, budget);
+    if (found.type === "unknown") return found;
+    const main = encode(found.blobs);
+    const { existence, incarnation } = readMain(openDocument([new Uint8Array(main)]));
     const parts: { part: string; bytes: ArrayBuffer }[] = [];
+    const large: string[] = [];
+    let left = partBytes;
     for (const field of existence === "present" ? fields : []) {
-      const part = await rebuild(
-        ctx,
-        { collection, document, part: partKey({ field, incarnation }) },
-        ts,
-        budget,
-      );
+      const key = { collection, document, part: partKey({ field, incarnation }) };
+      const part = await collect(ctx, key, ts, budget);
       if (part.type === "unknown") return part;
-      parts.push({ part: field, bytes: part.bytes });
+      const size = part.blobs.reduce((sum, { byteLength }) => sum + byteLength, 0);
+      if (size > left) {
+        large.push(field);
+        continue;
+      }
+      left -= size;
+      parts.push({ part: field, bytes: encode(part.blobs) });
     }
-    return { type: "state" as const, main: main.bytes, parts };
+    return { type: "state" as const, main, parts, large };
   },
 });
 
 type Budget = { rows: number; bytes: number };
-type Rebuilt =
-  | { readonly type: "state"; readonly bytes: ArrayBuffer }
+type Collected =
+  | { readonly type: "state"; readonly blobs: readonly ArrayBuffer[] }
   | { readonly type: "unknown"; readonly earliest: bigint | null };
 
-async function rebuild(ctx: QueryCtx, key: PartKey, ts: bigint, budget: Budget): Promise<Rebuilt> {
+/** What has to be applied, in this order, to have the state at `ts`. */
+async function collect(ctx: QueryCtx, key: PartKey, ts: bigint, budget: Budget): Promise<Collected> {
   const blobs: ArrayBuffer[] = [];
   const add = (blob: ArrayBuffer) => {
     spend(budget, "bytes", blob.byteLength);
@@ -80,7 +95,7 @@ async function rebuild(ctx: QueryCtx, key: PartKey, ts: bigint, budget: Budget):
     spend(budget, "rows", 1);
     add(delta.bytes);
   }
-  return { type: "state", bytes: encode(blobs) };
+  return { type: "state", blobs };
 }
 
 function encode(blobs: readonly ArrayBuffer[]): ArrayBuffer {

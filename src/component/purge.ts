@@ -7,12 +7,13 @@ import { wakeFollowers } from "./follower.js";
 import { log } from "./log.js";
 import { dropPart } from "./parts.js";
 import { purgeHistory } from "./purgeHistory.js";
+import { cancelRestores } from "./restores.js";
 
 /**
- * Removes a document for good: every row of its main document and all that is told of it in one transaction,
- * with what its parts hold; what of that is more than one transaction takes goes by jobs that this one schedules. A leave in its scope tells
- * those who hold it to drop it; it says the document's id, and goes with the other leaves after a month. Receipts stay:
- * they hold ids of transactions, and no content.
+ * Removes a document for good: every row of its main document and all that is told of it in one transaction, with what
+ * its parts hold; what of that is more than one transaction takes goes by jobs that this one schedules. A leave in its
+ * scope tells those who hold it to drop it; it says the document's id, and goes with the other leaves after a month.
+ * Receipts stay: they hold ids of transactions, and no content.
  *
  * @returns whether there was anything
  */
@@ -25,6 +26,7 @@ export const purge = mutation({
       await ctx.db.delete("announcements", _id);
     await dropParts(ctx, collection, document);
     await purgeHistory(ctx, collection, document);
+    await cancelRestores(ctx, collection, document);
     const guard = await ctx.db
       .query("guards")
       .withIndex("by_document", (q) => q.eq("collection", collection).eq("document", document))

@@ -4,10 +4,11 @@ import { internal } from "./_generated/api.js";
 import { internalMutation, mutation, type MutationCtx } from "./_generated/server.js";
 import { rouse } from "./follower.js";
 import { log } from "./log.js";
+import { beginAnew } from "./restores.js";
 
 /**
- * Has documents that could not be read or compacted looked at again now, as if they had never failed: after the cause
- * was mended. Those that fail again are found in health again. Those beyond a transaction follow in the background.
+ * Has documents that could not be read or compacted looked at again now, as if they had never failed, and texts restored
+ * that could not be: after the cause was mended. Those that fail again are found in health again. Those beyond a transaction follow in the background.
  *
  * @returns how many are looked at at once
  */
@@ -41,8 +42,15 @@ async function retry(ctx: MutationCtx, collection: string, before: number): Prom
       ...(compacting === undefined ? { due: Date.now() } : {}),
     });
   if (heads.length > 0) await rouse(ctx, collection);
-  log("INFO", "failedRetried", { collection, documents: heads.length });
-  if (heads.length === limits.retriedFailures)
+  const restores = await ctx.db
+    .query("restores")
+    .withIndex("by_failure", (q) =>
+      q.eq("collection", collection).gt("failure.at", 0).lte("failure.at", before),
+    )
+    .take(limits.retriedFailures);
+  await beginAnew(ctx, restores);
+  log("INFO", "failedRetried", { collection, documents: heads.length, restores: restores.length });
+  if (Math.max(heads.length, restores.length) === limits.retriedFailures)
     await ctx.scheduler.runAfter(0, internal.retryFailed.retryMore, { collection, before });
-  return heads.length;
+  return heads.length + restores.length;
 }

@@ -121,18 +121,28 @@ function bytesOf(rows: readonly { bytes: ArrayBuffer }[]): number {
   return rows.reduce((sum, row) => sum + row.bytes.byteLength, 0);
 }
 
+/** How many deltas are read beside a snapshot, and bytes of them: but one commit in any case. */
+export interface ReadOfDeltas {
+  readonly rows: number;
+  readonly bytes: number;
+}
+const readOfMain: ReadOfDeltas = { rows: limits.stateDeltas, bytes: limits.stateBytes };
+const readOfPart: ReadOfDeltas = { rows: limits.partDeltas, bytes: limits.partDeltaBytes };
+
 /**
- * What is stored of a document or part. Beside the snapshot it reads at most `limits.stateDeltas` deltas, of a part
- * `limits.partDeltas`, and `limits.stateBytes` (`limits.partDeltaBytes`) of them, but one commit in any case; it ends
- * between two commits. Push keeps main documents below that; parts, which are appended blindly, are compacted until
- * they are.
+ * What is stored of a document or part. It ends between two commits. Push keeps main documents below what is read; parts,
+ * which are appended blindly, are compacted until they are.
  */
-export async function loadState(ctx: QueryCtx, { collection, document, part }: StateKey): Promise<State> {
+export async function loadState(
+  ctx: QueryCtx,
+  { collection, document, part }: StateKey,
+  most = part === "" ? readOfMain : readOfPart,
+): Promise<State> {
   const snapshotRows = await ctx.db
     .query("snapshots")
     .withIndex("by_document", (q) => q.eq("collection", collection).eq("document", document).eq("part", part))
     .take(limits.stateChunks);
-  const { rows: deltaRows, isCut } = await readDeltas(ctx, { collection, document, part });
+  const { rows: deltaRows, isCut } = await readDeltas(ctx, { collection, document, part }, most);
   const newest = deltaRows.at(-1) ?? snapshotRows.at(-1);
   return {
     snapshotRows: snapshotRows.map((row) => row._id),
@@ -150,10 +160,8 @@ export async function loadState(ctx: QueryCtx, { collection, document, part }: S
 async function readDeltas(
   ctx: QueryCtx,
   { collection, document, part }: StateKey,
+  most: ReadOfDeltas,
 ): Promise<{ rows: Doc<"deltas">[]; isCut: boolean }> {
-  const isMain = part === "";
-  const most = isMain ? limits.stateDeltas : limits.partDeltas;
-  const mostBytes = isMain ? limits.stateBytes : limits.partDeltaBytes;
   const rows: Doc<"deltas">[] = [];
   let bytes = 0;
   const all = ctx.db
@@ -165,7 +173,7 @@ async function readDeltas(
     rows.push(row);
     bytes += row.bytes.byteLength;
     // What was committed together, the pieces of one delta above all, is not torn apart; the first is always taken.
-    if ((rows.length > most || bytes > mostBytes) && row.ts !== rows[0]?.ts)
+    if ((rows.length > most.rows || bytes > most.bytes) && row.ts !== rows[0]?.ts)
       return { rows: rows.filter(({ ts }) => ts !== row.ts), isCut: true };
   }
   return { rows, isCut: false };

@@ -18,6 +18,7 @@ export const sweep = internalMutation({
     checkSettings();
     await ctx.scheduler.runAfter(0, internal.sweep.followers, { after: "" });
     await ctx.scheduler.runAfter(0, internal.sweep.compactions, {});
+    await ctx.scheduler.runAfter(0, internal.restores.sweep, {});
     await ctx.scheduler.runAfter(0, internal.leaves.prune, {});
     return null;
   },

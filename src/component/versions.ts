@@ -27,6 +27,8 @@ const vCurrent = v.object({
   ts: v.int64(),
   /** The main document under `""`, parts by their fields. */
   parts: v.array(vStored),
+  /** Parts that are left out, for they have more bytes than were asked for. */
+  large: v.array(v.string()),
 });
 type Current = Infer<typeof vCurrent>;
 
@@ -34,40 +36,67 @@ type Current = Infer<typeof vCurrent>;
  * A document with its parts as it is. Call it on a stale snapshot: it reads what pushes write.
  *
  * @param fields - those that are parts; absent: those that the follower knows of
+ * @param partBytes - how many bytes of parts to hand out at most; absent: all
  */
 export const current = query({
-  args: { collection: v.string(), document: v.string(), fields: v.optional(v.array(v.string())) },
+  args: {
+    collection: v.string(),
+    document: v.string(),
+    fields: v.optional(v.array(v.string())),
+    partBytes: v.optional(v.number()),
+  },
   returns: vCurrent,
-  handler: async (ctx, { collection, document, fields }) => {
+  handler: async (ctx, { collection, document, fields, partBytes = Infinity }) => {
     const main = await loadWhole(ctx, { collection, document, part: "" });
     const state = readMain(openDocument(main.blobs.map((blob) => new Uint8Array(blob))));
     const { existence, incarnation } = state;
     const isPresent = existence === "present";
     const parts = [{ part: "", blobs: main.blobs }];
-    let ts = main.ts;
+    const large: string[] = [];
+    let [ts, left] = [main.ts, partBytes];
     for (const field of fields ?? (await knownParts(ctx, collection, document, incarnation))) {
       if (!isPresent) break;
       const part = await loadWhole(ctx, { collection, document, part: partKey({ field, incarnation }) });
       if (part.ts > ts) ts = part.ts;
+      const size = bytesOf(part.blobs);
+      if (size > left) {
+        large.push(field);
+        continue;
+      }
+      left -= size;
       parts.push({ part: field, blobs: part.blobs });
     }
     const { scope } = main;
-    return { snapshotTs: await ctx.meta.getSnapshotTs(), scope, isPresent, incarnation, ts, parts };
+    return { snapshotTs: await ctx.meta.getSnapshotTs(), scope, isPresent, incarnation, ts, parts, large };
   },
 });
 
-/** @throws ConvexError `too_large` if there is more than is read at once */
+/**
+ * More of a part is read than can be built within Convex's 1 s, where it need not be: a few deltas are only joined to a
+ * snapshot. So what a restore has just written can be replaced by another one at once.
+ *
+ * @throws ConvexError `too_large` if there is more than can be made one state
+ */
 async function loadWhole(
   ctx: QueryCtx,
   key: StateKey,
 ): Promise<{ scope: string | null; ts: bigint; blobs: ArrayBuffer[] }> {
-  const { blobs, scope, ts, isCut } = await loadState(ctx, key);
+  let state = await loadState(ctx, key);
+  if (state.isCut && state.snapshotRows.length > 0) {
+    const most = { rows: limits.joinedBlobs - 1, bytes: limits.joinedBytes };
+    state = await loadState(ctx, key, most);
+  }
+  const { blobs, scope, ts, isCut } = state;
   if (isCut)
     throw new ConvexError({
       code: "too_large" as const,
       message: `Document "${key.document}" has too many changes that are not compacted yet. Try again in a moment.`,
     });
   return { scope, ts, blobs };
+}
+
+function bytesOf(blobs: readonly ArrayBuffer[]): number {
+  return blobs.reduce((sum, { byteLength }) => sum + byteLength, 0);
 }
 
 /** A state as one snapshot blob. To build a large text takes half of Convex's 1 s, so a few deltas are only joined to it. */
@@ -218,24 +247,58 @@ function toListed({ _id, kind, label, author, at }: Doc<"versions">): Version {
   return { version: _id, kind, author, at, ...(label === undefined ? {} : { label }) };
 }
 
-/** One version with its bytes. Null: this document has no such version, whoever else may have. */
+/**
+ * One version with its bytes. Null: this document has no such version, whoever else may have.
+ *
+ * @param partBytes - how many bytes of parts to hand out at most; absent: all. `large`: the parts that are left out for it
+ */
 export const read = query({
-  args: { collection: v.string(), document: v.string(), version: v.string() },
-  returns: v.union(v.object({ ...vVersion.fields, parts: v.array(vSaved) }), v.null()),
-  handler: async (ctx, key) => {
+  args: {
+    collection: v.string(),
+    document: v.string(),
+    version: v.string(),
+    partBytes: v.optional(v.number()),
+  },
+  returns: v.union(
+    v.object({ ...vVersion.fields, parts: v.array(vSaved), large: v.array(v.string()) }),
+    v.null(),
+  ),
+  handler: async (ctx, { partBytes = Infinity, ...key }) => {
     const row = await findVersion(ctx, key);
     if (row === null) return null;
     const parts: Infer<typeof vSaved>[] = [];
+    const large: string[] = [];
+    let left = partBytes;
     for (const part of row.parts) {
-      const chunks = await chunksOf(ctx, row, part);
-      const [joined] = joinChunks(
-        chunks.map(({ bytes, index }) => ({ bytes, chunk: { index, count: chunks.length } })),
-      );
-      if (joined !== undefined) parts.push({ part, bytes: joined.bytes });
+      const bytes = await bytesOfPart(ctx, row, part, part === "" ? Infinity : left);
+      if (bytes === null) large.push(part);
+      else parts.push({ part, bytes });
+      if (part !== "") left -= bytes?.byteLength ?? 0;
     }
-    return { ...toListed(row), parts };
+    return { ...toListed(row), parts, large };
   },
 });
+
+/** @returns null if they are more than `most` */
+export async function bytesOfPart(
+  ctx: QueryCtx,
+  row: Doc<"versions">,
+  part: string,
+  most = Infinity,
+): Promise<ArrayBuffer | null> {
+  const chunks: ArrayBuffer[] = [];
+  let size = 0;
+  for await (const { bytes } of chunksOf(ctx, row, part)) {
+    size += bytes.byteLength;
+    if (size > most) return null;
+    chunks.push(bytes);
+  }
+  const [joined] = joinChunks(
+    chunks.map((bytes, index) => ({ bytes, chunk: { index, count: chunks.length } })),
+  );
+  if (joined === undefined) throw new Error(`A version has no bytes of its part ${JSON.stringify(part)}.`);
+  return joined.bytes;
+}
 
 /** Deletes a version, for an operator. @returns whether this document had it */
 export const remove = mutation({
@@ -259,17 +322,11 @@ async function findVersion(
 
 export async function deleteVersion(ctx: MutationCtx, row: Doc<"versions">): Promise<void> {
   for (const part of row.parts)
-    for (const chunk of await chunksOf(ctx, row, part)) await ctx.db.delete("versionChunks", chunk._id);
+    for (const chunk of await chunksOf(ctx, row, part).take(Math.ceil(row.bytes / limits.chunkBytes)))
+      await ctx.db.delete("versionChunks", chunk._id);
   await ctx.db.delete("versions", row._id);
 }
 
-function chunksOf(
-  ctx: QueryCtx,
-  { _id, bytes }: Doc<"versions">,
-  part: string,
-): Promise<Doc<"versionChunks">[]> {
-  return ctx.db
-    .query("versionChunks")
-    .withIndex("by_version", (q) => q.eq("version", _id).eq("part", part))
-    .take(Math.ceil(bytes / limits.chunkBytes));
+function chunksOf(ctx: QueryCtx, { _id }: Doc<"versions">, part: string) {
+  return ctx.db.query("versionChunks").withIndex("by_version", (q) => q.eq("version", _id).eq("part", part));
 }

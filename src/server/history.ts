@@ -92,7 +92,9 @@ export function historyFunctions(registry: Registry): HistoryFunctions {
       args: restoreVersionArgs,
       returns: vRestoreVersionResult,
       handler: async (ctx: MutationCtx, args) => {
-        const past = await readPast(ctx, registry, args);
+        const past = await readPast(ctx, registry, args, {
+          partBytes: limits.restoredAtOnceBytes,
+        });
         if (past === null) throw notReadable(args);
         return restoreDocument(ctx, registry, findCollection(registry, args), args.document, past);
       },
@@ -100,11 +102,15 @@ export function historyFunctions(registry: Registry): HistoryFunctions {
   };
 }
 
-/** @returns null if the user may not read it. @throws ConvexError `unknown_version`, `unknown_document` */
+/**
+ * @param only - how many bytes of parts to hand out at most; default: all
+ * @returns null if the user may not read it. @throws ConvexError `unknown_version`, `unknown_document`
+ */
 async function readPast(
   ctx: QueryCtx | MutationCtx,
   registry: Registry,
   { version, at, ...key }: VersionAtArgs,
+  only: { readonly partBytes?: number } = {},
 ): Promise<Past | null> {
   if ((version === undefined) === (at === undefined))
     throw coded("invalid_update", 'Give either "version" or "at".');
@@ -112,8 +118,8 @@ async function readPast(
   if (!(await mayRead(ctx, registry, collection, key))) return null;
   const found =
     version === undefined
-      ? await readTime(ctx, registry, collection.definition, key, at as number)
-      : await readVersion(ctx, registry, key, version);
+      ? await readTime(ctx, registry, collection.definition, key, at as number, only)
+      : await readVersion(ctx, registry, key, version, only);
   const { definition } = collection;
   const main = found.parts.find(({ part }) => part === "");
   const state = readMain(openDocument(main === undefined ? [] : [new Uint8Array(main.bytes)]));
@@ -123,7 +129,15 @@ async function readPast(
     row === null || (await collection.read(ctx, { user, scope: scopeThen(definition, row) }));
   if (isReadable !== true) return null;
   const parts = row === null ? [] : found.parts.filter(({ part }) => part !== "");
-  return { state, row, parts, ...(found.version === undefined ? {} : { version: found.version }) };
+  const { large, target } = found;
+  return {
+    state,
+    row,
+    parts,
+    large,
+    target,
+    ...(found.version === undefined ? {} : { version: found.version }),
+  };
 }
 
 /** The definition may have changed since: a row that it can give no scope is refused with a code. */
@@ -154,16 +168,18 @@ async function readVersion(
   { component }: Registry,
   key: DocumentKey,
   version: string,
+  only: { readonly partBytes?: number },
 ) {
   const id = version.length > limits.idLength ? null : version;
-  const found = id === null ? null : await look(ctx, component.versions.read, { ...key, version: id });
+  const found =
+    id === null ? null : await look(ctx, component.versions.read, { ...key, version: id, ...only });
   if (found === null)
     throw coded(
       "unknown_version",
       `Document "${key.document}" of "${key.collection}" has no such version: ${JSON.stringify(version.slice(0, 80))}.`,
     );
-  const { parts, ...listed } = found;
-  return { parts, version: listed };
+  const { parts, large, ...listed } = found;
+  return { parts, large, target: { version }, version: listed };
 }
 
 async function readTime(
@@ -172,6 +188,7 @@ async function readTime(
   definition: AnyCollection,
   key: DocumentKey,
   at: number,
+  only: { readonly partBytes?: number },
 ) {
   const now = Date.now();
   if (!Number.isFinite(at) || at < 0 || at > now + limits.clockAheadMs)
@@ -181,9 +198,12 @@ async function readTime(
     ...key,
     fields: partsOf(definition).map(({ field }) => field),
     ts,
+    ...only,
   });
-  if (found.type === "state")
-    return { parts: [{ part: "", bytes: found.main }, ...found.parts], version: undefined };
+  if (found.type === "state") {
+    const parts = [{ part: "", bytes: found.main }, ...found.parts];
+    return { parts, large: found.large, target: { ts }, version: undefined };
+  }
   const earliest = found.earliest === null ? null : Number(found.earliest / 1_000_000n) + 1;
   const since =
     earliest === null

@@ -3,6 +3,7 @@ import { isPart, type AnyCollection, type PlainRow } from "../collections/index.
 import { isRegister, type Field } from "../collections/fields.js";
 import { canonicalJson } from "../shared/canonicalJson.js";
 import type { RestoreVersionResult, Version } from "../shared/historyWire.js";
+import { limits } from "../shared/limits.js";
 import type { MainState } from "../shared/mainDocument.js";
 import type { Operation, Primitive } from "../shared/operations.js";
 import { partKey } from "../shared/partDocument.js";
@@ -23,20 +24,25 @@ export interface Past {
   readonly row: PlainRow | null;
   /** Its parts, by their fields. */
   readonly parts: Bytes[];
+  /** Parts that are too large to be handed out here. */
+  readonly large: readonly string[];
+  /** Where all that is found again. */
+  readonly target: { readonly version: string } | { readonly ts: bigint };
   readonly version?: Version;
 }
 
 /**
  * Brings a document to what it was, as a new change of the user's (I-17): `write` decides, as on a push with the same
  * effect; the row is checked, effects run, and it reaches every client as any change does. What it replaces is kept as a
- * version, so that it can be undone.
+ * version, so that it can be undone. Large texts follow in the background (src/component/restores.ts): whether they
+ * change at all is not known here, and they are taken to.
  */
 export async function restoreDocument(
   ctx: MutationCtx,
   registry: Registry,
   collection: RegisteredCollection,
   id: string,
-  { row, state, parts }: Past,
+  { row, state, parts, large, target }: Past,
 ): Promise<RestoreVersionResult> {
   const { definition } = collection;
   const name = definition.name;
@@ -47,19 +53,27 @@ export async function restoreDocument(
   const { versions } = registry.component;
   const now = await ctx.runQuery(
     versions.current,
-    { collection: name, document: id, fields },
+    { collection: name, document: id, fields, partBytes: limits.restoredAtOnceBytes },
     { useStaleSnapshot: true },
   );
-  const updates = partUpdates(definition, now.isPresent ? now.parts : null, parts);
+  const later = partsOf(definition).filter(
+    ({ field }) =>
+      large.includes(field) || (now.large.includes(field) && parts.some(({ part }) => part === field)),
+  );
+  const updates = partUpdates(
+    definition,
+    now.isPresent ? now.parts : null,
+    parts.filter(({ part }) => !later.some(({ field }) => field === part)),
+  );
   const writer = new CollectionWriter(ctx, registry, collection);
   const change = {
     id,
     operationsOf: (current: PlainRow | null) => restoreOperations(definition, current, state),
   };
   const planned = await writer.plan(change);
-  if (planned === null && updates.length === 0) return { type: "unchanged" };
+  if (planned === null && updates.length + later.length === 0) return { type: "unchanged" };
   const after = planned?.change.after ?? row;
-  const partChanges = updates.map(({ field }) => ({
+  const partChanges = [...updates, ...later].map(({ field }) => ({
     type: "part" as const,
     part: field,
     before: after,
@@ -77,9 +91,17 @@ export async function restoreDocument(
   // An insert of what is deleted begins the document's next life.
   const incarnation = now.incarnation + (now.isPresent ? 0 : 1);
   await appendParts(ctx, registry, collection, id, incarnation, updates);
+  const { schemaVersion } = definition;
+  const life = { collection: name, document: id, incarnation, schemaVersion, replaced };
+  if (later.length > 0)
+    await ctx.runMutation(registry.component.restores.begin, {
+      restores: later.map(({ field, kind }) => ({ ...life, field, kind, author: newAuthor() })),
+      target,
+    });
   const changes = [...(written === null ? [] : [written.change]), ...partChanges];
   for (const each of changes) await collection.onWrite?.(ctx, { user, id, source: "client", ...each });
-  return { type: "restored", replaced };
+  const fieldsLater = later.map(({ field }) => field);
+  return { type: "restored", replaced, ...(later.length === 0 ? {} : { later: fieldsLater }) };
 }
 
 /** @throws ConvexError as the `write` hook refuses it */
@@ -123,7 +145,7 @@ function partUpdates(
     ];
     // A version from before the field was there says nothing of it.
     if (after === undefined) return [];
-    const author = 1 + Math.floor(Math.random() * 0xffffffff);
+    const author = newAuthor();
     const target = new Uint8Array(after.bytes);
     const bytes =
       before === undefined
@@ -136,6 +158,10 @@ function partUpdates(
           );
     return bytes === null ? [] : [{ field, bytes: bytes.buffer }];
   });
+}
+
+function newAuthor(): number {
+  return 1 + Math.floor(Math.random() * 0xffffffff);
 }
 
 async function appendParts(

@@ -70,10 +70,15 @@ export type RestoreVersionArgs = ObjectType<typeof restoreVersionArgs>;
 
 /**
  * `replaced`: the version that holds what was there before: restoring that one undoes this; null: the document was
- * deleted. `unchanged`: it is as it was.
+ * deleted. `later`: fields whose text is so large that it follows in the background, within seconds. `unchanged`: it is as
+ * it was.
  */
 export const vRestoreVersionResult = v.union(
-  v.object({ type: v.literal("restored"), replaced: v.union(v.string(), v.null()) }),
+  v.object({
+    type: v.literal("restored"),
+    replaced: v.union(v.string(), v.null()),
+    later: v.optional(v.array(v.string())),
+  }),
   v.object({ type: v.literal("unchanged") }),
 );
 export type RestoreVersionResult = Infer<typeof vRestoreVersionResult>;

@@ -222,6 +222,19 @@ export const limits = {
   versionBytes: 8 * MIB,
   /** Deltas joined to a snapshot as they are, which takes Yjs a few milliseconds for so many; more are merged first. */
   joinedBlobs: 100,
+  joinedBytes: 4 * MIB,
+  /**
+   * Bytes of a document's texts as they were, and as they are, that are restored in the transaction that restores it: half
+   * of the 1 s there is. Larger ones follow in the background.
+   */
+  restoredAtOnceBytes: 512 * KIB,
+  /** Texts of one document on their way back. */
+  restoresOfOne: 100,
+  /** A job of one is begun so many times, seconds apart, before it has failed. */
+  restoreAttempts: 5,
+  /** One that has neither ended nor failed after so long was lost; the hourly sweep begins some anew. */
+  restoreLostMs: 60 * 60_000,
+  sweptRestores: 100,
   /** A page of the list of versions, without their bytes. */
   versionsListed: 50,
   /** After so much a base is put into the chain of archives: rebuilding any state costs a fraction of the 1 s. */

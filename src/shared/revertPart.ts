@@ -137,11 +137,14 @@ export function copyPart(kind: PartKind, then: Uint8Array, author: number): Uint
     const delta = (partRoot(from, kind) as Y.Text).toDelta() as object[];
     return authorText(into, author, (text) => text.applyDelta(delta, { sanitize: false }));
   }
-  const nodes = (partRoot(from, kind) as Y.XmlFragment).toArray();
+  // What a client has put there beside nodes, characters say, no editor shows.
+  const nodes = (partRoot(from, kind) as Y.XmlFragment)
+    .toArray()
+    .filter((node) => node instanceof Y.XmlElement || node instanceof Y.XmlText);
   return authorRichText(into, author, (fragment) =>
     fragment.insert(
       0,
-      nodes.map((node) => node.clone() as Y.XmlElement | Y.XmlText),
+      nodes.map((node) => node.clone()),
     ),
   );
 }

@@ -236,7 +236,7 @@ export const vCollectionHealth = v.object({
   deltas: v.number(),
   snapshots: v.number(),
   bytes: v.number(),
-  /** Documents that cannot be read or compacted; `limits.failuresShown` at most are counted. */
+  /** Documents that cannot be read or compacted, and texts that could not be restored; `limits.failuresShown` at most are counted. */
   failedJobs: v.number(),
   lastError: v.union(v.object({ document: v.string(), at: v.number(), message: v.string() }), v.null()),
 });

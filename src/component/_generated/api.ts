@@ -48,6 +48,7 @@ import type * as rebuild from "../rebuild.js";
 import type * as receipts from "../receipts.js";
 import type * as registry from "../registry.js";
 import type * as removeSession from "../removeSession.js";
+import type * as restores from "../restores.js";
 import type * as resync from "../resync.js";
 import type * as retire from "../retire.js";
 import type * as retryFailed from "../retryFailed.js";
@@ -110,6 +111,7 @@ const fullApi: ApiFromModules<{
   receipts: typeof receipts;
   registry: typeof registry;
   removeSession: typeof removeSession;
+  restores: typeof restores;
   resync: typeof resync;
   retire: typeof retire;
   retryFailed: typeof retryFailed;

@@ -278,9 +278,11 @@ export type ComponentApi<Name extends string | undefined = string | undefined> =
           collection: string;
           document: string;
           fields: Array<string>;
+          partBytes?: number;
           ts: bigint;
         },
         | {
+            large: Array<string>;
             main: ArrayBuffer;
             parts: Array<{ bytes: ArrayBuffer; part: string }>;
             type: "state";
@@ -397,6 +399,27 @@ export type ComponentApi<Name extends string | undefined = string | undefined> =
         "internal",
         { collection: string },
         number,
+        Name
+      >;
+    };
+    restores: {
+      begin: FunctionReference<
+        "mutation",
+        "internal",
+        {
+          restores: Array<{
+            author: number;
+            collection: string;
+            document: string;
+            field: string;
+            incarnation: number;
+            kind: "text" | "richText";
+            replaced: string | null;
+            schemaVersion: number;
+          }>;
+          target: { version: string } | { ts: bigint };
+        },
+        null,
         Name
       >;
     };
@@ -541,10 +564,16 @@ export type ComponentApi<Name extends string | undefined = string | undefined> =
       current: FunctionReference<
         "query",
         "internal",
-        { collection: string; document: string; fields?: Array<string> },
+        {
+          collection: string;
+          document: string;
+          fields?: Array<string>;
+          partBytes?: number;
+        },
         {
           incarnation: number;
           isPresent: boolean;
+          large: Array<string>;
           parts: Array<{ blobs: Array<ArrayBuffer>; part: string }>;
           scope: string | null;
           snapshotTs: bigint;
@@ -576,12 +605,18 @@ export type ComponentApi<Name extends string | undefined = string | undefined> =
       read: FunctionReference<
         "query",
         "internal",
-        { collection: string; document: string; version: string },
+        {
+          collection: string;
+          document: string;
+          partBytes?: number;
+          version: string;
+        },
         {
           at: number;
           author: string | null;
           kind: "named" | "automatic" | "restore";
           label?: string;
+          large: Array<string>;
           parts: Array<{ bytes: ArrayBuffer; part: string }>;
           version: string;
         } | null,
