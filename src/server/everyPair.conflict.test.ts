@@ -153,6 +153,18 @@ const contenders: Record<string, (actor: Actor) => Run | Promise<Run>> = {
     await app.compact("x");
     return () => app.fold("x");
   },
+  "history: a large text of x follows": async ({ app, component, device }) => {
+    const life = { ...x, field: "log", incarnation: 0, kind: "text" as const, schemaVersion: 1, author: 77 };
+    const asked = { ...life, target: { ts: 1n }, replaced: null, at: beginning };
+    await app.inComponent(async (ctx) => void (await ctx.db.insert("restores", asked)));
+    const restore = ((await app.tables())["restores"] as { _id: string }[]).at(-1)!._id;
+    const { bytes } = device.type("x", (log) => log.insert(0, "as it was "));
+    return () => component("restores", "append", { restore, bytes });
+  },
+  "cron: lost restores":
+    ({ component }) =>
+    () =>
+      component("restores", "sweep"),
   "maintain: rows of x and z":
     ({ app }) =>
     () =>
@@ -193,6 +205,7 @@ const idle = [
   "sessions: sweep",
   "cron: sweep",
   "cron: lost compactions",
+  "cron: lost restores",
   "cron: retire clients",
   "cron: retire receipts",
   "history: fold the archives of x",
