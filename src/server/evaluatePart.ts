@@ -1,9 +1,9 @@
 import type { GenericDataModel, GenericMutationCtx } from "convex/server";
-import { isPart, projectRow, scopeOf, type Field, type PlainRow } from "../collections/index.js";
+import { isPart, projectRow, type Field, type PlainRow } from "../collections/index.js";
 import { openDocument } from "../shared/document.js";
 import { limits } from "../shared/limits.js";
 import { readMain } from "../shared/mainDocument.js";
-import { checkPartUpdate, parsePart } from "../shared/partDocument.js";
+import { parsePart } from "../shared/partDocument.js";
 import type { PushOperation } from "../shared/wire.js";
 import {
   authorise,
@@ -18,6 +18,8 @@ import type { RegisteredCollection } from "./registration.js";
 /** The document that a part belongs to, as this push finds or makes it. */
 interface Owner {
   readonly row: PlainRow;
+  /** Where it is stored. */
+  readonly scope: string;
   readonly incarnation: number;
 }
 
@@ -49,7 +51,7 @@ export async function judgePart(
       "too_large",
       `An update of a part has at most ${limits.partBytes} bytes, that of "${id}" has ${bytes.byteLength}.`,
     );
-  const check = checkPartUpdate(new Uint8Array(bytes));
+  const check = context.checkPart(operation);
   if (check.type === "invalid") return refused("invalid_update", check.message);
   if (check.authors.length > limits.partAuthors)
     return refused(
@@ -80,7 +82,7 @@ export async function judgePart(
       `There is no document "${id}", or another than the one whose "${name.field}" was changed: it was deleted.`,
     );
   const change = { type: "part" as const, part: name.field, before: owner.row, after: owner.row };
-  const scope = scopeOf(definition, owner.row);
+  const { scope } = owner;
   const denial = await authorise(ctx, context, collection, { id, scope, previousScope: scope, ...change });
   if (denial !== null) return { type: "refused", refusal: denial };
   return { kind: "part", collection, id, part, change, authors: check.authors, bytes, schemaVersion };
@@ -97,10 +99,14 @@ function ownerOf(
     (write) => write.kind === "main" && write.id === id && write.collection.definition === definition,
   );
   if (main?.kind === "main")
-    return main.change.after === null ? null : { row: main.change.after, incarnation: main.incarnation };
+    return main.change.after === null
+      ? null
+      : { row: main.change.after, scope: main.scope, incarnation: main.incarnation };
   const state = states.get(`${collection}\0${id}`);
   if (state === undefined || state.isCut) return "unreadable";
   const read = readMain(openDocument(state.blobs));
   const row = projectRow(definition, id, read);
-  return row === null ? null : { row, incarnation: read.incarnation };
+  return row === null || state.scope === null
+    ? null
+    : { row, scope: state.scope, incarnation: read.incarnation };
 }

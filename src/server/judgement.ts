@@ -4,7 +4,8 @@ import type { Value } from "convex/values";
 import type { PlainRow } from "../collections/index.js";
 import type { ErrorCode } from "../shared/errorCodes.js";
 import { limits } from "../shared/limits.js";
-import type { PushTransaction, TransactionStatus } from "../shared/wire.js";
+import type { PartUpdateCheck } from "../shared/partDocument.js";
+import type { PushOperation, PushTransaction, TransactionStatus } from "../shared/wire.js";
 import type { CheckedWrite } from "./checkWrite.js";
 import { hookFailure, refusalIn } from "./refuse.js";
 import type { RegisteredCollection, Registry } from "./registration.js";
@@ -29,6 +30,8 @@ export interface PushContext {
   readonly authorClients: ReadonlyMap<number, string | null>;
   /** By `collection\0document`; a document whose state was too large to be read is not there. */
   readonly states: ReadonlyMap<string, LoadedState>;
+  /** What an operation on a part holds. */
+  checkPart(operation: PushOperation): PartUpdateCheck;
   /** What parts still take, by `placeKey`: `full` ones only deletions, `closed` ones nothing. */
   readonly fullness: ReadonlyMap<string, "open" | "full" | "closed">;
 }

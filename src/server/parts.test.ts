@@ -310,3 +310,19 @@ test("I-18: a text of another epoch is to be read anew", async () => {
   const args = { collection: "sites", document: "x", part: "log", cursor: page.cursor, epoch: page.epoch };
   expect(await app.t.query(app.api.pullPart!, args)).toMatchObject({ type: "reset" });
 });
+
+test("I-15: a document whose row gives no scope any more takes its text all the same, and delays no other", async () => {
+  const { bytes } = a.change("odd", [{ type: "insert", fields: { name: "n", status: "open" } }]);
+  const odd = { collection: "sites", scope: "DE", document: "odd", part: "", bytes };
+  await app.t.mutation((ctx) =>
+    ctx.runMutation(app.component.append.append, {
+      deltas: [{ ...odd, client: "", transactions: [], schemaVersion: 1 }],
+    }),
+  );
+  const typed = a.type("odd", (log) => log.insert(0, "typed"));
+  expect(await a.send(typed, a.set("x", "name", "goes on"))).toMatchObject([
+    { status: "applied" },
+    { status: "applied" },
+  ]);
+  expect(await b.pullPart("odd")).toBe("typed");
+});

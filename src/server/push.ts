@@ -81,7 +81,8 @@ async function readContext(
   user: string | null,
 ): Promise<PushContext | "epoch" | "identity"> {
   const operations = transactions.flatMap((transaction) => transaction.operations);
-  const authors = [...new Set(operations.flatMap(authorsOf))];
+  const checkPart = onceEach((each: PushOperation) => checkPartUpdate(new Uint8Array(each.bytes)));
+  const authors = [...new Set(operations.flatMap((each) => authorsOf(each, checkPart)))];
   if (authors.length > limits.pushAuthors)
     throw coded("too_large", `A push has ${limits.pushAuthors} authors at most, this one ${authors.length}.`);
   const registration = await ctx.runQuery(registry.component.registry.read, {
@@ -121,6 +122,7 @@ async function readContext(
     seenAt: owner?.seenAt ?? null,
     answered,
     authorClients: new Map(authors.map((author, index) => [author, authorClients[index] ?? null])),
+    checkPart,
     fullness: await readFullness(ctx, registry, pushed),
     states: new Map(
       states.map((state, index) => {
@@ -131,11 +133,20 @@ async function readContext(
   };
 }
 
+/** Decoding is what a check costs: it is done once. */
+function onceEach<Key extends object, Value>(work: (key: Key) => Value): (key: Key) => Value {
+  const done = new Map<Key, Value>();
+  return (key) => {
+    const value = done.get(key) ?? work(key);
+    done.set(key, value);
+    return value;
+  };
+}
+
 /** Those whose structs an operation brings; nobody's if it cannot be decoded, which is told later. */
-function authorsOf({ part, bytes }: PushOperation): readonly number[] {
-  const blob = new Uint8Array(bytes);
-  if (part === "") return [authorOf(blob) ?? []].flat();
-  const check = checkPartUpdate(blob);
+function authorsOf(operation: PushOperation, checkPart: PushContext["checkPart"]): readonly number[] {
+  if (operation.part === "") return [authorOf(new Uint8Array(operation.bytes)) ?? []].flat();
+  const check = checkPart(operation);
   return check.type === "part" ? check.authors : [];
 }
 
