@@ -29,7 +29,7 @@ const vMeasured = v.object({
   fault: v.optional(v.string()),
 });
 export type Measured = Infer<typeof vMeasured>;
-export const vMeasurement = v.object({ snapshotTs: v.int64(), measured: v.array(vMeasured) });
+const vMeasurement = v.object({ snapshotTs: v.int64(), measured: v.array(vMeasured) });
 export type Measurement = Infer<typeof vMeasurement>;
 
 /**

@@ -5,6 +5,7 @@ import { announcementsOf } from "./announcements.js";
 import { archiveDeltas } from "./archives.js";
 import { splitChunks } from "./chunks.js";
 import type { Kept } from "./historySettings.js";
+import { mainRows } from "./states.js";
 
 export const vMove = v.object({
   collection: v.string(),
@@ -29,14 +30,7 @@ export async function moveDocument(
   { collection, document, from, to, bytes }: Infer<typeof vMove>,
   history: Kept | null | undefined,
 ): Promise<void> {
-  const snapshots = await ctx.db
-    .query("snapshots")
-    .withIndex("by_document", (q) => q.eq("collection", collection).eq("document", document).eq("part", ""))
-    .take(limits.stateChunks);
-  const deltas = await ctx.db
-    .query("deltas")
-    .withIndex("by_document", (q) => q.eq("collection", collection).eq("document", document).eq("part", ""))
-    .take(limits.stateDeltas + limits.ownDeltas);
+  const { snapshots, deltas } = await mainRows(ctx, collection, document);
   const replaced = { snapshots: snapshots.map(({ _id }) => _id), deltas: deltas.map(({ _id }) => _id) };
   await archiveDeltas(ctx, { collection, document, part: "" }, replaced, history, { isMove: true });
   for (const { _id } of snapshots) await ctx.db.delete("snapshots", _id);

@@ -8,6 +8,7 @@ import { log } from "./log.js";
 import { dropPart } from "./parts.js";
 import { purgeHistory } from "./purgeHistory.js";
 import { cancelRestores } from "./restores.js";
+import { mainRows } from "./states.js";
 
 /**
  * Removes a document for good: every row of its main document and all that is told of it in one transaction, with what
@@ -43,14 +44,7 @@ export const purge = mutation({
 
 /** @returns the scope it was in; undefined if there was none */
 async function dropMain(ctx: MutationCtx, collection: string, document: string): Promise<string | undefined> {
-  const snapshots = await ctx.db
-    .query("snapshots")
-    .withIndex("by_document", (q) => q.eq("collection", collection).eq("document", document).eq("part", ""))
-    .take(limits.stateChunks);
-  const deltas = await ctx.db
-    .query("deltas")
-    .withIndex("by_document", (q) => q.eq("collection", collection).eq("document", document).eq("part", ""))
-    .take(limits.stateDeltas + limits.ownDeltas);
+  const { snapshots, deltas } = await mainRows(ctx, collection, document);
   for (const { _id } of snapshots) await ctx.db.delete("snapshots", _id);
   for (const { _id } of deltas) await ctx.db.delete("deltas", _id);
   return (deltas.at(-1) ?? snapshots.at(-1))?.scope;

@@ -1,4 +1,4 @@
-import { v, type Infer } from "convex/values";
+import { v } from "convex/values";
 import { mutation, query } from "./_generated/server.js";
 import { epochOf } from "./epochs.js";
 import { vOutcome } from "./schema.js";
@@ -13,7 +13,6 @@ const vRegistration = v.object({
   /** In the order of `collections`. */
   epochs: v.array(v.string()),
 });
-export type Registration = Infer<typeof vRegistration>;
 
 /**
  * What a push begins with. Each read is of one key of the pushing client's own, or of a row that hardly ever

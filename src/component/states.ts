@@ -157,6 +157,19 @@ export async function loadState(
   };
 }
 
+/** All that is stored of a main document, read live: pushes keep it below these limits. */
+export async function mainRows(ctx: QueryCtx, collection: string, document: string) {
+  const snapshots = await ctx.db
+    .query("snapshots")
+    .withIndex("by_document", (q) => q.eq("collection", collection).eq("document", document).eq("part", ""))
+    .take(limits.stateChunks);
+  const deltas = await ctx.db
+    .query("deltas")
+    .withIndex("by_document", (q) => q.eq("collection", collection).eq("document", document).eq("part", ""))
+    .take(limits.stateDeltas + limits.ownDeltas);
+  return { snapshots, deltas };
+}
+
 async function readDeltas(
   ctx: QueryCtx,
   { collection, document, part }: StateKey,

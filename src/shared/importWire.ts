@@ -42,7 +42,6 @@ export const vImportState = v.union(
   v.literal("done"),
   v.literal("cancelled"),
 );
-export type ImportState = Infer<typeof vImportState>;
 
 export const vImportJob = v.object({
   collection: v.string(),
