@@ -8,9 +8,12 @@ export function toYjsValue(value: Value): unknown {
   return mapFields(value, (field) => toYjsValue(field as Value));
 }
 
-/** The reverse of {@link toYjsValue}. Bytes are copied: a view would keep the whole update alive. */
+/**
+ * The reverse of {@link toYjsValue}. Bytes are copied: a view would keep the whole update alive. Never throws: `isView`
+ * asks what a value is, where `instanceof` believes its prototype, which an update can choose (`__proto__`).
+ */
 export function fromYjsValue(value: unknown): Value {
-  if (value instanceof Uint8Array) return value.slice().buffer;
+  if (ArrayBuffer.isView(value)) return (value as Uint8Array).slice().buffer as ArrayBuffer;
   if (Array.isArray(value)) return value.map(fromYjsValue);
   if (value === null || typeof value !== "object") return value as Value;
   return mapFields(value, fromYjsValue);
