@@ -54,6 +54,20 @@ test("I-16: a value that makes itself an heir of bytes is read as the plain obje
   expect(readMain(doc).registers.get("name")).toEqual({});
 });
 
+test("a value may have a field named constructor, by which Yjs tells types", () => {
+  const doc = openDocument([]);
+  const value = { constructor: "Gustave", of: [{ constructor: null }] };
+  const made = authorUpdate(doc, 7, [{ type: "insert", fields: { value } }])!;
+  const again = authorUpdate(doc, 7, [{ type: "set", field: "value", value: { ...value, of: [] } }])!;
+  const server = openDocument([made.bytes]);
+  expect(readMain(server).registers.get("value")).toEqual(value);
+  expect(mergeUpdate(server, again.bytes)).toMatchObject({ type: "merged", from: made.to });
+  expect(readMain(openDocument([encodeSnapshot(server)])).registers.get("value")).toEqual({
+    ...value,
+    of: [],
+  });
+});
+
 test("I-8: fractions of several authors add up to the same last digit, in whatever order they came", () => {
   const updates = [0.1, 0.2, 0.3].map(
     (by, author) =>
@@ -105,6 +119,13 @@ const hostile: [string, Uint8Array, RegExp][] = [
     "a member that is JSON, and no Convex value",
     forge(7, (doc) => doc.getMap("r").set("tags\0" + '0\0{"$integer":1}', true)),
     /member/,
+  ],
+  [
+    "a value whose prototype is bytes, which Yjs could never encode again",
+    forge(7, (doc) =>
+      doc.getMap("r").set("name", [{ a: Object.fromEntries([["__proto__", new Uint8Array([1])]]) }]),
+    ),
+    /__proto__/,
   ],
   [
     "another spelling of an incarnation",

@@ -15,7 +15,7 @@ import {
   type MainState,
 } from "./mainState.js";
 import type { Operation } from "./operations.js";
-import { fromYjsValue, toYjsValue } from "./yjsValues.js";
+import { fromYjsValue, isPlainYjsValue, toYjsValue } from "./yjsValues.js";
 
 export type { MainState };
 
@@ -53,7 +53,8 @@ export function applyOperations(doc: Y.Doc, author: number, operations: readonly
 export function faultOfEntry(name: string, value: unknown, author: number): string | undefined {
   const key = parseKey(name);
   if (value instanceof Y.AbstractType || value instanceof Y.Doc) return "holds a nested Yjs type";
-  if (key.kind === "register") return undefined;
+  if (key.kind === "register")
+    return isPlainYjsValue(value) ? undefined : "has a field __proto__, which cannot be stored";
   if (key.kind === "reserved") {
     const isFlag = name === deletedKey && typeof value === "boolean";
     const isCount = name === incarnationKey && Number.isSafeInteger(value) && (value as number) > 0;
@@ -127,7 +128,28 @@ function setRegister(root: Y.Map<unknown>, field: string, value: Value | undefin
   const current = root.get(field);
   const isUnset = current === undefined;
   if (isUnset ? value === undefined : isSameValue(fromYjsValue(current), value)) return;
-  root.set(field, value === undefined ? undefined : toYjsValue(value));
+  setPlain(root, field, value === undefined ? undefined : toYjsValue(value));
+}
+
+/**
+ * `Y.Map.set` tells what a value is by its `constructor`, and refuses an object that has a field of this name: for such
+ * a one its item is made here, as Yjs would make it. To be called in a transaction.
+ */
+function setPlain(root: Y.Map<unknown>, key: string, value: unknown): void {
+  const doc = root.doc;
+  const transaction = doc?._transaction;
+  if (!hasConstructorField(value) || !doc || !transaction) {
+    root.set(key, value);
+    return;
+  }
+  const left = root._map.get(key) ?? null;
+  const id = Y.createID(doc.clientID, Y.getState(doc.store, doc.clientID));
+  const content = new Y.ContentAny([value]);
+  new Y.Item(id, left, left && left.lastId, null, null, root, key, content).integrate(transaction, 0);
+}
+
+function hasConstructorField(value: unknown): boolean {
+  return typeof value === "object" && value !== null && Object.hasOwn(value, "constructor");
 }
 
 function setFlag(root: Y.Map<unknown>, key: string, value: boolean): void {

@@ -19,6 +19,16 @@ export function fromYjsValue(value: unknown): Value {
   return mapFields(value, fromYjsValue);
 }
 
+/**
+ * Whether no object in a value that Yjs has read has another prototype than an object literal: Yjs sets what an update
+ * calls `__proto__`, and cannot encode a document again in which an object inherits from bytes.
+ */
+export function isPlainYjsValue(value: unknown): boolean {
+  if (typeof value !== "object" || value === null || ArrayBuffer.isView(value)) return true;
+  if (Array.isArray(value)) return value.every(isPlainYjsValue);
+  return Object.getPrototypeOf(value) === Object.prototype && Object.values(value).every(isPlainYjsValue);
+}
+
 /** Fields that are undefined are left out, as in Convex. `fromEntries` defines `__proto__` as a plain field. */
 function mapFields<T>(value: object, map: (field: unknown) => T): Record<string, T> {
   const entries = Object.entries(value).filter(([, field]) => field !== undefined);
