@@ -18,6 +18,7 @@ export class ByteReader {
   readonly #characters: string | null;
   #at: number;
   readonly #end: number;
+  #numbers: DataView | null = null;
 
   constructor(bytes: Uint8Array, characters = charactersOf(bytes), from = 0, to = bytes.length) {
     this.#bytes = bytes;
@@ -86,11 +87,11 @@ export class ByteReader {
       case 125:
         return this.int();
       case 124:
-        return dataOf(this.view(4)).getFloat32(0);
+        return this.#data().getFloat32(this.#skip(4));
       case 123:
-        return dataOf(this.view(8)).getFloat64(0);
+        return this.#data().getFloat64(this.#skip(8));
       case 122:
-        return dataOf(this.view(8)).getBigInt64(0);
+        return this.#data().getBigInt64(this.#skip(8));
       case 121:
         return false;
       case 120:
@@ -141,6 +142,11 @@ export class ByteReader {
     }
   }
 
+  #data(): DataView {
+    const { buffer, byteOffset, byteLength } = this.#bytes;
+    return (this.#numbers ??= new DataView(buffer, byteOffset, byteLength));
+  }
+
   #skip(length: number): number {
     const start = this.#at;
     if (length > this.#end - start) throw new Unreadable("The bytes end early.");
@@ -151,8 +157,4 @@ export class ByteReader {
 
 function charactersOf(bytes: Uint8Array): string | null {
   return bytes.length > shortBlob ? null : String.fromCharCode.apply(null, bytes as unknown as number[]);
-}
-
-function dataOf(view: Uint8Array): DataView {
-  return new DataView(view.buffer, view.byteOffset, view.byteLength);
 }

@@ -97,20 +97,24 @@ export function link(byClient: ByClient): boolean {
  * @throws Unreadable if any need each other
  */
 export function checkCauses(byClient: ByClient): void {
+  const way: Item[] = [];
   for (const items of byClient.values()) {
     for (const each of items) {
-      const way = [each];
-      for (let item = way.at(-1); item !== undefined; item = way.at(-1)) {
-        const cause = [item.previous, item.origin].find(
-          (needed) => needed !== null && needed.check !== "done",
-        );
-        item.check = cause ? "open" : "done";
-        if (!cause) way.pop();
-        else if (cause.check === "open") throw new Unreadable("Items that need each other.");
-        else way.push(cause);
+      for (let item: Item | undefined = each; item !== undefined;) {
+        const cause = openCause(item);
+        item.check = cause === null ? "done" : "open";
+        if (cause?.check === "open") throw new Unreadable("Items that need each other.");
+        if (cause !== null) way.push(item);
+        item = cause ?? way.pop();
       }
     }
   }
+}
+
+/** What has to be applied before `item`, and is not known to be possible yet. */
+function openCause({ previous, origin }: Item): Item | null {
+  if (previous !== null && previous.check !== "done") return previous;
+  return origin !== null && origin.check !== "done" ? origin : null;
 }
 
 /** Of several the one at the earliest clock: it comes behind the later clocks and all that stands on them. */
