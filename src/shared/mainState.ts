@@ -56,8 +56,10 @@ export function projectMain(entries: MainEntries): MainState {
     if (typeof value === "number") listIn(sums, key.field).push({ author: key.rest, value });
     if (value === true) listIn(members, key.field).push(key.rest);
   }
-  const counters = new Map([...sums].map(([field, list]) => [field, addUp(list)]));
-  const sets = new Map([...members].map(([field, list]) => [field, list.sort().map(parseMember)]));
+  const counters = new Map<string, number>();
+  for (const [field, list] of sums) counters.set(field, addUp(list));
+  const sets = new Map<string, Primitive[]>();
+  for (const [field, list] of members) sets.set(field, list.sort().map(parseMember));
   return { existence: existenceOf(entries), incarnation, registers, counters, sets };
 }
 

@@ -6,7 +6,7 @@ import { checkCauses, clockAfter, comesBehind, Item, link } from "./rowReaderOrd
 /** Of an update: every author's items in the order of their clocks, from 0 without a gap, and each key's first one. */
 export interface Items {
   readonly byClient: ReadonlyMap<number, readonly Item[]>;
-  readonly firsts: ReadonlyMap<string, Item>;
+  readonly firsts: Map<string, Item>;
 }
 
 /** More are left to Yjs: V2 can say "a billion times the same" in a few bytes. */
