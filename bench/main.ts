@@ -7,6 +7,7 @@ import { parts } from "./parts.js";
 import { push } from "./push.js";
 import { pushes } from "./pushes.js";
 import type { Row } from "./row.js";
+import { rows as documentRows } from "./rows.js";
 import { seed } from "./seed.js";
 
 const benchmarks: Readonly<Record<string, () => Promise<Row[]>>> = {
@@ -14,6 +15,7 @@ const benchmarks: Readonly<Record<string, () => Promise<Row[]>>> = {
   parts,
   push,
   pushes,
+  rows: documentRows,
   seed,
   conflicts: () => throughVite("bench/conflicts.ts", "conflicts"),
   "server-cost": () => throughVite("bench/serverCost.ts", "serverCost"),

@@ -13,12 +13,14 @@ export type PlainRow = Readonly<{ id: string } & Record<string, Value>>;
  */
 export function projectRow(definition: AnyCollection, id: string, state: MainState): PlainRow | null {
   if (state.existence !== "present") return null;
-  const row: [string, Value][] = [["id", id]];
-  for (const [name, field] of Object.entries(definition.fields as Record<string, Field>)) {
-    const value = valueOf(definition, name, field, state);
-    if (value !== undefined) row.push([name, value]);
+  const fields = definition.fields as Record<string, Field>;
+  // Plain assignments: this runs for every document of a first load. No field is named `__proto__`: see defineCollection.
+  const row: Record<string, Value> & { id: string } = { id };
+  for (const name of Object.keys(fields)) {
+    const value = valueOf(definition, name, fields[name] as Field, state);
+    if (value !== undefined) row[name] = value;
   }
-  return Object.fromEntries(row) as PlainRow;
+  return row;
 }
 
 function valueOf(

@@ -48,6 +48,35 @@ test("Convex values survive the doc unchanged: bytes, int64, nested objects, NaN
   expect(readMain(openDocument([encodeSnapshot(doc)])).registers.get("value")).toEqual(value);
 });
 
+test("I-16: a value that makes itself an heir of bytes is read as the plain object it is", () => {
+  const heir = Object.fromEntries([["__proto__", new Uint8Array([1])]]);
+  const doc = openDocument([forge(7, (forged) => forged.getMap("r").set("name", heir))]);
+  expect(readMain(doc).registers.get("name")).toEqual({});
+});
+
+test("a value may have a field named constructor, by which Yjs tells types", () => {
+  const doc = openDocument([]);
+  const value = { constructor: "Gustave", of: [{ constructor: null }] };
+  const made = authorUpdate(doc, 7, [{ type: "insert", fields: { value } }])!;
+  const again = authorUpdate(doc, 7, [{ type: "set", field: "value", value: { ...value, of: [] } }])!;
+  const server = openDocument([made.bytes]);
+  expect(readMain(server).registers.get("value")).toEqual(value);
+  expect(mergeUpdate(server, again.bytes)).toMatchObject({ type: "merged", from: made.to });
+  expect(readMain(openDocument([encodeSnapshot(server)])).registers.get("value")).toEqual({
+    ...value,
+    of: [],
+  });
+});
+
+test("I-8: fractions of several authors add up to the same last digit, in whatever order they came", () => {
+  const updates = [0.1, 0.2, 0.3].map(
+    (by, author) =>
+      authorUpdate(openDocument([]), author, [{ type: "increment", field: "visits", by }])!.bytes,
+  );
+  const sum = (blobs: readonly Uint8Array[]) => readMain(openDocument(blobs)).counters.get("visits");
+  expect(sum([...updates].reverse())).toBe(sum(updates));
+});
+
 test("a value equal by content writes nothing", () => {
   const doc = openDocument([]);
   authorUpdate(doc, 7, [{ type: "insert", fields: { value: { a: 1, b: [2] } } }]);
@@ -86,6 +115,23 @@ const hostile: [string, Uint8Array, RegExp][] = [
   ["list content", forge(7, (doc) => doc.getArray("r").push([1])), /list content/],
   ["a reserved key", forge(7, (doc) => doc.getMap("r").set("\0n", "high")), /reserved/],
   ["an unparsable member", forge(7, (doc) => doc.getMap("r").set("tags\0" + "0\0{", true)), /member/],
+  [
+    "a member that is JSON, and no Convex value",
+    forge(7, (doc) => doc.getMap("r").set("tags\0" + '0\0{"$integer":1}', true)),
+    /member/,
+  ],
+  [
+    "a value whose prototype is bytes, which Yjs could never encode again",
+    forge(7, (doc) =>
+      doc.getMap("r").set("name", [{ a: Object.fromEntries([["__proto__", new Uint8Array([1])]]) }]),
+    ),
+    /__proto__/,
+  ],
+  [
+    "another spelling of an incarnation",
+    forge(7, (doc) => doc.getMap("r").set("tags\0" + '\0"a"', true)),
+    /reserved/,
+  ],
   [
     "an infinite counter",
     forge(7, (doc) => doc.getMap("r").set("visits\0" + "0\0" + "7", Infinity)),

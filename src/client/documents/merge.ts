@@ -1,6 +1,8 @@
 import { projectRow, type AnyCollection, type PlainRow } from "../../collections/index.js";
 import { clockOf, encodeSnapshot, openDocument } from "../../shared/document.js";
 import { readMain } from "../../shared/mainDocument.js";
+import { projectMain, type MainState } from "../../shared/mainState.js";
+import { readEntries } from "../../shared/rowReader.js";
 
 /** Which clocks an authored update fills. */
 interface ClockRange {
@@ -17,7 +19,8 @@ export interface MergedDocument<U extends ClockRange> {
 }
 
 /**
- * Merges blobs in stream order into a document's base, in one Yjs transaction.
+ * Merges blobs in stream order into a document's base: in one Yjs transaction, or, where there is but one blob, by
+ * reading it, which needs no Yjs document. A first load brings most documents so.
  *
  * @param updates this device's authored updates of the document that were not yet covered
  * @throws if a blob is malformed
@@ -29,14 +32,34 @@ export function mergeDocument<U extends ClockRange>(
   blobs: readonly Uint8Array[],
   updates: readonly U[],
 ): MergedDocument<U> {
-  const all = base === undefined ? blobs : [base, ...blobs];
-  const doc = openDocument(all);
-  const [only, ...others] = all;
+  const { nextClock, state, merged } = mergeBlobs(base === undefined ? blobs : [base, ...blobs]);
   return {
-    // A first load brings most documents as one blob: to encode it again would take as long as to read it.
-    base: only !== undefined && others.length === 0 ? only : encodeSnapshot(doc),
-    row: projectRow(definition, id, readMain(doc)),
+    base: merged,
+    row: projectRow(definition, id, state),
     // Every authored update adds a struct, so the state vector tells exactly whether a state contains it.
-    covered: updates.filter((update) => clockOf(doc, update.author) >= update.to),
+    covered: updates.filter((update) => nextClock(update.author) >= update.to),
+  };
+}
+
+interface MergedBlobs {
+  readonly merged: Uint8Array;
+  readonly state: MainState;
+  nextClock(author: number): number;
+}
+
+function mergeBlobs(blobs: readonly Uint8Array[]): MergedBlobs {
+  const only = blobs.length === 1 ? blobs[0] : undefined;
+  const read = only === undefined ? null : readEntries(only);
+  if (only !== undefined && read !== null)
+    return {
+      merged: only,
+      state: projectMain(read.entries),
+      nextClock: (author) => read.clocks.get(author) ?? 0,
+    };
+  const doc = openDocument(blobs);
+  return {
+    merged: only ?? encodeSnapshot(doc),
+    state: readMain(doc),
+    nextClock: (author) => clockOf(doc, author),
   };
 }
