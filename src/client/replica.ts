@@ -225,7 +225,7 @@ export class LocalReplica implements Replica {
         if (this.#leadership.isLeader) this.#post({ type: "leader" });
         this.#refreshStatus();
       },
-      onError: (error) => this.#reportError(asError(error), false),
+      onError: (error, dataAtRisk = false) => this.#reportError(asError(error), dataAtRisk),
     });
   }
 

@@ -26,6 +26,12 @@ export interface Head {
 
 export const headStores: StoreName[] = ["meta", "tail", "outbox", "groups", "scopes"];
 
+export function beginReading(db: Database, stores: StoreName[]): Read {
+  const tx = db.transaction(stores);
+  tx.done.catch(() => {}); // whatever ends it rejects a request as well
+  return tx;
+}
+
 /** @returns null if the database is a new one */
 export async function readHead(tx: Read): Promise<Head | null> {
   const [meta, tail, outbox, groups, scopes] = await Promise.all([
@@ -88,8 +94,7 @@ export async function readPages(
   head: Head,
   onSlice: (slice: PageSlice) => void,
 ): Promise<PageDirectory | null> {
-  const tx: Read = db.transaction(["meta", "pages"]);
-  tx.done.catch(() => {}); // whatever ends it rejects a request as well
+  const tx = beginReading(db, ["meta", "pages"]);
   const [meta, keys] = await Promise.all([
     tx.objectStore("meta").get("meta"),
     tx.objectStore("pages").getAllKeys(),
@@ -167,7 +172,9 @@ async function readStore<Name extends SealedStore>(
 /** @returns null if the browser says that this record, of all, cannot be read; which ends no transaction */
 async function readRecord<T>(request: Promise<T>): Promise<{ readonly value: T } | null> {
   unwrap(request).addEventListener("error", (event) => {
-    if (isDamage((event.target as IDBRequest).error)) event.preventDefault();
+    if (!isDamage((event.target as IDBRequest).error)) return;
+    event.preventDefault();
+    event.stopPropagation();
   });
   try {
     return { value: await request };

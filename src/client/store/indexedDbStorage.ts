@@ -15,6 +15,7 @@ import {
 } from "../ports/storage.js";
 import { inStorageErrors, toStorageError } from "./indexedDbErrors.js";
 import {
+  beginReading,
   headStores,
   readHead,
   readOutboxAfter,
@@ -89,7 +90,7 @@ export class IndexedDbStorage implements Storage {
 
   async outboxAfter(sequence: number): Promise<OutboxEntry[]> {
     const db = await this.#database();
-    return inStorageErrors(() => readOutboxAfter(db.transaction(["outbox"]), sequence));
+    return inStorageErrors(() => readOutboxAfter(beginReading(db, ["outbox"]), sequence));
   }
 
   async takeOver(): Promise<Stored> {
@@ -190,7 +191,7 @@ export class IndexedDbStorage implements Storage {
 
   async #head(fresh: Identity): Promise<Head> {
     const db = await this.#database();
-    const head = await readHead(db.transaction(headStores));
+    const head = await readHead(beginReading(db, headStores));
     if (head !== null) return head;
     return this.#write([...headStores, "pages"], async (tx) => {
       const [found, pages] = [await readHead(tx), await tx.objectStore("pages").count()];
