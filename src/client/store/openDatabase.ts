@@ -24,6 +24,7 @@ export async function openDatabase(
   const givenUp = new Promise<never>((_resolve, reject) => (giveUp = reject));
   const opening = openDB<Schema>(name, formatVersion, {
     upgrade(_db, from, _to, tx) {
+      tx.done.catch(() => {}); // whatever ends it ends the opening
       migrate(tx, from).catch((error: unknown) => {
         fault ??= error; // rather than the AbortError that follows
         tx.abort();
