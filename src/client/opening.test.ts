@@ -38,8 +38,8 @@ beforeEach(async () => {
   profile.database.beforeSlice = () => new Promise((resolve) => releaseSlices.push(resolve));
 });
 
-function openTab() {
-  const client = network.connect(app.t);
+function openTab(functions: Parameters<typeof network.connect>[0] = app.t) {
+  const client = network.connect(functions);
   const tab = profile.openTab();
   const replica = openTestReplica({ api: app.api, client, collections: [sites], clock, randomness, tab });
   replica.events.on("error", (each) => errors.push(each));
@@ -214,6 +214,30 @@ describe("damage", () => {
     await waitUntil(() => replica.status.get().leader && replica.status.get().pending === 0);
     expect((await app.rows()).find(({ id }) => id === "e")?.visits).toBe(3);
     await waitUntil(() => replica.status.get().scopes.length === 0);
+  });
+
+  test("keeps writes on what is missing from being sent for as long as reading it fails", async () => {
+    const before = openTab();
+    await readAll();
+    before.client.disconnect();
+    await before.col.update("e", (draft) => draft.visits.increment(3)).durable;
+    await before.replica.close();
+    lose("e");
+    profile.database.damage = [{ type: "page", page: 1, scopes: null }];
+    let failures = 3;
+    const states: unknown[] = [];
+    const { replica, col, state } = openTab({
+      query: async (query, args) => {
+        if (failures-- > 0) throw new Error("the server is busy");
+        return app.t.query(query, args as never) as Promise<unknown>;
+      },
+      mutation: (mutation, args) => app.t.mutation(mutation, args as never) as Promise<unknown>,
+    });
+    replica.status.subscribe(() => states.push(state()));
+    await waitUntil(() => replica.status.get().leader && replica.status.get().pending === 0);
+    expect(states).toContain("error");
+    expect(replica.transactions.list()).toEqual([]);
+    expect(col.get("e")?.visits).toBe(3);
   });
 
   test("of what the user wrote is data at risk", async () => {
