@@ -1,8 +1,10 @@
 import type { AnyCollection } from "../collections/index.js";
 import { ReplicaError } from "./base/errors.js";
 import { systemClock, systemRandomness } from "./ports/clock.js";
+import type { Storage } from "./ports/storage.js";
 import type { LeaderElection, TabChannel } from "./ports/tabs.js";
 import { LocalReplica } from "./replica.js";
+import { browserSpace } from "./store/browserSpace.js";
 import { IndexedDbStorage } from "./store/indexedDbStorage.js";
 import { MemoryStorage } from "./store/memoryStorage.js";
 import type { TabMessage } from "./base/tabMessages.js";
@@ -38,8 +40,8 @@ export function createReplica<const Cs extends readonly AnyCollection[]>(
   const replica = new LocalReplica({
     collections,
     user,
-    storage:
-      options.storage ?? ("indexedDB" in globalThis ? new IndexedDbStorage(database) : new MemoryStorage()),
+    storage: options.storage ?? defaultStorage(database),
+    space: browserSpace(),
     transport,
     ...tabsOf(database, options.storage === undefined),
     clock: systemClock,
@@ -47,6 +49,12 @@ export function createReplica<const Cs extends readonly AnyCollection[]>(
   });
   void replica.start();
   return replica as unknown as Replica<Cs[number]>;
+}
+
+/** A browser without IndexedDB is an error that `ready` tells of: nobody expects of one that a reload loses all. */
+function defaultStorage(database: string): Storage {
+  const isBrowser = "document" in globalThis || "indexedDB" in globalThis;
+  return isBrowser ? new IndexedDbStorage(database) : new MemoryStorage();
 }
 
 /** A storage of the app's own is not known to be shared with other tabs. */

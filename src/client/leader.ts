@@ -18,6 +18,8 @@ import type { Transport } from "./ports/transport.js";
 import { emptyPublication, joinPublications, type Publication } from "./base/publication.js";
 import { keyOf } from "./store/contents.js";
 import { decidePage, forgetDocuments, type PageContext } from "./pages.js";
+import { describeDamage, planRepair } from "./repair.js";
+import { Folder } from "./store/folder.js";
 import { Journal, type Decision } from "./store/journal.js";
 import { ScopeReader } from "./stream/scopeReader.js";
 import type { LeaderStatus, Want } from "./base/tabMessages.js";
@@ -33,7 +35,8 @@ export interface LeaderOptions {
   /** What the database held when this tab took over: earlier messages may have been lost with the last leader. */
   onTakenOver(stored: Stored): void;
   onStatus(): void;
-  onError(error: unknown): void;
+  /** `dataAtRisk`: something the user wrote is in danger. */
+  onError(error: unknown, dataAtRisk?: boolean): void;
   /** Another tab has taken over. */
   onFenced(): void;
 }
@@ -49,6 +52,8 @@ export class Leader {
   /** Pages of a catch-up that were stored but are to be shown with the last of them, by scope. */
   readonly #held = new Map<string, Publication>();
   readonly #pushLoop: PushLoop;
+  readonly #folder: Folder;
+  #wants: readonly Want[] = [];
   readonly #stopListening: () => void;
   #isStopped = false;
   #lastSyncAt: number | null = null;
@@ -57,12 +62,24 @@ export class Leader {
   static async start(options: LeaderOptions): Promise<Leader> {
     const stored = await options.storage.takeOver();
     options.onTakenOver(stored);
-    return new Leader(options, new Journal(options.storage, stored, options.publish));
+    const leader = new Leader(options, stored);
+    await leader.#repair(stored);
+    return leader;
   }
 
-  private constructor(options: LeaderOptions, journal: Journal) {
+  private constructor(options: LeaderOptions, stored: Stored) {
     this.#options = options;
+    const journal = new Journal(options.storage, stored, (publication, commit) => {
+      options.publish(publication, commit);
+      if (commit !== null) this.#folder.note();
+    });
     this.#journal = journal;
+    this.#folder = new Folder({
+      clock: options.clock,
+      fold: async () => !this.#isStopped && (await journal.fold()),
+      onError: (error) => this.#report(error),
+    });
+    this.#folder.note(); // the leader before may have left something to fold
     const { transport, clock, randomness, definitions } = options;
     this.#pushLoop = new PushLoop({
       journal,
@@ -79,7 +96,6 @@ export class Leader {
       onError: (error) => this.#report(error),
     });
     this.#stopListening = transport.onConnectionChange(() => this.#onConnectionChange());
-    this.#pushLoop.wake();
   }
 
   get #pageContext(): PageContext {
@@ -114,9 +130,16 @@ export class Leader {
     this.#journal.removeOutbox(sequences);
   }
 
-  /** Reads exactly these scopes from now on. What is no longer wanted stays on the device. */
+  /**
+   * Reads exactly these scopes from now on, and those that the device has lost documents of: pending writes on them could
+   * not be sent. What is no longer wanted stays on the device.
+   */
   setWants(wants: readonly Want[]): void {
-    const wanted = new Map(wants.map((want) => [keyOf(want.collection, want.scope), want]));
+    this.#wants = wants;
+    const all = [...wants, ...this.#journal.scopes().filter(({ isRepair }) => isRepair)];
+    const wanted = new Map(
+      all.map(({ collection, scope }) => [keyOf(collection, scope), { collection, scope }]),
+    );
     for (const [key, reader] of this.#readers) {
       if (wanted.has(key)) continue;
       reader.stop();
@@ -144,13 +167,24 @@ export class Leader {
     this.#isStopped = true;
     this.#stopListening();
     this.#pushLoop.stop();
+    this.#folder.stop();
     for (const reader of this.#readers.values()) reader.stop();
   }
 
   /** After being offline what happened meanwhile comes first, so that a later push wins over what it has seen. */
   #isOpen(): boolean {
-    const isCaughtUp = [...this.#readers.values()].every((reader) => reader.isSettled);
+    const isCaughtUp = [...this.#readers.values()].every((reader) => this.#isSettled(reader));
     return !this.#isStopped && this.#options.transport.isConnected && isCaughtUp;
+  }
+
+  /** What is written on a document that is missing is not authored before it is there again. */
+  #isSettled({ collection, scope, state, isSettled }: ScopeReader): boolean {
+    return isSettled && !(state === "error" && this.#journal.scope(collection, scope)?.isRepair);
+  }
+
+  async #repair(stored: Stored): Promise<void> {
+    for (const { error, dataAtRisk } of describeDamage(stored)) this.#options.onError(error, dataAtRisk);
+    await this.#change(() => planRepair(stored, () => this.#options.randomness.author()));
   }
 
   #epochs(): Record<string, string> {
@@ -190,10 +224,13 @@ export class Leader {
   async #storePage(page: Page, position: StoredScope, isFirstLoad: boolean): Promise<void> {
     // The scope that a document has gone to may bring it in the same moment: it is not to be missing in between.
     if (page.entries.some(({ type }) => type === "leave")) await null;
+    const isRepaired =
+      position.isComplete && this.#journal.scope(position.collection, position.scope)?.isRepair;
     await this.#change(() => {
       const { commit, publication } = decidePage(this.#pageContext, page, position);
       return { commit, publication: this.#hold(publication, position, page.done || isFirstLoad) };
     });
+    if (isRepaired) this.setWants(this.#wants);
   }
 
   /** A catch-up is shown whole, at its last page: half of a commit is never seen (I-6). A first load as it comes. */

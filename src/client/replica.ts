@@ -1,15 +1,17 @@
 import type { AnyCollection } from "../collections/index.js";
 import { createDeferred } from "./base/deferred.js";
-import { ReplicaError } from "./base/errors.js";
-import { Emitter, reportUncaught } from "./base/events.js";
+import { asError, ReplicaError } from "./base/errors.js";
+import { Emitter } from "./base/events.js";
 import { Leadership } from "./leadership.js";
 import { Appender } from "./outbox/appender.js";
-import type { Clock, Randomness } from "./ports/clock.js";
-import type { OutboxEntry, Storage, Stored } from "./ports/storage.js";
-import type { LeaderElection, TabChannel } from "./ports/tabs.js";
-import type { Transport } from "./ports/transport.js";
+import type { OutboxEntry, Stored } from "./ports/storage.js";
+import { unknownSpace } from "./ports/storageSpace.js";
 import type { Publication } from "./base/publication.js";
+import { ReplicaEmitters } from "./replicaEmitters.js";
+import type { ReplicaParts } from "./replicaParts.js";
 import { createReplicaCollection } from "./replicaCollection.js";
+import { Opening, reportsOf } from "./opening.js";
+import { StorageGauge } from "./storageGauge.js";
 import { StatusBoard } from "./statusBoard.js";
 import { Subscriptions } from "./subscriptions.js";
 import type { LeaderStatus, TabMessage, Want } from "./base/tabMessages.js";
@@ -27,20 +29,6 @@ import { matchesFilter } from "./view/transactionFilter.js";
 import { View } from "./view/view.js";
 import { Writer } from "./writer.js";
 
-/** Everything a replica touches the world through. */
-export interface ReplicaParts {
-  readonly collections: readonly AnyCollection[];
-  readonly user: string | null;
-  readonly storage: Storage;
-  readonly transport: Transport;
-  readonly election: LeaderElection;
-  readonly channel: TabChannel<TabMessage>;
-  readonly clock: Clock;
-  readonly randomness: Randomness;
-}
-
-type Emitters = { [E in keyof ReplicaEvents]: Emitter<ReplicaEvents[E]> };
-
 const noStatus: LeaderStatus = { scopes: [], lastSyncAt: null, blocked: null };
 
 /**
@@ -57,14 +45,12 @@ export class LocalReplica implements Replica {
   readonly #appender: Appender;
   readonly #subscriptions: Subscriptions;
   readonly #collections: ReadonlyMap<string, ReplicaCollection<AnyCollection>>;
-  readonly #emitters: Emitters = {
-    documentsChanged: new Emitter(),
-    transaction: new Emitter(),
-    status: new Emitter(),
-    error: new Emitter(),
-  };
+  readonly #emitters = new ReplicaEmitters();
   readonly #transactionsChanged = new Emitter();
-  readonly #opened: Promise<Stored>;
+  readonly #opening: Opening;
+  readonly #gauge: StorageGauge;
+  /** Why nothing can be written any more. */
+  #readOnly: ReplicaError | null = null;
   readonly #leadership: Leadership;
   #leaderStatus: LeaderStatus = noStatus;
   readonly #statusBoard: StatusBoard;
@@ -85,10 +71,25 @@ export class LocalReplica implements Replica {
       discard: (failed) => this.#discard(failed),
     });
     channel.onMessage((message) => this.#receive(message));
-    this.#opened = storage.open({ client: randomness.id(), author: randomness.author() });
+    this.#subscriptions = new Subscriptions((forget) => this.#onWants(forget));
+    this.#opening = new Opening({
+      storage,
+      fresh: { client: randomness.id(), author: randomness.author() },
+      view: this.#view,
+      subscriptions: this.#subscriptions,
+      onRead: () => this.#refreshStatus(),
+      onError: (error) => this.#isClosed || this.#emitters.emitError(error, false),
+      onLost: (error) => this.#onLost(error),
+    });
+    this.#gauge = new StorageGauge(
+      parts.space ?? unknownSpace,
+      clock,
+      () => this.#refreshStatus(),
+      (error) => this.#emitters.emitError(asError(error), false),
+    );
     this.#appender = new Appender(
       storage,
-      this.#opened,
+      this.#opening.first,
       (entries) => this.#onAppended(entries),
       (error, transactions) => this.#onNotStored(error, transactions as readonly LocalTransaction[]),
     );
@@ -96,12 +97,13 @@ export class LocalReplica implements Replica {
       view: this.#view,
       clock,
       randomness,
+      assertWritable: () => this.#assertWritable(),
+      isOpening: () => this.#opening.isOpening,
       submit: (transaction) => this.#appender.append(transaction),
     });
-    this.#subscriptions = new Subscriptions((forget) => this.#onWants(forget));
     this.#collections = new Map(collections.map((each) => [each.name, this.#createCollection(each)]));
     for (const [name, view] of this.#view.collections)
-      view.changed.on((ids) => this.#emitters.documentsChanged.emit({ collection: name, ids }));
+      view.changed.on((ids) => this.#emitters.emit("documentsChanged", { collection: name, ids }));
     this.#view.transactionsChanged.on((changed) => this.#onTransactions(changed));
     this.#leadership = this.#createLeadership();
     this.#statusBoard = new StatusBoard(() => ({
@@ -109,6 +111,9 @@ export class LocalReplica implements Replica {
       isConnected: transport.isConnected,
       isLeader: this.#leadership.isLeader,
       transactions: this.#view.transactions(),
+      isOpening: this.#opening.isOpening,
+      readOnly: this.#readOnly,
+      storage: this.#gauge.use,
     }));
     this.#endings.push(transport.onConnectionChange(() => this.#refreshStatus()));
   }
@@ -116,11 +121,12 @@ export class LocalReplica implements Replica {
   /** Opens the database, shows what it holds, and stands for election. */
   async start(): Promise<void> {
     try {
-      this.#load(await this.#opened);
+      this.#load(await this.#opening.first, true);
     } catch (error) {
       return this.#ready.reject(asError(error));
     }
     this.#ready.resolve();
+    if (!this.#isClosed) void this.#gauge.start();
     this.#sendWants([]);
     if (!this.#isClosed) this.#endings.push(this.#parts.election.campaign(() => void this.#lead()));
   }
@@ -153,7 +159,6 @@ export class LocalReplica implements Replica {
     change: () => unknown,
     { metadata = {} }: { readonly metadata?: Readonly<Record<string, unknown>> } = {},
   ): Transaction {
-    this.#assertOpen();
     return this.#writer.transact(change, metadata);
   }
 
@@ -165,12 +170,12 @@ export class LocalReplica implements Replica {
 
   readonly status = {
     get: (): ReplicaStatus => this.#statusBoard.get(),
-    subscribe: (listener: () => void) => this.#emitters.status.on(() => listener()),
+    subscribe: (listener: () => void) => this.#emitters.on("status", () => listener()),
   };
 
   readonly events = {
     on: <E extends keyof ReplicaEvents>(event: E, listener: (value: ReplicaEvents[E]) => void) =>
-      (this.#emitters[event] as Emitter<ReplicaEvents[E]>).on(listener),
+      this.#emitters.on(event, listener),
   };
 
   async flush(): Promise<void> {
@@ -202,6 +207,7 @@ export class LocalReplica implements Replica {
   #end(): void {
     this.#post({ type: "wants", tab: this.#tab, wants: [], forget: [] });
     this.#leadership.end();
+    this.#gauge.stop();
     for (const end of this.#endings.splice(0)) end();
     this.#parts.channel.close();
   }
@@ -225,7 +231,7 @@ export class LocalReplica implements Replica {
         if (this.#leadership.isLeader) this.#post({ type: "leader" });
         this.#refreshStatus();
       },
-      onError: (error) => this.#reportError(asError(error), false),
+      onError: (error, dataAtRisk = false) => this.#emitters.emitError(asError(error), dataAtRisk),
     });
   }
 
@@ -279,22 +285,15 @@ export class LocalReplica implements Replica {
     try {
       this.#load(await storage.open({ client: randomness.id(), author: randomness.author() }));
     } catch (error) {
-      if (!this.#isClosed) this.#reportError(asError(error), false);
+      if (!this.#isClosed) this.#emitters.emitError(asError(error), false);
     }
   }
 
-  #load(stored: Stored): void {
+  #load(stored: Stored, hasMore = false): void {
     this.#seenCommit = stored.meta.commit;
-    this.#view.load(stored);
-    this.#subscriptions.report(
-      stored.scopes.map(({ collection, scope, isComplete }) => ({
-        collection,
-        scope,
-        isComplete,
-        state: "idle",
-        progress: 0,
-      })),
-    );
+    this.#view.load(stored, hasMore);
+    this.#subscriptions.report(reportsOf(stored));
+    if (!hasMore) this.#opening.end();
     const early = this.#early ?? [];
     this.#early = null;
     for (const message of early) this.#receive(message);
@@ -323,11 +322,21 @@ export class LocalReplica implements Replica {
       covered: [],
       transactions: transactions.map(({ id }) => ({ id, phase: failure })),
     });
-    this.#reportError(error, true);
+    this.#emitters.emitError(error, true);
+    void this.#gauge.measure();
+  }
+
+  /** The database is closed under this tab: what is shown stays, and somebody else is the leader. */
+  #onLost(error: ReplicaError): void {
+    if (this.#isClosed) return;
+    this.#readOnly = error;
+    this.#end();
+    this.#refreshStatus();
+    this.#emitters.emitError(error, false);
   }
 
   #retry(failed: LocalTransaction): Transaction {
-    this.#assertOpen();
+    this.#assertWritable();
     this.#view.remove([failed]);
     const repeated = this.#writer.repeat(failed);
     this.#removeFailed(failed);
@@ -335,7 +344,7 @@ export class LocalReplica implements Replica {
   }
 
   #discard(failed: LocalTransaction): void {
-    this.#assertOpen();
+    this.#assertWritable();
     failed.enter({ type: "discarded" });
     this.#view.remove([failed]);
     this.#removeFailed(failed);
@@ -349,23 +358,17 @@ export class LocalReplica implements Replica {
       this.#leadership.onFailedRemoved([sequence]);
       this.#post({ type: "failedRemoved", ids: [id], sequences: [sequence] });
     };
-    removed().catch((error: unknown) => this.#reportError(asError(error), false));
+    removed().catch((error: unknown) => this.#emitters.emitError(asError(error), false));
   }
 
   #onTransactions(changed: readonly LocalTransaction[]): void {
     this.#transactionsChanged.emit();
-    for (const transaction of changed) this.#emitters.transaction.emit(transaction);
+    for (const transaction of changed) this.#emitters.emit("transaction", transaction);
     this.#refreshStatus();
   }
 
   #refreshStatus(): void {
-    if (this.#statusBoard.refresh()) this.#emitters.status.emit(this.#statusBoard.get());
-  }
-
-  #reportError(error: Error, dataAtRisk: boolean): void {
-    const { error: emitter } = this.#emitters;
-    if (dataAtRisk && emitter.size === 0) reportUncaught(error);
-    emitter.emit({ error, dataAtRisk });
+    if (this.#statusBoard.refresh()) this.#emitters.emit("status", this.#statusBoard.get());
   }
 
   #post(message: TabMessage): void {
@@ -380,11 +383,12 @@ export class LocalReplica implements Replica {
     return createReplicaCollection(definition, this.#view, rows, this.#writer, () => randomness.id());
   }
 
+  #assertWritable(): void {
+    this.#assertOpen();
+    if (this.#readOnly !== null) throw this.#readOnly;
+  }
+
   #assertOpen(): void {
     if (this.#isClosed) throw new ReplicaError("closed", "The replica is closed.");
   }
-}
-
-function asError(error: unknown): Error {
-  return error instanceof Error ? error : new Error(String(error));
 }

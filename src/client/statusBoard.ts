@@ -1,6 +1,7 @@
-import { toReplicaError } from "./base/errors.js";
+import { toReplicaError, type ReplicaError } from "./base/errors.js";
 import type { LeaderStatus } from "./base/tabMessages.js";
 import type { ReplicaStatus } from "./base/types.js";
+import type { StorageUse } from "./ports/storageSpace.js";
 import type { LocalTransaction } from "./view/localTransaction.js";
 
 /** What a replica's status is made of. */
@@ -9,6 +10,9 @@ export interface StatusSources {
   readonly isConnected: boolean;
   readonly isLeader: boolean;
   readonly transactions: readonly LocalTransaction[];
+  readonly isOpening: boolean;
+  readonly readOnly: ReplicaError | null;
+  readonly storage: StorageUse | null;
 }
 
 /** A replica's status: the same object until something in it changes. */
@@ -33,7 +37,7 @@ export class StatusBoard {
   }
 
   #compute(): ReplicaStatus {
-    const { leaderStatus, isConnected, isLeader, transactions } = this.#sources();
+    const { leaderStatus, isConnected, isLeader, transactions, ...rest } = this.#sources();
     const { scopes, lastSyncAt, blocked } = leaderStatus;
     return {
       connection: isConnected ? "connected" : "disconnected",
@@ -43,6 +47,7 @@ export class StatusBoard {
       scopes,
       lastSyncAt,
       blocked: blocked === null ? null : toReplicaError(blocked),
+      ...rest,
     };
   }
 }

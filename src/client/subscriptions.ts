@@ -12,6 +12,7 @@ export class Subscriptions {
   readonly #open = new Set<OpenSubscription>();
   readonly #onWants: (forget: readonly Want[]) => void;
   readonly #reports = new Map<string, ScopeReport>();
+  #isRead = false;
 
   /** @param onWants called after each change of {@link wants}; with what is not to be kept on the device */
   constructor(onWants: (forget: readonly Want[]) => void) {
@@ -26,7 +27,8 @@ export class Subscriptions {
 
   open(definition: AnyCollection, scopes: readonly string[]): Subscription {
     const wants = scopes.map((scope) => ({ collection: definition.name, scope }));
-    const subscription = new OpenSubscription(wants, this.#reports, (keepData) => {
+    const isRead = () => this.#isRead;
+    const subscription = new OpenSubscription(wants, this.#reports, isRead, (keepData) => {
       this.#open.delete(subscription);
       const stillWanted = new Set(this.wants.map(keyOf));
       this.#onWants(keepData ? [] : wants.filter((want) => !stillWanted.has(keyOf(want))));
@@ -42,6 +44,12 @@ export class Subscriptions {
     for (const report of reports) this.#reports.set(keyOf(report), report);
     for (const subscription of this.#open) subscription.refresh();
   }
+
+  /** Everything that the database holds is shown: before, nothing is loaded, however complete it is there. */
+  noteRead(): void {
+    this.#isRead = true;
+    for (const subscription of this.#open) subscription.refresh();
+  }
 }
 
 function keyOf({ collection, scope }: Want): string {
@@ -51,6 +59,7 @@ function keyOf({ collection, scope }: Want): string {
 class OpenSubscription implements Subscription {
   readonly wants: readonly Want[];
   readonly #reports: ReadonlyMap<string, ScopeReport>;
+  readonly #isRead: () => boolean;
   readonly #onStop: (keepData: boolean) => void;
   readonly #loaded = createDeferred();
   readonly #changed = new Emitter();
@@ -60,10 +69,12 @@ class OpenSubscription implements Subscription {
   constructor(
     wants: readonly Want[],
     reports: ReadonlyMap<string, ScopeReport>,
+    isRead: () => boolean,
     onStop: (keepData: boolean) => void,
   ) {
     this.wants = wants;
     this.#reports = reports;
+    this.#isRead = isRead;
     this.#onStop = onStop;
   }
 
@@ -82,7 +93,8 @@ class OpenSubscription implements Subscription {
   }
 
   refresh(): void {
-    if (this.#ofMine().every((report) => report?.isComplete === true)) this.#loaded.resolve();
+    if (this.#isRead() && this.#ofMine().every((report) => report?.isComplete === true))
+      this.#loaded.resolve();
     const shown = `${this.state} ${this.progress}`;
     if (shown === this.#shown) return;
     this.#shown = shown;

@@ -20,6 +20,10 @@ export interface WriterOptions {
   readonly view: View;
   readonly clock: Clock;
   readonly randomness: Randomness;
+  /** @throws ReplicaError if nothing can be written any more */
+  assertWritable(): void;
+  /** Whether there may be documents that are not shown yet. */
+  isOpening(): boolean;
   /** Hands a complete transaction to the outbox. */
   submit(transaction: LocalTransaction): void;
 }
@@ -72,6 +76,7 @@ export class Writer {
   }
 
   transact(change: () => unknown, metadata: Readonly<Record<string, unknown>>): LocalTransaction {
+    this.#options.assertWritable();
     if (this.#group !== null)
       throw new ReplicaError("invalid_row", "transact() was called inside of another transact().");
     const group = this.#begin(true, metadata);
@@ -94,6 +99,7 @@ export class Writer {
   }
 
   #write(view: CollectionView, id: string, operationsOf: () => Operation[]): LocalTransaction {
+    this.#options.assertWritable();
     const { definition } = view;
     const before = view.get(id) ?? null;
     const operations = inCodedErrors(operationsOf);
@@ -136,7 +142,9 @@ export class Writer {
     if (row !== undefined) return row;
     throw new ReplicaError(
       "unknown_document",
-      `Collection "${view.definition.name}" has no document ${JSON.stringify(id)} on this device.`,
+      this.#options.isOpening()
+        ? `Collection "${view.definition.name}" shows no document ${JSON.stringify(id)} yet: the local database is still being read. Wait until status.isOpening is false.`
+        : `Collection "${view.definition.name}" has no document ${JSON.stringify(id)} on this device.`,
     );
   }
 }

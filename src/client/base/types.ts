@@ -4,6 +4,7 @@ import type { Operation } from "../../shared/operations.js";
 import type { ReplicaApi } from "../../shared/replicaApi.js";
 import type { ReplicaError } from "./errors.js";
 import type { Storage } from "../ports/storage.js";
+import type { StorageUse } from "../ports/storageSpace.js";
 import type { ConvexClientLike } from "../ports/transport.js";
 
 /** A callback's result, unless it is a promise: what an async callback does after its first await is lost. */
@@ -130,6 +131,12 @@ export interface ReplicaStatus {
   readonly lastSyncAt: number | null;
   /** Why pushes wait, beside having no connection. */
   readonly blocked: ReplicaError | null;
+  /** Whether documents of the local database are still being read: more rows will come, a missing one may be there. */
+  readonly isOpening: boolean;
+  /** Why nothing can be written any more, in this tab, until the page is reloaded. What is shown stays. */
+  readonly readOnly: ReplicaError | null;
+  /** Space on the device, as last measured; null: not known. */
+  readonly storage: StorageUse | null;
 }
 
 export interface Observable<T> {
@@ -154,7 +161,11 @@ export interface TransactionFilter<C extends AnyCollection = AnyCollection> {
 
 /** The app's data on this device. */
 export interface Replica<C extends AnyCollection = AnyCollection> {
-  /** Local rows are there. Never waits for the network. Rejects with `storage_…` if the device has no storage. */
+  /**
+   * The first local rows are there; the others follow within moments (`status.isOpening`). Never waits for the network.
+   * Rejects with `storage_unavailable` if the device has no storage, or keeps it from this page: pass a storage of your
+   * own, in memory say, to go on without. Rejects with `storage_corrupt` if the local database cannot be trusted.
+   */
   readonly ready: Promise<void>;
   readonly user: string | null;
   collection<D extends C>(definition: D): ReplicaCollection<D>;

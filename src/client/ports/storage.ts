@@ -1,5 +1,5 @@
 import type { PlainRow } from "../../collections/index.js";
-import type { ErrorCode } from "../../shared/errorCodes.js";
+import type { ErrorCode, Refusal } from "../../shared/errorCodes.js";
 import type { Operation } from "../../shared/operations.js";
 import type { Cursor } from "../../shared/wire.js";
 
@@ -94,7 +94,24 @@ export interface StoredScope {
   readonly horizon?: bigint;
   /** Whether a first load has come to its end. */
   readonly isComplete: boolean;
+  /** Read from the start again, because the device has lost documents of it; until it is complete. */
+  readonly isRepair?: true;
 }
+
+/** A record that is not what was written, or that the browser cannot read. */
+export type Damage =
+  /** Documents. `scopes`: of these; null: not known. */
+  | {
+      readonly type: "page";
+      readonly page: number;
+      readonly scopes: readonly { readonly collection: string; readonly scope: string }[] | null;
+    }
+  | { readonly type: "document"; readonly collection: string; readonly id: string }
+  | { readonly type: "scope"; readonly collection: string; readonly scope: string }
+  /** Bytes that were authored; what they were authored from is in the outbox. */
+  | { readonly type: "group"; readonly sequence: number }
+  /** What a user wrote. */
+  | { readonly type: "transaction"; readonly sequence: number };
 
 /** Everything in a database, as of one moment. */
 export interface Stored {
@@ -105,6 +122,23 @@ export interface Stored {
   /** In sequence order. */
   readonly groups: readonly AuthoredGroup[];
   readonly scopes: readonly StoredScope[];
+  /** What could not be read: nothing of it is in the lists above. */
+  readonly damage: readonly Damage[];
+}
+
+/** What `open` brings after its answer, and what happens to the database later. */
+export interface StorageWatcher {
+  /** The next documents, as of the same moment as the answer, each once. */
+  onDocuments(documents: readonly StoredDocument[]): void;
+  /** There are no more. `damage`: what could not be read, beside what the answer told of. */
+  onRead(damage: readonly Damage[]): void;
+  /** The rest cannot be read. */
+  onUnreadable(reason: Refusal): void;
+  /**
+   * The database was closed under this tab, for good: a newer version of the app needs it, or the browser has taken
+   * it away. Every later call rejects with this reason.
+   */
+  onLost(reason: Refusal): void;
 }
 
 /** What a leader writes in one storage transaction. Absent lists change nothing. */
@@ -119,6 +153,11 @@ export interface Commit {
   readonly outbox?: readonly OutboxEntry[];
   readonly removedOutbox?: readonly number[];
   readonly author?: number;
+  /**
+   * Damage that is dealt with: its records go, documents that `scopes` will bring again with them. A transaction's
+   * record is never taken away: what it holds is nowhere else.
+   */
+  readonly repair?: { readonly damage: readonly Damage[]; readonly scopes: readonly StoredScope[] };
 }
 
 /**
@@ -128,8 +167,13 @@ export interface Commit {
  * `storage_corrupt` or `closed`.
  */
 export interface Storage {
-  /** Reads everything; makes the database with `fresh` if there is none. To be called first. */
-  open(fresh: Identity): Promise<Stored>;
+  /**
+   * Reads everything; makes the database with `fresh` if there is none. To be called first. With a `watcher` it
+   * answers as soon as it has all but the documents, and the newest of these; the rest goes to the watcher, in slices
+   * read one after the other. Appends are possible meanwhile. A record that cannot be read is told
+   * of as {@link Damage}, never passed over; without the identity the database is refused as `storage_corrupt`.
+   */
+  open(fresh: Identity, watcher?: StorageWatcher): Promise<Stored>;
   /** Appends to the outbox, from any tab. @returns the sequences, ascending in call order over all tabs */
   append(transactions: readonly StoredTransaction[]): Promise<number[]>;
   /** Removes failed transactions, from any tab: the user has retried or discarded them. */
@@ -140,6 +184,14 @@ export interface Storage {
   takeOver(): Promise<Stored>;
   /** @returns the commit's number. @throws FencedError if a later leader has taken over; nothing is written then */
   commit(term: number, changes: Commit): Promise<number>;
+  /**
+   * Puts what has changed into the form that is read fastest, a bounded step of it; what the database holds stays
+   * the same. Not to be called while a commit is under way. Delays no append.
+   *
+   * @returns whether there is more to do
+   * @throws FencedError as `commit` does
+   */
+  fold(term: number): Promise<boolean>;
   /** Ends the use of the database by this tab. */
   close(): Promise<void>;
   /** Closes and deletes the database. */

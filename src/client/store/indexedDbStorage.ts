@@ -1,99 +1,150 @@
-// Stores: meta (one record) · pages (what a large commit brought, immutable, one record: a record per row is many
-// times slower to write and to open) · tail (a record per document changed since, which wins over the pages) ·
-// outbox · groups · scopes. The tail's record of a removed document says so, until its page is gone too.
-import { openDB, type DBSchema, type IDBPDatabase, type IDBPTransaction } from "idb";
 import { ReplicaError } from "../base/errors.js";
+import { systemClock, type Clock } from "../ports/clock.js";
 import {
   FencedError,
-  type AuthoredGroup,
   type Commit,
+  type Damage,
   type Identity,
   type Meta,
   type OutboxEntry,
   type Storage,
+  type StorageWatcher,
   type Stored,
   type StoredDocument,
-  type StoredScope,
   type StoredTransaction,
 } from "../ports/storage.js";
+import { inStorageErrors, toStorageError } from "./indexedDbErrors.js";
+import {
+  beginReading,
+  headStores,
+  readHead,
+  readOutboxAfter,
+  readPages,
+  unsealMeta,
+  type Head,
+} from "./indexedDbReading.js";
+import type { Database, StoreName, Write } from "./indexedDbSchema.js";
+import {
+  appendAll,
+  begin,
+  clearDamage,
+  foldStep,
+  putDocuments,
+  putProgress,
+  storesOf,
+} from "./indexedDbWriting.js";
+import { openDatabase } from "./openDatabase.js";
+import { planFold, type PageDirectory } from "./pageDirectory.js";
+import { seal } from "./sealed.js";
+import { storeLimits, type StoreLimits } from "./storeLimits.js";
 
-type TailRecord =
-  StoredDocument | { readonly collection: string; readonly id: string; readonly isGone: true };
-
-interface Schema extends DBSchema {
-  meta: { key: "meta"; value: Meta };
-  pages: { key: number; value: { readonly documents: readonly StoredDocument[] } };
-  tail: { key: [string, string]; value: TailRecord };
-  outbox: { key: number; value: StoredTransaction };
-  groups: { key: number; value: AuthoredGroup };
-  scopes: { key: [string, string]; value: StoredScope };
+/** What a reading of all pages came to. */
+interface AllPages {
+  readonly directory: PageDirectory;
+  readonly documents: readonly StoredDocument[];
+  readonly damage: readonly Damage[];
 }
-type StoreName = "meta" | "pages" | "tail" | "outbox" | "groups" | "scopes";
-type Write<Names extends StoreName[] = StoreName[]> = IDBPTransaction<Schema, Names, "readwrite">;
-
-const formatVersion = 1;
-/** A commit of at least as many documents becomes a page. */
-const pageDocuments = 64;
-const outboxOnly: ["outbox"] = ["outbox"];
-const allStores: StoreName[] = ["meta", "pages", "tail", "outbox", "groups", "scopes"];
 
 /** The default in browsers. */
 export class IndexedDbStorage implements Storage {
   readonly #name: string;
-  #opening: Promise<IDBPDatabase<Schema>> | null = null;
-  #isClosed = false;
+  readonly #clock: Clock;
+  readonly #limits: StoreLimits;
+  #opening: Promise<Database> | null = null;
+  #watcher: StorageWatcher | null = null;
+  /** Why the database cannot be used any more. */
+  #ended: ReplicaError | null = null;
+  /** The pages that are being read, as of this commit: a tab that is elected meanwhile need not read them twice. */
+  #reading: { readonly commit: number; readonly pages: Promise<AllPages | null> } | null = null;
+  /** Of the leader: where each document is. */
+  #directory: PageDirectory | null = null;
 
-  /** @param name - of the database; one per app, deployment and user */
-  constructor(name: string) {
+  /**
+   * @param name - of the database; one per app, deployment and user
+   * @param clock - for how long another tab may keep the database from being opened
+   * @param limits - for tests: smaller pages
+   */
+  constructor(name: string, clock: Clock = systemClock, limits: StoreLimits = storeLimits) {
     this.#name = name;
+    this.#clock = clock;
+    this.#limits = limits;
   }
 
-  async open(fresh: Identity): Promise<Stored> {
-    return this.#write(allStores, async (tx) => {
-      const meta = await tx.objectStore("meta").get("meta");
-      if (meta === undefined) await tx.objectStore("meta").put({ ...fresh, term: 0, commit: 0 }, "meta");
-      return readAll(tx);
-    });
+  async open(fresh: Identity, watcher?: StorageWatcher): Promise<Stored> {
+    this.#watcher = watcher ?? this.#watcher;
+    const db = await this.#database();
+    return inStorageErrors(() =>
+      watcher === undefined ? this.#readAll(db, fresh) : this.#readFirst(db, fresh, watcher),
+    );
   }
 
   async append(transactions: readonly StoredTransaction[]): Promise<number[]> {
-    return this.#write(outboxOnly, (tx) => appendAll(tx, transactions));
+    return this.#write(["outbox"], (tx) => appendAll(tx, transactions));
   }
 
   async removeFailed(sequences: readonly number[]): Promise<void> {
-    await this.#write(outboxOnly, async (tx) => {
-      for (const sequence of sequences) void tx.objectStore("outbox").delete(sequence);
+    await this.#write(["outbox"], async (tx) => {
+      for (const sequence of sequences) begin(tx.objectStore("outbox").delete(sequence));
     });
   }
 
   async outboxAfter(sequence: number): Promise<OutboxEntry[]> {
     const db = await this.#database();
-    return translated(() => readOutbox(db.transaction("outbox"), IDBKeyRange.lowerBound(sequence, true)));
+    return inStorageErrors(() => readOutboxAfter(beginReading(db, ["outbox"]), sequence));
   }
 
   async takeOver(): Promise<Stored> {
-    return this.#write(allStores, async (tx) => {
-      const meta = await readMeta(tx);
-      await tx.objectStore("meta").put({ ...meta, term: meta.term + 1 }, "meta");
-      return readAll(tx);
+    const db = await this.#database();
+    const reading = this.#reading;
+    const { head, pageKeys } = await this.#write([...headStores, "pages"], async (tx) => {
+      const meta = unsealMeta(await tx.objectStore("meta").get("meta"));
+      await tx.objectStore("meta").put(seal({ ...meta, term: meta.term + 1 }), "meta");
+      return { head: (await readHead(tx)) as Head, pageKeys: await tx.objectStore("pages").getAllKeys() };
+    });
+    return inStorageErrors(async () => {
+      const read = reading?.commit === head.meta.commit ? await reading.pages.catch(() => null) : null;
+      const isSame = read !== null && hasPages(read, pageKeys);
+      const pages = isSame ? read : await this.#readPages(db, head, () => {});
+      if (pages === null) throw new FencedError(); // a commit although the term was raised: by the next leader
+      this.#directory = pages.directory;
+      return toStored(head, pages);
     });
   }
 
   async commit(term: number, changes: Commit): Promise<number> {
-    return this.#write(allStores, async (tx) => {
-      const meta = await readMeta(tx);
-      if (meta.term !== term) throw new FencedError();
-      const commit = meta.commit + 1;
-      await tx.objectStore("meta").put({ ...meta, author: changes.author ?? meta.author, commit }, "meta");
-      await putDocuments(tx, changes);
+    const { commit, written } = await this.#write(storesOf(changes), async (tx) => {
+      const meta = await this.#fence(tx, term);
+      const raised = { ...meta, author: changes.author ?? meta.author, commit: meta.commit + 1 };
+      await tx.objectStore("meta").put(seal(raised), "meta");
+      clearDamage(tx, changes.repair?.damage ?? []);
+      const written = await putDocuments(tx, changes, this.#limits);
       await putProgress(tx, changes);
-      return commit;
+      return { commit: raised.commit, written };
     });
+    if (this.#directory !== null) written(this.#directory);
+    return commit;
+  }
+
+  async fold(term: number): Promise<boolean> {
+    const directory = this.#directory;
+    if (directory === null) return false;
+    const written = await this.#write(
+      ["meta", "pages", "tail"],
+      async (tx) => {
+        await this.#fence(tx, term);
+        return foldStep(tx, directory, this.#limits);
+      },
+      // Should the machine lose its power, what was there before is as good.
+      "relaxed",
+    );
+    written?.(directory);
+    return planFold(directory.pages(), directory.tailSize, this.#limits) !== null;
   }
 
   async close(): Promise<void> {
-    this.#isClosed = true;
-    (await this.#opening)?.close();
+    this.#ended ??= new ReplicaError("closed", "The local database is closed.");
+    this.#directory = null;
+    (await this.#opening?.catch(() => null))?.close();
   }
 
   async destroy(): Promise<void> {
@@ -105,118 +156,144 @@ export class IndexedDbStorage implements Storage {
     });
   }
 
-  async #write<Names extends StoreName[], Result>(
-    stores: Names,
-    work: (tx: Write<Names>) => Promise<Result>,
+  async #readAll(db: Database, fresh: Identity): Promise<Stored> {
+    for (;;) {
+      const head = await this.#head(fresh);
+      const pages = await this.#readPages(db, head, () => {});
+      if (pages !== null) return toStored(head, pages);
+    }
+  }
+
+  /** Answers with what comes first; the rest goes to the watcher. */
+  #readFirst(db: Database, fresh: Identity, watcher: StorageWatcher): Promise<Stored> {
+    return new Promise((resolve, reject) => {
+      let isAnswered = false;
+      const later: Damage[] = [];
+      const read = async () => {
+        let pages: AllPages | null = null;
+        while (pages === null) {
+          const head = await this.#head(fresh);
+          pages = await this.#readPages(db, head, (slice) => {
+            if (!isAnswered) resolve(toStored(head, slice));
+            else if (slice.documents.length > 0) watcher.onDocuments(slice.documents);
+            if (isAnswered) later.push(...slice.damage);
+            isAnswered = true;
+          });
+        }
+        watcher.onRead(later);
+      };
+      inStorageErrors(read).catch((error: unknown) => {
+        if (isAnswered && ReplicaError.is(error)) watcher.onUnreadable(error);
+        else reject(error as Error);
+      });
+    });
+  }
+
+  async #head(fresh: Identity): Promise<Head> {
+    const db = await this.#database();
+    const head = await readHead(beginReading(db, headStores));
+    if (head !== null) return head;
+    return this.#write([...headStores, "pages"], async (tx) => {
+      const [found, pages] = [await readHead(tx), await tx.objectStore("pages").count()];
+      if (found !== null) return found; // another tab was faster
+      if (pages > 0) unsealMeta(undefined);
+      await tx.objectStore("meta").put(seal({ ...fresh, term: 0, commit: 0 }), "meta");
+      return (await readHead(tx)) as Head;
+    });
+  }
+
+  async #readPages(
+    db: Database,
+    head: Head,
+    onSlice: Parameters<typeof readPages>[2],
+  ): Promise<AllPages | null> {
+    const documents: StoredDocument[] = [];
+    const damage: Damage[] = [];
+    const pages = readPages(db, head, (slice) => {
+      documents.push(...slice.documents);
+      damage.push(...slice.damage);
+      onSlice(slice);
+    }).then((directory) => directory && { directory, documents, damage });
+    const reading = { commit: head.meta.commit, pages };
+    this.#reading = reading;
+    try {
+      return await pages;
+    } finally {
+      if (this.#reading === reading) this.#reading = null;
+    }
+  }
+
+  async #fence(tx: Write, term: number): Promise<Meta> {
+    const meta = unsealMeta(await tx.objectStore("meta").get("meta"));
+    if (meta.term !== term) throw new FencedError();
+    return meta;
+  }
+
+  async #write<Result>(
+    stores: StoreName[],
+    work: (tx: Write) => Promise<Result>,
+    // `durable` is to survive the machine losing its power, for 0.2 ms more.
+    durability: IDBTransactionDurability = "strict",
   ): Promise<Result> {
     const db = await this.#database();
-    return translated(async () => {
-      // Strict: `durable` is to survive the machine losing its power, for 0.2 ms more.
-      const tx = db.transaction(stores, "readwrite", { durability: "strict" });
+    return inStorageErrors(async () => {
+      const tx = db.transaction(stores, "readwrite", { durability });
       try {
         const result = await work(tx);
         await tx.done;
         return result;
       } catch (error) {
         tx.done.catch(() => {}); // its rejection is the one that is thrown below, or follows from it
-        if (!(error instanceof DOMException)) abort(tx);
-        throw error;
+        abort(tx);
+        throw tx.error ?? error;
       }
     });
   }
 
-  #database(): Promise<IDBPDatabase<Schema>> {
-    if (this.#isClosed) return Promise.reject(new ReplicaError("closed", "The local database is closed."));
-    this.#opening ??= translated(() =>
-      openDB<Schema>(this.#name, formatVersion, {
-        upgrade(db) {
-          for (const store of ["meta", "scopes"] as const) db.createObjectStore(store);
-          db.createObjectStore("groups");
-          db.createObjectStore("tail");
-          db.createObjectStore("pages", { autoIncrement: true });
-          db.createObjectStore("outbox", { autoIncrement: true });
-        },
-        // Another tab wants to delete or upgrade the database: in its way, we would block it for ever.
-        blocking: (_current, _blocked, event) => (event.target as IDBDatabase).close(),
-      }),
-    );
+  #database(): Promise<Database> {
+    if (this.#ended !== null) return Promise.reject(this.#ended);
+    this.#opening ??= inStorageErrors(() => this.#openDatabase()).catch((error: unknown) => {
+      this.#opening = null; // the next call tries again
+      throw error;
+    });
     return this.#opening;
   }
-}
 
-async function readAll(tx: Write): Promise<Stored> {
-  const [meta, pages, tail, outbox, groups, scopes] = await Promise.all([
-    readMeta(tx),
-    tx.objectStore("pages").getAll(),
-    tx.objectStore("tail").getAll(),
-    readOutbox(tx),
-    tx.objectStore("groups").getAll(),
-    tx.objectStore("scopes").getAll(),
-  ]);
-  const documents = new Map<string, StoredDocument>();
-  for (const page of pages)
-    for (const each of page.documents) documents.set(`${each.collection}\0${each.id}`, each);
-  for (const each of tail) {
-    const key = `${each.collection}\0${each.id}`;
-    if ("isGone" in each) documents.delete(key);
-    else documents.set(key, each);
+  #openDatabase(): Promise<Database> {
+    if (indexedDB === undefined || indexedDB === null)
+      throw new ReplicaError(
+        "storage_unavailable",
+        "This browser offers no IndexedDB, or none in this mode.",
+      );
+    return openDatabase(this.#name, this.#clock, (error) => this.#lose(error));
   }
-  return { meta, documents: [...documents.values()], outbox, groups, scopes };
-}
 
-async function readMeta(tx: Write): Promise<Meta> {
-  const meta = await tx.objectStore("meta").get("meta");
-  if (meta === undefined)
-    throw new ReplicaError("storage_corrupt", "The local database has lost its identity.");
-  return meta;
-}
-
-async function readOutbox(
-  tx: {
-    objectStore(name: "outbox"): {
-      getAllKeys(range?: IDBKeyRange): Promise<number[]>;
-      getAll(range?: IDBKeyRange): Promise<StoredTransaction[]>;
-    };
-  },
-  range?: IDBKeyRange,
-): Promise<OutboxEntry[]> {
-  const store = tx.objectStore("outbox");
-  const [sequences, transactions] = await Promise.all([store.getAllKeys(range), store.getAll(range)]);
-  return sequences.map((sequence, index) => ({
-    sequence,
-    transaction: transactions[index] as StoredTransaction,
-  }));
-}
-
-/** The key generator only ever rises, over all tabs: its keys are the order of durability. */
-function appendAll(tx: Write<["outbox"]>, transactions: readonly StoredTransaction[]): Promise<number[]> {
-  return Promise.all(transactions.map((transaction) => tx.objectStore("outbox").add(transaction)));
-}
-
-async function putDocuments(tx: Write, { documents = [], removedDocuments = [] }: Commit): Promise<void> {
-  const tail = tx.objectStore("tail");
-  for (const { collection, id } of removedDocuments)
-    void tail.put({ collection, id, isGone: true }, [collection, id]);
-  if (documents.length >= pageDocuments) {
-    await tx.objectStore("pages").add({ documents });
-    for (const { collection, id } of documents) void tail.delete([collection, id]);
-  } else {
-    for (const each of documents) void tail.put(each, [each.collection, each.id]);
+  #lose(error: ReplicaError): void {
+    if (this.#ended !== null) return;
+    this.#ended = error;
+    this.#watcher?.onLost(error);
   }
 }
 
-async function putProgress(tx: Write, changes: Commit): Promise<void> {
-  const { scope, removedScope, groups = [], removedGroups = [], outbox = [], removedOutbox = [] } = changes;
-  const scopes = tx.objectStore("scopes");
-  if (removedScope) void scopes.delete([removedScope.collection, removedScope.scope]);
-  if (scope) void scopes.put(scope, [scope.collection, scope.scope]);
-  for (const sequence of removedGroups) void tx.objectStore("groups").delete(sequence);
-  for (const group of groups) void tx.objectStore("groups").put(group, group.sequence);
-  for (const sequence of removedOutbox) void tx.objectStore("outbox").delete(sequence);
-  for (const { sequence, transaction } of outbox) {
-    const isThere = (await tx.objectStore("outbox").getKey(sequence)) !== undefined;
-    if (isThere) void tx.objectStore("outbox").put(transaction, sequence);
-  }
+function toStored(
+  head: Head,
+  pages: { readonly documents: readonly StoredDocument[]; readonly damage: readonly Damage[] },
+): Stored {
+  const { meta, outbox, groups, scopes } = head;
+  return {
+    meta,
+    documents: pages.documents,
+    outbox,
+    groups,
+    scopes,
+    damage: [...head.damage, ...pages.damage],
+  };
+}
+
+function hasPages({ directory, damage }: AllPages, keys: readonly number[]): boolean {
+  const read = directory.pages().map(({ page }) => page);
+  const all = new Set([...read, ...damage.flatMap((each) => (each.type === "page" ? [each.page] : []))]);
+  return all.size === keys.length && keys.every((key) => all.has(key));
 }
 
 function abort(tx: { abort(): void }): void {
@@ -225,30 +302,4 @@ function abort(tx: { abort(): void }): void {
   } catch (error) {
     if (!(error instanceof DOMException)) throw error; // InvalidStateError: it has ended already
   }
-}
-
-async function translated<T>(work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    throw error instanceof DOMException ? toStorageError(error) : error;
-  }
-}
-
-function toStorageError(cause: DOMException | null): ReplicaError {
-  if (cause?.name === "QuotaExceededError")
-    return new ReplicaError(
-      "storage_full",
-      "The browser's storage is full: this write is not stored. Free some space and retry it.",
-      { cause },
-    );
-  if (cause?.name === "DataError" || cause?.name === "VersionError")
-    return new ReplicaError("storage_corrupt", `The local database cannot be read: ${cause.message}`, {
-      cause,
-    });
-  return new ReplicaError(
-    "storage_unavailable",
-    `The browser's storage cannot be used: ${cause?.message ?? "unknown reason"}`,
-    { cause },
-  );
 }

@@ -109,14 +109,23 @@ export class Journal {
    * @throws what the storage throws; nothing is changed or published then
    */
   change(decide: () => Decision | null): Promise<void> {
-    const run = this.#last.then(async () => {
+    return this.#next(async () => {
       const decision = decide();
       if (decision === null) return;
       const commit = await this.#storage.commit(this.#contents.meta.term, decision.commit);
       applyCommit(this.#contents, decision.commit);
       this.#publish(decision.publication, commit);
     });
-    this.#last = run.catch(() => {}); // whoever asked for the change hears of it; the next one is independent
+  }
+
+  /** Has the storage folded a step, between changes. @returns whether there is more to do */
+  fold(): Promise<boolean> {
+    return this.#next(() => this.#storage.fold(this.#contents.meta.term));
+  }
+
+  #next<T>(work: () => Promise<T>): Promise<T> {
+    const run = this.#last.then(work);
+    this.#last = run.catch(() => {}); // whoever asked for it hears of it; the next one is independent
     return run;
   }
 }

@@ -2,10 +2,13 @@ import { ReplicaError } from "../base/errors.js";
 import {
   FencedError,
   type Commit,
+  type Damage,
   type Identity,
   type OutboxEntry,
   type Storage,
+  type StorageWatcher,
   type Stored,
+  type StoredDocument,
   type StoredTransaction,
 } from "../ports/storage.js";
 import { applyCommit, indexContents, type Contents } from "./contents.js";
@@ -22,6 +25,12 @@ export class MemoryDatabase {
   failNextAppend = false;
   /** For tests: the next attempt to take over fails. */
   failNextTakeOver = false;
+  /** For tests: what cannot be read, until it is repaired. */
+  damage: readonly Damage[] = [];
+  /** Of so many documents is a slice of what `open` brings. */
+  sliceDocuments = 500;
+  /** For tests: awaited before each slice but the first. */
+  beforeSlice: () => Promise<void> = () => Promise.resolve();
 }
 
 /** For Node and tests: the same contract as IndexedDB but for surviving the process. */
@@ -33,12 +42,16 @@ export class MemoryStorage implements Storage {
     this.#database = database;
   }
 
-  async open(fresh: Identity): Promise<Stored> {
+  async open(fresh: Identity, watcher?: StorageWatcher): Promise<Stored> {
     this.#assertOpen();
     const meta = { ...fresh, term: 0, commit: 0 };
-    const nothing = { documents: [], outbox: [], groups: [], scopes: [] };
+    const nothing = { documents: [], outbox: [], groups: [], scopes: [], damage: [] };
     this.#database.data ??= { lastSequence: 0, contents: indexContents({ meta, ...nothing }) };
-    return this.#read();
+    const stored = this.#read();
+    if (watcher === undefined) return stored;
+    const { sliceDocuments } = this.#database;
+    void this.#readRest(stored.documents.slice(sliceDocuments), watcher);
+    return { ...stored, documents: stored.documents.slice(0, sliceDocuments) };
   }
 
   async append(transactions: readonly StoredTransaction[]): Promise<number[]> {
@@ -73,7 +86,15 @@ export class MemoryStorage implements Storage {
     const { contents } = this.#data;
     if (contents.meta.term !== term) throw new FencedError();
     applyCommit(contents, structuredClone(changes));
+    if (changes.repair !== undefined)
+      this.#database.damage = this.#database.damage.filter(({ type }) => type === "transaction");
     return contents.meta.commit;
+  }
+
+  /** There is no better form than this one. */
+  async fold(term: number): Promise<boolean> {
+    if (this.#data.contents.meta.term !== term) throw new FencedError();
+    return false;
   }
 
   async close(): Promise<void> {
@@ -103,7 +124,19 @@ export class MemoryStorage implements Storage {
       outbox: [...outbox.values()].sort(bySequence),
       groups: [...groups.values()].sort(bySequence),
       scopes: [...scopes.values()],
+      damage: this.#database.damage,
     });
+  }
+
+  async #readRest(documents: readonly StoredDocument[], watcher: StorageWatcher): Promise<void> {
+    const { sliceDocuments, beforeSlice } = this.#database;
+    for (let from = 0; from < documents.length; from += sliceDocuments) {
+      await beforeSlice();
+      if (this.#isClosed) return;
+      watcher.onDocuments(documents.slice(from, from + sliceDocuments));
+    }
+    await null;
+    watcher.onRead([]);
   }
 
   get #data(): Data {

@@ -162,7 +162,8 @@ export class ScopeReader {
     if (isFirstLoad) this.#progress += result.entries.length;
     const { epoch, horizon } = result;
     const behind = horizon === undefined ? {} : { horizon };
-    const position = { collection, scope, cursor, epoch, isComplete, ...behind };
+    const repair = this.#position?.isRepair && !isComplete ? { isRepair: true as const } : {};
+    const position = { collection, scope, cursor, epoch, isComplete, ...behind, ...repair };
     if (isMoved) await this.#options.storePage(result, position, isFirstLoad);
     if (this.#isStopped) return;
     if (this.#state === "error") return void (this.#position = position); // the question failed meanwhile

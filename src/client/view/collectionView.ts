@@ -38,6 +38,11 @@ export class CollectionView {
     return this.#shown.values();
   }
 
+  /** Null: not there, or deleted. */
+  confirmedRow(id: string): PlainRow | null {
+    return this.#confirmed.get(id) ?? null;
+  }
+
   confirmedIds(): IterableIterator<string> {
     return this.#confirmed.keys();
   }

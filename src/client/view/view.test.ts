@@ -60,6 +60,7 @@ const database = ({ rows = [], outbox = [], groups = [] }: Database): Stored => 
   outbox,
   groups,
   scopes: [],
+  damage: [],
 });
 const update = (document: string, isCovered: boolean): AuthoredUpdate => ({
   collection: "sites",

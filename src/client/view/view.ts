@@ -31,6 +31,8 @@ export class View implements TransactionHost {
   readonly #finished = new Set<string>();
   /** What the leader said of transactions whose own message is still on its way: tabs' messages can overtake. */
   readonly #foretold = new Map<string, { covered: string[]; phase: Phase }>();
+  /** While the database is being read: the documents that the leader told of meanwhile. Null: all was read. */
+  #told: Set<string> | null = null;
 
   constructor(definitions: readonly AnyCollection[], decisions: FailureDecisions) {
     this.#decisions = decisions;
@@ -113,6 +115,7 @@ export class View implements TransactionHost {
     const changed = new Set<LocalTransaction>();
     for (const { collection, id, row } of rows) {
       this.collections.get(collection)?.setConfirmed(id, row);
+      this.#told?.add(`${collection}\0${id}`);
       mark(dirty, collection, id);
     }
     for (const { transaction, collection, id } of covered) {
@@ -130,17 +133,19 @@ export class View implements TransactionHost {
     this.#settle([...changed], dirty);
   }
 
-  /** Shows what the database holds, and of what was known before only what is not yet stored. */
-  load(stored: Stored): void {
+  /**
+   * Shows what the database holds, and of what was known before only what is not yet stored.
+   *
+   * @param hasMore - whether the rest of its documents follows, to {@link View.fill}
+   */
+  load(stored: Stored, hasMore = false): void {
+    this.#told = hasMore ? new Set() : null;
     const dirty: Dirty = new Map();
-    for (const [name, view] of this.collections) {
-      for (const id of view.confirmedIds()) mark(dirty, name, id);
-      for (const id of dirty.get(name) ?? []) view.setConfirmed(id, null);
-    }
-    for (const { collection, id, row } of stored.documents) {
-      this.collections.get(collection)?.setConfirmed(id, row);
+    for (const [collection, id] of this.#notIn(stored.documents)) {
+      this.collections.get(collection)?.setConfirmed(id, null);
       mark(dirty, collection, id);
     }
+    this.#confirm(stored.documents, dirty);
     const kept = new Set(stored.outbox.map(({ transaction }) => transaction.id));
     const gone = this.transactions().filter(({ id, sequence }) => sequence !== null && !kept.has(id));
     for (const transaction of gone) {
@@ -161,6 +166,43 @@ export class View implements TransactionHost {
     const all = [...this.#transactions.values(), ...gone];
     for (const [collection, ids] of dirtyOf(all)) for (const id of ids) mark(dirty, collection, id);
     this.#settle(all, dirty);
+  }
+
+  /** Shows more of the documents that the database held when it was loaded. What was told since then is newer. */
+  fill(documents: Stored["documents"]): void {
+    const told = this.#told;
+    if (told === null) return; // all of it was loaded meanwhile
+    const dirty: Dirty = new Map();
+    this.#confirm(
+      documents.filter(({ collection, id }) => !told.has(`${collection}\0${id}`)),
+      dirty,
+    );
+    this.#settle([], dirty);
+  }
+
+  /** There is no more to {@link View.fill} in. @returns whether there was until now */
+  endFilling(): boolean {
+    const wasFilling = this.#told !== null;
+    this.#told = null;
+    return wasFilling;
+  }
+
+  #notIn(documents: Stored["documents"]): [string, string][] {
+    const stored = new Set(documents.map(({ collection, id }) => `${collection}\0${id}`));
+    return [...this.collections].flatMap(([name, view]) =>
+      [...view.confirmedIds()].flatMap((id): [string, string][] =>
+        stored.has(`${name}\0${id}`) ? [] : [[name, id]],
+      ),
+    );
+  }
+
+  #confirm(documents: Stored["documents"], dirty: Dirty): void {
+    for (const { collection, id, row } of documents) {
+      const view = this.collections.get(collection);
+      if (view === undefined || view.confirmedRow(id) === row) continue;
+      view.setConfirmed(id, row);
+      mark(dirty, collection, id);
+    }
   }
 
   #add(stored: StoredTransaction): LocalTransaction {

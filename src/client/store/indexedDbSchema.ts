@@ -1,0 +1,87 @@
+// Stores: meta (one record) · pages (some hundred documents each, one value, never changed: a record per document is many
+// times slower to write and to open) · tail (a record per document changed since, which counts more than any page) ·
+// outbox · groups · scopes. Every record carries a checksum. Of a document that is in several pages the newest, which
+// has the highest key, counts. A record, in tail or page, that a document is gone stays until no page speaks of it.
+//
+// The version of the format is the one that IndexedDB itself keeps of a database: so it refuses whoever knows older
+// formats only, before that can write anything, and tells older tabs to let go when a newer one comes.
+import type { DBSchema, IDBPDatabase, IDBPTransaction } from "idb";
+import type {
+  AuthoredGroup,
+  Meta,
+  StoredDocument,
+  StoredScope,
+  StoredTransaction,
+} from "../ports/storage.js";
+import { encodePage, type PageEntry } from "./pageFormat.js";
+import { seal, type Sealed } from "./sealed.js";
+
+export interface PageRecord {
+  readonly bytes: ArrayBuffer;
+  /** Of its documents: what to read again should the bytes be damaged. */
+  readonly scopes: Sealed<readonly { readonly collection: string; readonly scope: string }[]>;
+}
+
+export interface Schema extends DBSchema {
+  meta: { key: "meta"; value: Sealed<Meta> };
+  pages: { key: number; value: PageRecord };
+  tail: { key: [string, string]; value: Sealed<PageEntry> };
+  outbox: { key: number; value: Sealed<StoredTransaction> };
+  groups: { key: number; value: Sealed<AuthoredGroup> };
+  scopes: { key: [string, string]; value: Sealed<StoredScope> };
+}
+
+export type StoreName = "meta" | "pages" | "tail" | "outbox" | "groups" | "scopes";
+export type Database = IDBPDatabase<Schema>;
+export type Read = IDBPTransaction<Schema, StoreName[], "readonly" | "readwrite">;
+export type Write = IDBPTransaction<Schema, StoreName[], "readwrite">;
+type Upgrade = IDBPTransaction<Schema, StoreName[], "versionchange">;
+
+/** By the version that each leads from: all that is stored in the one format, in the next. */
+const migrations: readonly ((tx: Upgrade) => Promise<void>)[] = [
+  // 0: there is no database.
+  async ({ db }) => {
+    for (const store of ["meta", "scopes", "groups", "tail"] as const) db.createObjectStore(store);
+    for (const store of ["pages", "outbox"] as const) db.createObjectStore(store, { autoIncrement: true });
+  },
+  // 1: records had no checksums, and a page was the list of its documents.
+  async (tx) => {
+    for (const name of ["meta", "scopes", "groups", "tail", "outbox"] as const)
+      await replaceAll(tx.objectStore(name), (record) => seal(record));
+    await replaceAll(tx.objectStore("pages"), (record) =>
+      toPageRecord((record as { documents: readonly StoredDocument[] }).documents),
+    );
+  },
+];
+
+export const formatVersion = migrations.length;
+
+/** Brings a database of an older format into this one, one format after the other, in one transaction. */
+export async function migrate(tx: Upgrade, from: number): Promise<void> {
+  for (const migration of migrations.slice(from)) await migration(tx);
+}
+
+export function toPageRecord(entries: readonly PageEntry[]): PageRecord {
+  const scopes = new Map(
+    entries.flatMap((entry) =>
+      "isGone" in entry
+        ? []
+        : [[`${entry.collection}\0${entry.scope}`, { collection: entry.collection, scope: entry.scope }]],
+    ),
+  );
+  return { bytes: encodePage(entries), scopes: seal([...scopes.values()]) };
+}
+
+async function replaceAll(
+  store: {
+    getAllKeys(): Promise<unknown[]>;
+    get(key: never): Promise<unknown>;
+    put(record: never, key: never): Promise<unknown>;
+  },
+  convert: (record: unknown) => unknown,
+): Promise<void> {
+  for (const key of await store.getAllKeys()) {
+    const record = await store.get(key as never);
+    await store.put(convert(record) as never, key as never);
+  }
+}

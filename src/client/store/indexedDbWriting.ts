@@ -1,0 +1,180 @@
+import { ReplicaError } from "../base/errors.js";
+import type { Commit, Damage, StoredDocument, StoredTransaction } from "../ports/storage.js";
+import { keyOf } from "./contents.js";
+import { toPageRecord, type StoreName, type Write } from "./indexedDbSchema.js";
+import { planFold, type PageDirectory } from "./pageDirectory.js";
+import { decodePage, isGone, type PageEntry } from "./pageFormat.js";
+import { seal, unseal } from "./sealed.js";
+import type { StoreLimits } from "./storeLimits.js";
+
+/** The stores that a commit touches: whoever needs another one need not wait for it. */
+export function storesOf(changes: Commit): StoreName[] {
+  const { documents = [], removedDocuments = [], groups = [], removedGroups = [] } = changes;
+  const { outbox = [], removedOutbox = [], scope, removedScope, repair } = changes;
+  const touched: [StoreName, boolean][] = [
+    ["meta", true],
+    ["pages", documents.length > 0 || repair !== undefined],
+    ["tail", documents.length + removedDocuments.length > 0 || repair !== undefined],
+    ["groups", groups.length + removedGroups.length > 0 || repair !== undefined],
+    ["outbox", outbox.length + removedOutbox.length > 0],
+    ["scopes", scope !== undefined || removedScope !== undefined || repair !== undefined],
+  ];
+  return touched.flatMap(([store, isTouched]) => (isTouched ? [store] : []));
+}
+
+/** The key generator only ever rises, over all tabs: its keys are the order of durability. */
+export function appendAll(tx: Write, transactions: readonly StoredTransaction[]): Promise<number[]> {
+  return Promise.all(transactions.map((transaction) => tx.objectStore("outbox").add(seal(transaction))));
+}
+
+/** @returns what it does to the directory, once it is stored */
+export async function putDocuments(
+  tx: Write,
+  { documents = [], removedDocuments = [] }: Commit,
+  limits: StoreLimits,
+): Promise<(directory: PageDirectory) => void> {
+  const gone = removedDocuments.map(({ collection, id }) => ({ collection, id, isGone: true }) as const);
+  const changed = [...new Map(documents.map((each) => [keyOf(each.collection, each.id), each])).values()];
+  if (changed.length < limits.pageFrom) {
+    for (const entry of [...gone, ...changed]) putInTail(tx, entry);
+    return (directory) => {
+      for (const { collection, id } of [...gone, ...changed]) directory.putInTail(keyOf(collection, id));
+    };
+  }
+  for (const entry of gone) putInTail(tx, entry);
+  const written = await addPages(tx, changed, limits);
+  for (const { collection, id } of changed) begin(tx.objectStore("tail").delete([collection, id]));
+  return (directory) => {
+    for (const { collection, id } of gone) directory.putInTail(keyOf(collection, id));
+    written(directory);
+  };
+}
+
+export async function putProgress(tx: Write, changes: Commit): Promise<void> {
+  const { scope, removedScope, groups = [], removedGroups = [], outbox = [], removedOutbox = [] } = changes;
+  if (removedScope) begin(tx.objectStore("scopes").delete([removedScope.collection, removedScope.scope]));
+  for (const each of [...(changes.repair?.scopes ?? []), ...(scope ? [scope] : [])])
+    begin(tx.objectStore("scopes").put(seal(each), [each.collection, each.scope]));
+  for (const sequence of removedGroups) begin(tx.objectStore("groups").delete(sequence));
+  for (const group of groups) begin(tx.objectStore("groups").put(seal(group), group.sequence));
+  for (const sequence of removedOutbox) begin(tx.objectStore("outbox").delete(sequence));
+  for (const { sequence, transaction } of outbox) {
+    const isThere = (await tx.objectStore("outbox").getKey(sequence)) !== undefined;
+    if (isThere) begin(tx.objectStore("outbox").put(seal(transaction), sequence));
+  }
+}
+
+/** Takes damaged records away. Of a document that the tail said something of, no older page is to be believed. */
+export function clearDamage(tx: Write, damage: readonly Damage[]): void {
+  for (const each of damage) {
+    if (each.type === "page") begin(tx.objectStore("pages").delete(each.page));
+    if (each.type === "group") begin(tx.objectStore("groups").delete(each.sequence));
+    if (each.type === "document") putInTail(tx, { collection: each.collection, id: each.id, isGone: true });
+  }
+}
+
+/**
+ * One step of folding, in one transaction: what it takes out of tail and pages it puts into new pages, so that whenever
+ * it dies the database holds the same. What is gone is put in only while another page still speaks of it.
+ *
+ * @returns what it does to the directory, once it is stored; null: there is nothing to do
+ */
+export async function foldStep(
+  tx: Write,
+  directory: PageDirectory,
+  limits: StoreLimits,
+): Promise<((directory: PageDirectory) => void) | null> {
+  const plan = planFold(directory.pages(), directory.tailSize, limits);
+  if (plan === null) return null;
+  const replaced = new Set(plan.pages);
+  const tail = plan.takesTail ? await readTail(tx, limits.foldTail) : [];
+  const kept: PageEntry[] = [];
+  const dropped: string[] = [];
+  const keep = (entry: PageEntry, key: string) => {
+    if (!isGone(entry) || directory.isElsewhere(key, replaced)) kept.push(entry);
+    else dropped.push(key);
+  };
+  for (const entry of tail) keep(entry, keyOf(entry.collection, entry.id));
+  const keysByPage = new Map<number, readonly string[]>();
+  for (const page of plan.pages) {
+    const entries = decodePage((await tx.objectStore("pages").get(page))?.bytes);
+    const keys = entries.map(({ collection, id }) => keyOf(collection, id));
+    keysByPage.set(page, keys);
+    entries.forEach((entry, index) => {
+      const key = keys[index] as string;
+      if (directory.isLive(page, key)) keep(entry, key);
+    });
+  }
+  const written = await addPages(tx, kept, limits);
+  for (const { collection, id } of tail) begin(tx.objectStore("tail").delete([collection, id]));
+  for (const page of plan.pages) begin(tx.objectStore("pages").delete(page));
+  return (changed) => {
+    written(changed);
+    for (const key of dropped) changed.removeFromTail(key);
+    for (const [page, keys] of keysByPage) changed.removePage(page, keys);
+  };
+}
+
+async function readTail(tx: Write, most: number): Promise<PageEntry[]> {
+  const records = await tx.objectStore("tail").getAll(null, most);
+  return records.map((record) => {
+    const unsealed = unseal(record);
+    if (unsealed === null)
+      throw new ReplicaError("storage_corrupt", "A stored document was damaged since it was read.");
+    return unsealed.value;
+  });
+}
+
+/** Adds entries as pages that are newer than all others. */
+async function addPages(
+  tx: Write,
+  entries: readonly PageEntry[],
+  limits: StoreLimits,
+): Promise<(directory: PageDirectory) => void> {
+  const added: { page: number; bytes: number; keys: string[] }[] = [];
+  for (const part of intoPages(entries, limits)) {
+    const record = toPageRecord(part);
+    const page = await tx.objectStore("pages").add(record);
+    const keys = part.map(({ collection, id }) => keyOf(collection, id));
+    added.push({ page, bytes: record.bytes.byteLength, keys });
+  }
+  return (directory) => {
+    for (const { page, bytes, keys } of added) directory.addNewer(page, bytes, keys);
+  };
+}
+
+function intoPages(
+  entries: readonly PageEntry[],
+  { pageDocuments, pageBytes }: StoreLimits,
+): (readonly PageEntry[])[] {
+  const pages: PageEntry[][] = [];
+  let bytes = Infinity;
+  for (const entry of entries) {
+    const own = isGone(entry) ? 0 : entry.base.length;
+    const last = pages.at(-1);
+    if (last !== undefined && last.length < pageDocuments && bytes + own <= pageBytes) {
+      last.push(entry);
+      bytes += own;
+    } else {
+      pages.push([entry]);
+      bytes = own;
+    }
+  }
+  return pages;
+}
+
+function putInTail(tx: Write, entry: PageEntry): void {
+  begin(tx.objectStore("tail").put(seal(withOwnBase(entry)), [entry.collection, entry.id]));
+}
+
+/** A request that nobody waits for: if it fails the transaction does, and tells of it. */
+export function begin(request: Promise<unknown>): void {
+  request.catch(() => {});
+}
+
+/** A slice of a page's bytes would be stored with all of the page. */
+function withOwnBase(entry: PageEntry): PageEntry {
+  if (isGone(entry) || entry.base.byteLength === entry.base.buffer.byteLength) return entry;
+  const owned: StoredDocument = { ...entry, base: entry.base.slice() };
+  return owned;
+}
