@@ -312,6 +312,7 @@ export class LocalReplica implements Replica {
   }
 
   #onAppended(entries: readonly OutboxEntry[]): void {
+    this.#view.place(entries);
     this.#post({ type: "appended", entries });
     this.#leadership.onAppended();
   }

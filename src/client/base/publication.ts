@@ -36,19 +36,15 @@ export function joinPublications(a: Publication, b: Publication): Publication {
   };
 }
 
-/** That these transactions failed: their operations leave the overlay, so that their rows fall back. */
-export function failedPublication(
-  entries: readonly OutboxEntry[],
-  failureOf: (entry: OutboxEntry) => StoredFailure,
-): Publication {
+/** That these transactions, which carry their failure, leave the overlay: so their rows fall back. */
+export function failedPublication(entries: readonly OutboxEntry[]): Publication {
   return {
     rows: [],
     covered: entries.flatMap(({ transaction }) =>
       transaction.changes.map(({ collection, id }) => ({ transaction: transaction.id, collection, id })),
     ),
-    transactions: entries.map((entry) => ({
-      id: entry.transaction.id,
-      phase: { type: "failed", failure: failureOf(entry) },
-    })),
+    transactions: entries.flatMap(({ transaction: { id, failure } }) =>
+      failure === undefined ? [] : [{ id, phase: { type: "failed" as const, failure } }],
+    ),
   };
 }

@@ -323,6 +323,29 @@ describe("refused at authoring", () => {
     );
   });
 
+  test("two of them with one common dependent store it once, with the cause that the tabs are told", async () => {
+    const { author } = await setUp(
+      [
+        write("a", { x: [insert("mine")] }),
+        write("b", { y: [visit] }),
+        transact("c", { x: [visit], y: [visit] }),
+      ],
+      [present()],
+    );
+    const { commit, publication } = author()!;
+    const stored = commit.outbox!.map(({ transaction }) => [
+      transaction.id,
+      transaction.failure?.code,
+      transaction.failure?.transactionId,
+    ]);
+    expect(stored).toEqual([
+      ["a", "exists", undefined],
+      ["c", "exists", "a"],
+      ["b", "unknown_document", undefined],
+    ]);
+    expect(publication.transactions.map(({ id }) => id)).toEqual(["a", "c", "b"]);
+  });
+
   test("I-15: delays nothing else", async () => {
     const { author, journal } = await setUp(
       [

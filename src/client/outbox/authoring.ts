@@ -2,12 +2,7 @@ import type { AnyCollection } from "../../collections/index.js";
 import { limits } from "../../shared/limits.js";
 import { collapse } from "../core/collapse.js";
 import { dependentsOf, planPush, type PlannedGroup, type QueuedTransaction } from "../core/plan.js";
-import {
-  emptyPublication,
-  failedPublication,
-  joinPublications,
-  type Publication,
-} from "../base/publication.js";
+import { failedPublication, joinPublications, type Publication } from "../base/publication.js";
 import type {
   AuthoredGroup,
   AuthoredUpdate,
@@ -64,44 +59,53 @@ export function authorWaiting(
   const outcomes = plan.map((group) => authorGroup(group, source, definitions, authorDocument));
   const groups = outcomes.flatMap((outcome) => (outcome.type === "authored" ? [outcome.group] : []));
   const done = outcomes.flatMap((outcome) => (outcome.type === "unchanged" ? outcome.entries : []));
-  const failures = outcomes.flatMap((outcome) =>
-    outcome.type === "refused" ? [failEntries(outcome.entries, outcome.failure, queue)] : [],
+  const failed = failAll(
+    outcomes.flatMap((outcome) => (outcome.type === "refused" ? [outcome] : [])),
+    queue,
   );
   return {
     commit: {
       groups,
       removedOutbox: done.map((entry) => entry.sequence),
-      outbox: failures.flatMap((failure) => failure.outbox),
+      outbox: failed.outbox,
     },
-    publication: [completedPublication(done), ...failures.map((each) => each.publication)].reduce(
-      joinPublications,
-      emptyPublication,
-    ),
+    publication: joinPublications(completedPublication(done), failed.publication),
   };
 }
 
-/** The transactions that go down with `entries`, and what to store and tell about all of them. */
-export function failEntries(
-  entries: readonly OutboxEntry[],
-  failure: StoredFailure,
+/** Transactions that fail for a reason of their own. */
+export interface FailedEntries {
+  readonly entries: readonly OutboxEntry[];
+  readonly failure: StoredFailure;
+}
+
+/**
+ * What to store and tell about failed transactions and all that goes down with them. A transaction that stands on
+ * several of them fails once, with the one that comes first in the outbox: so what is stored is what is told.
+ */
+export function failAll(
+  failed: readonly FailedEntries[],
   waiting: readonly Queued[],
 ): { outbox: OutboxEntry[]; publication: Publication } {
-  const [first] = entries;
-  const documents = entries.flatMap((entry) => toQueued(entry).documents);
-  const failed = new Set(entries.map((entry) => entry.sequence));
-  const behind = waiting.filter(
-    ({ entry }) => entry.sequence > (first?.sequence ?? 0) && !failed.has(entry.sequence),
-  );
-  const all = [...entries, ...dependentsOf(documents, behind).map(({ entry }) => entry)];
-  const failureOf = (entry: OutboxEntry): StoredFailure =>
-    entry === first ? failure : { ...failure, transactionId: first?.transaction.id ?? "" };
-  return {
-    outbox: all.map((entry) => ({
-      ...entry,
-      transaction: { ...entry.transaction, failure: failureOf(entry) },
-    })),
-    publication: failedPublication(all, failureOf),
-  };
+  const all = new Map<string, OutboxEntry>();
+  for (const { entries } of failed) for (const each of entries) all.set(each.transaction.id, each);
+  const outbox: OutboxEntry[] = [];
+  for (const { entries, failure } of [...failed].sort((a, b) => sequenceOf(a) - sequenceOf(b))) {
+    const [first] = entries;
+    const documents = entries.flatMap((entry) => toQueued(entry).documents);
+    const behind = waiting.filter(({ id, entry }) => entry.sequence > (first?.sequence ?? 0) && !all.has(id));
+    const dependents = dependentsOf(documents, behind).map(({ entry }) => entry);
+    for (const each of dependents) all.set(each.transaction.id, each);
+    for (const entry of [...entries, ...dependents]) {
+      const reason = entry === first ? failure : { ...failure, transactionId: first?.transaction.id ?? "" };
+      outbox.push({ ...entry, transaction: { ...entry.transaction, failure: reason } });
+    }
+  }
+  return { outbox, publication: failedPublication(outbox) };
+}
+
+function sequenceOf({ entries }: FailedEntries): number {
+  return entries[0]?.sequence ?? 0;
 }
 
 /** That transactions are done with, whatever of them is still in the overlay. */

@@ -5,10 +5,10 @@ import { backoffMs } from "../core/backoff.js";
 import { classifyCallError, ReplicaError, toReplicaError } from "../base/errors.js";
 import { Loop } from "../base/loop.js";
 import type { Clock, Randomness } from "../ports/clock.js";
-import type { AuthoredGroup, Commit } from "../ports/storage.js";
+import type { AuthoredGroup, Commit, StoredFailure } from "../ports/storage.js";
 import type { Transport } from "../ports/transport.js";
-import { emptyPublication, joinPublications, type Publication } from "../base/publication.js";
-import { decideAnswer, rejectGroup, type AnswerSource, type SettleUnread } from "./answers.js";
+import type { Publication } from "../base/publication.js";
+import { decideAnswers, rejectGroups, type AnswerSource, type SettleUnread } from "./answers.js";
 import { authorWaiting, type AuthorDocument, type AuthoringSource } from "./authoring.js";
 
 /** The leader's database, as the push loop uses it. */
@@ -142,33 +142,24 @@ export class PushLoop {
 
   #decideAnswers(results: Extract<PushResult, { type: "results" }>["results"]) {
     const { journal, settleUnread, randomness } = this.#options;
-    const steps = results.flatMap((outcome) => {
-      if (outcome.status !== "gap") return decideAnswer(journal, outcome, settleUnread) ?? [];
-      return this.#decideGap(outcome) ?? [];
-    });
-    if (steps.length === 0) return null;
-    const { commit, publication } = steps.reduce((a, b) => ({
-      commit: joinCommits(a.commit, b.commit),
-      publication: joinPublications(a.publication, b.publication),
-    }));
+    const step = decideAnswers(journal, results, settleUnread, (ids) => this.#giveUpGap(ids));
     // Bytes that are thrown away burn their author's clocks: another update under them would mean another thing.
     const isBurnt = results.some(({ status }) => status === "gap" || status === "rejected");
-    return { commit: isBurnt ? { ...commit, author: randomness.author() } : commit, publication };
+    return step === null || !isBurnt
+      ? step
+      : { ...step, commit: { ...step.commit, author: randomness.author() } };
   }
 
-  #decideGap(outcome: { readonly ids: readonly string[]; readonly status: "gap" }) {
-    const { journal, settleUnread } = this.#options;
-    const tries = Math.max(...outcome.ids.map((id) => (this.#gaps.get(id) ?? 0) + 1));
-    for (const id of outcome.ids) this.#gaps.set(id, tries);
-    const group = journal.groups().find((each) => each.transactions[0] === outcome.ids[0]);
-    if (tries < mostGaps || group === undefined)
-      return decideAnswer(journal, { ...outcome, ids: [...outcome.ids] }, settleUnread);
-    for (const id of outcome.ids) this.#gaps.delete(id);
-    return rejectGroup(journal, group, {
+  #giveUpGap(ids: readonly string[]): StoredFailure | null {
+    const tries = Math.max(...ids.map((id) => (this.#gaps.get(id) ?? 0) + 1));
+    for (const id of ids) this.#gaps.set(id, tries);
+    if (tries < mostGaps) return null;
+    for (const id of ids) this.#gaps.delete(id);
+    return {
       code: "exists",
       message:
         "The server holds another history of this document than this device. Subscribe to its scope, then retry.",
-    });
+    };
   }
 
   async #takeFault(error: unknown, batch: readonly AuthoredGroup[]): Promise<number | null> {
@@ -194,11 +185,11 @@ export class PushLoop {
     const { code, message } = fault.refusal;
     await journal.refresh();
     await journal.change(() => {
-      const steps = guilty.map((group) => rejectGroup(journal, group, { code, message }));
-      return {
-        commit: { ...steps.map((step) => step.commit).reduce(joinCommits), author: randomness.author() },
-        publication: steps.map((step) => step.publication).reduce(joinPublications, emptyPublication),
-      };
+      const step = rejectGroups(
+        journal,
+        guilty.map((group) => ({ group, failure: { code, message } })),
+      );
+      return { ...step, commit: { ...step.commit, author: randomness.author() } };
     });
     return 0;
   }
@@ -226,15 +217,4 @@ function blockedBy(reason: "epoch" | "identity"): ReplicaError {
   return reason === "identity"
     ? new ReplicaError("denied", "Your writes wait until you are signed in again.")
     : new ReplicaError("denied", "Your writes wait until this device has read the server's restored data.");
-}
-
-function joinCommits(a: Commit, b: Commit): Commit {
-  const join = <T>(x: readonly T[] | undefined, y: readonly T[] | undefined) => [...(x ?? []), ...(y ?? [])];
-  return {
-    documents: join(a.documents, b.documents),
-    groups: join(a.groups, b.groups),
-    removedGroups: join(a.removedGroups, b.removedGroups),
-    outbox: join(a.outbox, b.outbox),
-    removedOutbox: join(a.removedOutbox, b.removedOutbox),
-  };
 }

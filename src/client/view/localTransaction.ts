@@ -25,6 +25,8 @@ export class LocalTransaction implements Transaction {
   readonly #covered = new Set<string>();
   #sequence: number | null = null;
   #phase: Phase | { readonly type: "discarded" } = { type: "waiting" };
+  /** The state that listeners were told last. */
+  #told: TransactionState | null = null;
 
   constructor(stored: StoredTransaction, host: TransactionHost) {
     this.stored = stored;
@@ -110,6 +112,17 @@ export class LocalTransaction implements Transaction {
     if (phase.type === "discarded")
       this.#confirmed.reject(new ReplicaError("closed", `Transaction "${this.id}" was discarded.`));
     if (!this.isUnfinished) this.#finished.resolve();
+  }
+
+  /** Whether its listeners do not know yet where it stands: it may have moved because others have. */
+  get isOtherThanTold(): boolean {
+    return this.state !== this.#told;
+  }
+
+  /** Calls its listeners, if there is something to tell. */
+  tell(): void {
+    if (!this.isOtherThanTold) return;
+    this.#told = this.state;
     this.#changed.emit();
   }
 

@@ -107,6 +107,19 @@ export class View implements TransactionHost {
     this.#settle(added, dirtyOf(added));
   }
 
+  /** Transactions of this tab are stored: their places may not be where they were shown, behind all the others. */
+  place(entries: Stored["outbox"]): void {
+    const dirty: Dirty = new Map();
+    for (const { sequence, transaction } of entries) {
+      this.#transactions.get(transaction.id)?.becomeDurable(sequence);
+      for (const { collection, id } of transaction.changes) {
+        const touching = this.#byDocument.get(`${collection}\0${id}`) ?? [];
+        if (touching.some((other) => (other.sequence ?? 0) > sequence)) mark(dirty, collection, id);
+      }
+    }
+    this.#settle([], dirty);
+  }
+
   /** One step of the leader. */
   apply({ rows, covered, transactions }: Publication): void {
     const dirty: Dirty = new Map();
@@ -150,7 +163,8 @@ export class View implements TransactionHost {
     this.receive(stored.outbox);
     for (const { sequence, transaction } of stored.outbox) {
       this.#transactions.get(transaction.id)?.becomeDurable(sequence);
-      if (transaction.failure) this.#enter(transaction.id, { type: "failed", failure: transaction.failure });
+      const { failure } = transaction;
+      this.#enter(transaction.id, failure ? { type: "failed", failure } : { type: "waiting" });
     }
     for (const { transactions, updates, isAnswered } of stored.groups)
       for (const id of transactions) {
@@ -235,7 +249,18 @@ export class View implements TransactionHost {
       for (const id of ids) view?.recompute(id);
     }
     for (const [name, ids] of dirty) this.collections.get(name)?.changed.emit(ids);
-    if (transactions.length > 0) this.transactionsChanged.emit(transactions);
+    const changed = new Set(transactions);
+    for (const transaction of this.#touching(dirty))
+      if (transaction.isOtherThanTold) changed.add(transaction);
+    for (const transaction of changed) transaction.tell();
+    if (changed.size > 0) this.transactionsChanged.emit([...changed]);
+  }
+
+  /** Those whose place behind others may have changed. */
+  #touching(dirty: Dirty): LocalTransaction[] {
+    return [...dirty].flatMap(([name, ids]) =>
+      [...ids].flatMap((id) => this.#byDocument.get(`${name}\0${id}`) ?? []),
+    );
   }
 }
 
