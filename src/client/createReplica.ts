@@ -9,6 +9,7 @@ import type { TabMessage } from "./base/tabMessages.js";
 import { soleChannel, soleElection } from "./tabs/soleTab.js";
 import { BroadcastTabChannel, WebLockElection } from "./tabs/webTabs.js";
 import { ConvexTransport } from "./transport/convexTransport.js";
+import { plainOverrides } from "./base/overrides.js";
 import type { Replica, ReplicaOptions } from "./base/types.js";
 
 /**
@@ -44,6 +45,7 @@ export function createReplica<const Cs extends readonly AnyCollection[]>(
     ...tabsOf(database, options.storage === undefined),
     clock: systemClock,
     randomness: systemRandomness,
+    overrides: plainOverrides(options.overrides),
   });
   void replica.start();
   return replica as unknown as Replica<Cs[number]>;

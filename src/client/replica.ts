@@ -19,9 +19,11 @@ import type {
   ReplicaEvents,
   ReplicaStatus,
   Subscription,
+  TransactOptions,
   Transaction,
   TransactionFilter,
 } from "./base/types.js";
+import { pickOverrides, type PlainOverrides } from "./base/overrides.js";
 import type { LocalTransaction } from "./view/localTransaction.js";
 import { matchesFilter } from "./view/transactionFilter.js";
 import { View } from "./view/view.js";
@@ -37,6 +39,8 @@ export interface ReplicaParts {
   readonly channel: TabChannel<TabMessage>;
   readonly clock: Clock;
   readonly randomness: Randomness;
+  /** What collections do in their own way, by name. */
+  readonly overrides: ReadonlyMap<string, PlainOverrides>;
 }
 
 type Emitters = { [E in keyof ReplicaEvents]: Emitter<ReplicaEvents[E]> };
@@ -80,10 +84,11 @@ export class LocalReplica implements Replica {
     this.user = parts.user;
     this.#parts = parts;
     this.#tab = randomness.id();
-    this.#view = new View(collections, {
-      retry: (failed) => this.#retry(failed),
-      discard: (failed) => this.#discard(failed),
-    });
+    this.#view = new View(
+      collections,
+      { retry: (failed) => this.#retry(failed), discard: (failed) => this.#discard(failed) },
+      pickOverrides(parts.overrides, ({ merge }) => merge),
+    );
     channel.onMessage((message) => this.#receive(message));
     this.#opened = storage.open({ client: randomness.id(), author: randomness.author() });
     this.#appender = new Appender(
@@ -149,12 +154,9 @@ export class LocalReplica implements Replica {
     return this.#subscriptions.open(definition, options.scopes ?? [""]);
   }
 
-  transact(
-    change: () => unknown,
-    { metadata = {} }: { readonly metadata?: Readonly<Record<string, unknown>> } = {},
-  ): Transaction {
+  transact(change: () => unknown, options: TransactOptions = {}): Transaction {
     this.#assertOpen();
-    return this.#writer.transact(change, metadata);
+    return this.#writer.transact(change, options);
   }
 
   readonly transactions = {
@@ -214,6 +216,8 @@ export class LocalReplica implements Replica {
       clock,
       randomness,
       definitions: new Map(collections.map((each) => [each.name, each])),
+      retries: pickOverrides(this.#parts.overrides, ({ retry }) => retry),
+      merges: pickOverrides(this.#parts.overrides, ({ merge }) => merge),
       ownWants: () => this.#subscriptions.wants,
       publish: (publication, commit) => this.#publish(publication, commit),
       onTakenOver: (stored) => this.#load(stored),

@@ -1,5 +1,5 @@
 import type { PlainRow } from "../../collections/index.js";
-import type { OutboxEntry, StoredFailure } from "../ports/storage.js";
+import type { OutboxEntry, StoredAttempt, StoredFailure } from "../ports/storage.js";
 
 /** Where a transaction stands, as the leader knows it; `queued` is derived from others by whoever asks. */
 export type Phase =
@@ -23,7 +23,12 @@ export interface Publication {
     readonly collection: string;
     readonly id: string;
   }[];
-  readonly transactions: readonly { readonly id: string; readonly phase: Phase }[];
+  /** `attempts`: all that are remembered; absent: as before. */
+  readonly transactions: readonly {
+    readonly id: string;
+    readonly phase: Phase;
+    readonly attempts?: readonly StoredAttempt[];
+  }[];
 }
 
 export const emptyPublication: Publication = { rows: [], covered: [], transactions: [] };

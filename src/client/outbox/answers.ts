@@ -9,6 +9,7 @@ import type {
   StoredDocument,
   StoredFailure,
 } from "../ports/storage.js";
+import { waitingStep } from "./attempts.js";
 import { completedPublication, failAll, toQueued } from "./authoring.js";
 
 /** What deciding about an answer reads. */
@@ -76,14 +77,8 @@ export function decideAnswer(
       return settleAnswered(group, entries, settleUnread);
     case "gap":
       return {
-        commit: { removedGroups: [group.sequence] },
-        publication: {
-          ...emptyPublication,
-          transactions: entries.map(({ transaction }) => ({
-            id: transaction.id,
-            phase: { type: "waiting" },
-          })),
-        },
+        commit: { removedGroups: [group.sequence], outbox: entries },
+        publication: waitingStep(entries).publication,
       };
     case "rejected":
       return rejectGroups(source, [{ group, failure: toFailure(outcome) }]);

@@ -597,7 +597,7 @@ describe("statusOf", () => {
   });
 });
 
-describe("isQueued", () => {
+describe("queuedBehind", () => {
   test.each<[string, (world: World) => void, Record<string, string>]>([
     ["one alone", ({ receive }) => void receive("a", 1, { x: [visit] }), { a: "pending" }],
     [

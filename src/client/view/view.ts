@@ -3,7 +3,9 @@ import { Emitter } from "../base/events.js";
 import type { Stored, StoredTransaction } from "../ports/storage.js";
 import type { Phase, Publication } from "../base/publication.js";
 import type { RowStatus, Transaction } from "../base/types.js";
-import { CollectionView } from "./collectionView.js";
+import { pendingOf } from "../base/pendingChange.js";
+import type { MergeRows } from "../core/rebase.js";
+import { CollectionView, type OverlaidChange } from "./collectionView.js";
 import { LocalTransaction, type TransactionHost } from "./localTransaction.js";
 
 /** What the user decides about a failed transaction. */
@@ -32,12 +34,17 @@ export class View implements TransactionHost {
   /** What the leader said of transactions whose own message is still on its way: tabs' messages can overtake. */
   readonly #foretold = new Map<string, { covered: string[]; phase: Phase }>();
 
-  constructor(definitions: readonly AnyCollection[], decisions: FailureDecisions) {
+  /** @param merges collections that merge parallel transactions in their own way */
+  constructor(
+    definitions: readonly AnyCollection[],
+    decisions: FailureDecisions,
+    merges: ReadonlyMap<string, MergeRows> = new Map(),
+  ) {
     this.#decisions = decisions;
     this.collections = new Map(
       definitions.map((definition) => {
         const { name } = definition;
-        return [name, new CollectionView(definition, (id) => this.#overlayOf(name, id))];
+        return [name, new CollectionView(definition, (id) => this.#overlayOf(name, id), merges.get(name))];
       }),
     );
   }
@@ -57,12 +64,14 @@ export class View implements TransactionHost {
     return touching.some((each) => each.isUnfinished) ? "pending" : "synced";
   }
 
-  isQueued(transaction: LocalTransaction): boolean {
-    return transaction.changes.some(({ collection, id }) =>
-      (this.#byDocument.get(`${collection}\0${id}`) ?? []).some(
-        (other) => other !== transaction && other.isUnfinished && byOutboxOrder(other, transaction) < 0,
-      ),
-    );
+  queuedBehind(transaction: LocalTransaction): string[] {
+    if (transaction.strategy === "parallel") return [];
+    const behind = new Set<string>();
+    for (const { collection, id } of transaction.changes)
+      for (const other of this.#byDocument.get(`${collection}\0${id}`) ?? [])
+        if (other !== transaction && other.isUnfinished && byOutboxOrder(other, transaction) < 0)
+          behind.add(other.id);
+    return [...behind];
   }
 
   retry(transaction: LocalTransaction): Transaction {
@@ -134,7 +143,8 @@ export class View implements TransactionHost {
       else this.#foretell(transaction).covered.push(`${collection}\0${id}`);
       mark(dirty, collection, id);
     }
-    for (const { id, phase } of transactions) {
+    for (const { id, phase, attempts } of transactions) {
+      if (attempts !== undefined) this.#transactions.get(id)?.noteAttempts(attempts);
       const transaction = this.#enter(id, phase);
       if (transaction === undefined) continue;
       changed.add(transaction);
@@ -163,12 +173,17 @@ export class View implements TransactionHost {
     this.receive(stored.outbox);
     for (const { sequence, transaction } of stored.outbox) {
       this.#transactions.get(transaction.id)?.becomeDurable(sequence);
-      const { failure } = transaction;
+      const { failure, attempts } = transaction;
+      if (attempts !== undefined) this.#transactions.get(transaction.id)?.noteAttempts(attempts);
       this.#enter(transaction.id, failure ? { type: "failed", failure } : { type: "waiting" });
     }
     for (const { transactions, updates, isAnswered } of stored.groups)
       for (const id of transactions) {
-        this.#enter(id, { type: isAnswered ? "persisted_awaiting_sync" : "persisting" });
+        // One that failed may be due, or not: who sends it again says so.
+        const isTried = this.#transactions.get(id)?.attempts.at(-1)?.error !== undefined;
+        this.#enter(id, {
+          type: isAnswered ? "persisted_awaiting_sync" : isTried ? "waiting" : "persisting",
+        });
         for (const update of updates)
           if (update.isCovered) this.#transactions.get(id)?.cover(`${update.collection}\0${update.document}`);
       }
@@ -232,13 +247,17 @@ export class View implements TransactionHost {
     }
   }
 
-  #overlayOf(collection: string, id: string) {
+  #overlayOf(collection: string, id: string): OverlaidChange[] {
     const key = `${collection}\0${id}`;
     return (this.#byDocument.get(key) ?? [])
       .filter((transaction) => transaction.isOverlaid(key))
       .sort(byOutboxOrder)
-      .flatMap(({ changes }) =>
-        changes.filter((change) => change.collection === collection && change.id === id),
+      .flatMap(({ stored, changes, strategy }) =>
+        changes
+          .filter((change) => change.collection === collection && change.id === id)
+          .map((change) =>
+            strategy === "parallel" ? { ...change, pending: pendingOf(stored, change) } : change,
+          ),
       );
   }
 
