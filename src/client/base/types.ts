@@ -35,12 +35,14 @@ export interface Change {
   readonly before?: Readonly<Record<string, Value>>;
 }
 
-/** One attempt to hand a transaction to the server, or to the app's own `persist`. Times in ms since 1970. */
+/**
+ * One attempt to hand a transaction to the server, or to the app's own `persist`, that came to nothing. Times in ms
+ * since 1970.
+ */
 export interface Attempt {
   readonly startedAt: number;
   readonly endedAt: number;
-  /** Absent: it was taken. */
-  readonly error?: { readonly code?: ErrorCode; readonly message: string };
+  readonly error: { readonly code?: ErrorCode; readonly message: string };
   /** Not before this is it tried again, unless a lost connection comes back; absent: at once, or never. */
   readonly nextRetryAt?: number;
 }
@@ -67,7 +69,7 @@ export interface Transaction {
   readonly changes: readonly Change[];
   readonly metadata: Readonly<Record<string, unknown>>;
   readonly strategy: TransactionStrategy;
-  /** The last attempts at it, oldest first. The one that was taken is known to the tabs that were open then. */
+  /** The last attempts that came to nothing, oldest first, at most `limits.keptAttempts`. */
   readonly attempts: readonly Attempt[];
   /** While it is `queued`: the ids of the earlier transactions that it waits for. */
   readonly queuedBehind: readonly string[];

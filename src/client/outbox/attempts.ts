@@ -9,8 +9,8 @@ interface Step {
 }
 
 /** Attempts that failed while the server failed at everything: they wait for the server, not for one transaction. */
-export function isOfServer({ error, faults }: StoredAttempt): boolean {
-  return error !== undefined && faults === 0;
+export function isOfServer({ faults }: StoredAttempt): boolean {
+  return faults === 0;
 }
 
 export function lastAttempt({ transaction }: OutboxEntry): StoredAttempt | undefined {
@@ -35,8 +35,7 @@ export function dueAt(entries: readonly OutboxEntry[], reconnectedAt: number): n
 /** The attempt that follows the last one of `entry`. */
 export function nextAttempt(
   entry: OutboxEntry | undefined,
-  attempt: Pick<StoredAttempt, "startedAt" | "endedAt"> &
-    Partial<Pick<StoredAttempt, "error" | "nextRetryAt" | "faults">>,
+  attempt: Omit<StoredAttempt, "tries" | "faults"> & { readonly faults?: number },
 ): StoredAttempt {
   const last = entry === undefined ? undefined : lastAttempt(entry);
   return { faults: last?.faults ?? 0, ...attempt, tries: (last?.tries ?? 0) + 1 };

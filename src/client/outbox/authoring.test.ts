@@ -554,7 +554,14 @@ describe("parallel", () => {
 });
 
 test("what is to be tried again later is not authored before, nor what stands behind it", async () => {
-  const attempt = { startedAt: 1, endedAt: 2, tries: 1, faults: 1, nextRetryAt: options.now + 1 };
+  const attempt = {
+    startedAt: 1,
+    endedAt: 2,
+    error: { message: "no" },
+    tries: 1,
+    faults: 1,
+    nextRetryAt: options.now + 1,
+  };
   const { journal } = await setUp(
     [
       { ...write("a", { x: [visit] }), attempts: [attempt] },

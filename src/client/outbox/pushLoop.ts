@@ -14,7 +14,7 @@ import type { Publication } from "../base/publication.js";
 import { decideAnswers, rejectGroups, type AnswerSource, type SettleUnread } from "./answers.js";
 import { faultsOf, lastAttempt, nextAttempt, waitingStep, withAttempts } from "./attempts.js";
 import { authorWaiting, type AuthorDocument, type AuthoringSource } from "./authoring.js";
-import { describeError, reactTo, type Reaction } from "./reaction.js";
+import { describeError, reactTo, type FailedCall, type Reaction } from "./reaction.js";
 import { scheduleOf, type Schedule } from "./schedule.js";
 
 /** The leader's database, as the push loop uses it. */
@@ -205,14 +205,15 @@ export class PushLoop {
     const ended = { startedAt, endedAt: clock.now() };
     const byId = new Map(journal.outbox().map((entry) => [entry.transaction.id, entry]));
     const attempts = results.flatMap(({ ids, ...outcome }) =>
-      ids.map((id): [string, StoredAttempt] => {
+      ids.flatMap((id): [string, StoredAttempt][] => {
         const entry = byId.get(id);
         if (outcome.status === "rejected")
-          return [id, nextAttempt(entry, { ...ended, error: describeError(outcome) })];
-        if (outcome.status !== "gap") return [id, nextAttempt(entry, ended)];
-        const nextRetryAt = clock.now() + backoffMs(this.#gaps.get(id) ?? 1, randomness.fraction());
+          return [[id, nextAttempt(entry, { ...ended, error: describeError(outcome) })]];
+        if (outcome.status !== "gap") return [];
+        const tries = this.#gaps.get(id) ?? mostGaps;
+        const nextRetryAt = clock.now() + backoffMs(tries, randomness.fraction());
         const error = { message: "The change stands on what the server does not hold; it is made again." };
-        return [id, nextAttempt(entry, { ...ended, error, nextRetryAt, faults: this.#gaps.get(id) ?? 1 })];
+        return [[id, nextAttempt(entry, { ...ended, error, nextRetryAt, faults: tries })]];
       }),
     );
     const noted = withAttempts(step, new Map(attempts), journal.outbox());
@@ -248,7 +249,7 @@ export class PushLoop {
     if (fault.type === "retry") onError(error);
     const endedAt = clock.now();
     const collections = batch.flatMap(({ updates }) => updates.map(({ collection }) => collection));
-    const reaction = reactTo({
+    const reaction = this.#react({
       fault,
       batch,
       isServerWell: fault.type === "refused" || (await this.#isServerWell()),
@@ -260,6 +261,16 @@ export class PushLoop {
     await journal.refresh();
     await journal.change(() => this.#decideReaction(reaction, batch, { startedAt, endedAt, error }));
     return 0;
+  }
+
+  /** An app's own policy that throws is told, and the default one takes its place: the others are not to wait for it. */
+  #react(call: FailedCall): Reaction {
+    try {
+      return reactTo(call);
+    } catch (error) {
+      this.#options.onError(error);
+      return reactTo({ ...call, policy: {} });
+    }
   }
 
   #decideReaction(

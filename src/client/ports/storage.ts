@@ -44,8 +44,7 @@ export interface StoredChange {
 export interface StoredAttempt {
   readonly startedAt: number;
   readonly endedAt: number;
-  /** Absent: it was taken. */
-  readonly error?: { readonly code?: ErrorCode; readonly message: string };
+  readonly error: { readonly code?: ErrorCode; readonly message: string };
   /** Not before this is it tried again; absent: at once, or never. */
   readonly nextRetryAt?: number;
   /** How many failed in a row. */

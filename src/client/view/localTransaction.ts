@@ -172,7 +172,7 @@ function toAttempt({ startedAt, endedAt, error, nextRetryAt }: StoredAttempt): A
   return {
     startedAt,
     endedAt,
-    ...(error === undefined ? {} : { error }),
+    error,
     ...(nextRetryAt === undefined ? {} : { nextRetryAt }),
   };
 }

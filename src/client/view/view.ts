@@ -180,7 +180,7 @@ export class View implements TransactionHost {
     for (const { transactions, updates, isAnswered } of stored.groups)
       for (const id of transactions) {
         // One that failed may be due, or not: who sends it again says so.
-        const isTried = this.#transactions.get(id)?.attempts.at(-1)?.error !== undefined;
+        const isTried = (this.#transactions.get(id)?.attempts.length ?? 0) > 0;
         this.#enter(id, {
           type: isAnswered ? "persisted_awaiting_sync" : isTried ? "waiting" : "persisting",
         });
