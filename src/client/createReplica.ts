@@ -2,6 +2,7 @@ import type { AnyCollection } from "../collections/index.js";
 import { ReplicaError } from "./base/errors.js";
 import { systemClock, systemRandomness } from "./ports/clock.js";
 import type { LeaderElection, TabChannel } from "./ports/tabs.js";
+import { rememberUser } from "./lastUser.js";
 import { LocalReplica } from "./replica.js";
 import { IndexedDbStorage } from "./store/indexedDbStorage.js";
 import { MemoryStorage } from "./store/memoryStorage.js";
@@ -33,6 +34,7 @@ export function createReplica<const Cs extends readonly AnyCollection[]>(
   const names = collections.map((collection) => collection.name);
   if (new Set(names).size < names.length)
     throw new ReplicaError("invalid_row", `Two collections have the same name: ${names.join(", ")}.`);
+  rememberUser(name, user);
   const transport = new ConvexTransport(client, api);
   // JSON keeps apart what a separator could not: names, addresses and users hold any character.
   const database = `convex-replicate ${JSON.stringify([name, transport.deployment, user])}`;

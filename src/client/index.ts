@@ -1,4 +1,5 @@
 export { createReplica } from "./createReplica.js";
+export { lastUser } from "./lastUser.js";
 export { ReplicaError, type ReplicaErrorOptions } from "./base/errors.js";
 export type { Storage } from "./ports/storage.js";
 export type { ConvexClientLike } from "./ports/transport.js";

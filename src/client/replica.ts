@@ -1,14 +1,13 @@
 import type { AnyCollection } from "../collections/index.js";
 import { createDeferred } from "./base/deferred.js";
-import { ReplicaError } from "./base/errors.js";
+import { asError, closedError, ReplicaError } from "./base/errors.js";
 import { Emitter, reportUncaught } from "./base/events.js";
+import { FailedTransactions } from "./failedTransactions.js";
 import { Leadership } from "./leadership.js";
 import { Appender } from "./outbox/appender.js";
-import type { Clock, Randomness } from "./ports/clock.js";
-import type { OutboxEntry, Storage, Stored } from "./ports/storage.js";
-import type { LeaderElection, TabChannel } from "./ports/tabs.js";
-import type { Transport } from "./ports/transport.js";
+import type { OutboxEntry, Stored } from "./ports/storage.js";
 import type { Publication } from "./base/publication.js";
+import type { ReplicaParts } from "./replicaParts.js";
 import { createReplicaCollection } from "./replicaCollection.js";
 import { StatusBoard } from "./statusBoard.js";
 import { Subscriptions } from "./subscriptions.js";
@@ -23,25 +22,11 @@ import type {
   Transaction,
   TransactionFilter,
 } from "./base/types.js";
-import { pickOverrides, type PlainOverrides } from "./base/overrides.js";
+import { pickOverrides } from "./base/overrides.js";
 import type { LocalTransaction } from "./view/localTransaction.js";
 import { matchesFilter } from "./view/transactionFilter.js";
 import { View } from "./view/view.js";
 import { Writer } from "./writer.js";
-
-/** Everything a replica touches the world through. */
-export interface ReplicaParts {
-  readonly collections: readonly AnyCollection[];
-  readonly user: string | null;
-  readonly storage: Storage;
-  readonly transport: Transport;
-  readonly election: LeaderElection;
-  readonly channel: TabChannel<TabMessage>;
-  readonly clock: Clock;
-  readonly randomness: Randomness;
-  /** What collections do in their own way, by name. */
-  readonly overrides: ReadonlyMap<string, PlainOverrides>;
-}
 
 type Emitters = { [E in keyof ReplicaEvents]: Emitter<ReplicaEvents[E]> };
 
@@ -58,7 +43,9 @@ export class LocalReplica implements Replica {
   readonly #ready = createDeferred();
   readonly #view: View;
   readonly #writer: Writer;
+  readonly #decisions: FailedTransactions;
   readonly #appender: Appender;
+  readonly #closed = createDeferred();
   readonly #subscriptions: Subscriptions;
   readonly #collections: ReadonlyMap<string, ReplicaCollection<AnyCollection>>;
   readonly #emitters: Emitters = {
@@ -86,7 +73,10 @@ export class LocalReplica implements Replica {
     this.#tab = randomness.id();
     this.#view = new View(
       collections,
-      { retry: (failed) => this.#retry(failed), discard: (failed) => this.#discard(failed) },
+      {
+        retry: (failed) => this.#decisions.retry(failed),
+        discard: (failed) => this.#decisions.discard(failed),
+      },
       pickOverrides(parts.overrides, ({ merge }) => merge),
     );
     channel.onMessage((message) => this.#receive(message));
@@ -102,6 +92,18 @@ export class LocalReplica implements Replica {
       clock,
       randomness,
       submit: (transaction) => this.#appender.append(transaction),
+      assertOpen: () => this.#assertOpen(),
+    });
+    this.#decisions = new FailedTransactions({
+      view: this.#view,
+      writer: this.#writer,
+      storage,
+      idle: () => this.#appender.idle(),
+      onRemoved: (ids, sequences) => {
+        this.#leadership.onFailedRemoved(sequences);
+        this.#post({ type: "failedRemoved", ids, sequences });
+      },
+      onError: (error) => this.#reportError(asError(error), false),
     });
     this.#subscriptions = new Subscriptions((forget) => this.#onWants(forget));
     this.#collections = new Map(collections.map((each) => [each.name, this.#createCollection(each)]));
@@ -178,7 +180,11 @@ export class LocalReplica implements Replica {
   async flush(): Promise<void> {
     await this.#appender.idle();
     const unfinished = this.#view.transactions().filter((transaction) => transaction.isUnfinished);
-    await Promise.all(unfinished.map((transaction) => transaction.finished));
+    if (unfinished.length > 0) this.#assertOpen();
+    await Promise.race([
+      Promise.all(unfinished.map((transaction) => transaction.finished)),
+      this.#closed.promise,
+    ]);
   }
 
   async close(): Promise<void> {
@@ -190,6 +196,7 @@ export class LocalReplica implements Replica {
   }
 
   async clear({ discardPending = false }: { readonly discardPending?: boolean } = {}): Promise<void> {
+    await this.#appender.idle();
     const pending = this.#view.transactions().length;
     if (pending > 0 && !discardPending)
       throw new ReplicaError(
@@ -197,11 +204,23 @@ export class LocalReplica implements Replica {
         `${pending} transactions are not on the server yet. Wait for flush(), or pass { discardPending: true }.`,
       );
     this.#isClosed = true;
+    this.#post({ type: "cleared" });
     this.#end();
     await this.#parts.storage.destroy();
   }
 
+  /** Another tab has removed the database: what this one shows is no longer anywhere. */
+  #endCleared(): void {
+    const lost = this.#view.transactions().filter(({ sequence }) => sequence === null).length;
+    this.#isClosed = true;
+    this.#end();
+    this.#parts.storage.close().catch((error: unknown) => this.#reportError(asError(error), false));
+    const message = "Another tab has removed the local database. Create the replica anew.";
+    this.#reportError(new ReplicaError("closed", message), lost > 0);
+  }
+
   #end(): void {
+    this.#closed.reject(closedError());
     this.#post({ type: "wants", tab: this.#tab, wants: [], forget: [] });
     this.#leadership.end();
     for (const end of this.#endings.splice(0)) end();
@@ -270,6 +289,8 @@ export class LocalReplica implements Replica {
         this.#view.remove(removed);
         return this.#leadership.onFailedRemoved(message.sequences);
       }
+      case "cleared":
+        return this.#endCleared();
       case "wants":
         return this.#leadership.noteWants(message.tab, message.wants, message.forget);
     }
@@ -331,32 +352,6 @@ export class LocalReplica implements Replica {
     this.#reportError(error, true);
   }
 
-  #retry(failed: LocalTransaction): Transaction {
-    this.#assertOpen();
-    this.#view.remove([failed]);
-    const repeated = this.#writer.repeat(failed);
-    this.#removeFailed(failed);
-    return repeated;
-  }
-
-  #discard(failed: LocalTransaction): void {
-    this.#assertOpen();
-    failed.enter({ type: "discarded" });
-    this.#view.remove([failed]);
-    this.#removeFailed(failed);
-  }
-
-  #removeFailed({ id, sequence }: LocalTransaction): void {
-    if (sequence === null) return;
-    const removed = async () => {
-      await this.#appender.idle(); // a retry's new transaction is stored before the failed one goes (I-4)
-      await this.#parts.storage.removeFailed([sequence]);
-      this.#leadership.onFailedRemoved([sequence]);
-      this.#post({ type: "failedRemoved", ids: [id], sequences: [sequence] });
-    };
-    removed().catch((error: unknown) => this.#reportError(asError(error), false));
-  }
-
   #onTransactions(changed: readonly LocalTransaction[]): void {
     this.#transactionsChanged.emit();
     for (const transaction of changed) this.#emitters.transaction.emit(transaction);
@@ -386,10 +381,6 @@ export class LocalReplica implements Replica {
   }
 
   #assertOpen(): void {
-    if (this.#isClosed) throw new ReplicaError("closed", "The replica is closed.");
+    if (this.#isClosed) throw closedError();
   }
-}
-
-function asError(error: unknown): Error {
-  return error instanceof Error ? error : new Error(String(error));
 }

@@ -23,6 +23,8 @@ export interface WriterOptions {
   readonly randomness: Randomness;
   /** Hands a complete transaction to the outbox. */
   submit(transaction: LocalTransaction): void;
+  /** @throws ReplicaError `closed` */
+  assertOpen(): void;
 }
 
 interface Group {
@@ -64,8 +66,10 @@ export class Writer {
     return this.#write(view, id, () => [{ type: "delete" }]);
   }
 
-  /** Makes the same changes again, whatever became of their rows. */
-  repeat(failed: LocalTransaction): LocalTransaction {
+  /** Makes the same changes again, whatever became of their rows. @param replace takes the failed one away */
+  repeat(failed: LocalTransaction, replace: () => void): LocalTransaction {
+    this.#options.assertOpen();
+    replace();
     const group = this.#begin(failed.stored.isGroup, failed);
     for (const change of failed.changes) this.#record(group, change);
     this.#end(group);
@@ -107,7 +111,8 @@ export class Writer {
   }
 
   #begin(isGroup: boolean, { strategy, metadata = {} }: TransactOptions): Group {
-    const { view, clock, randomness } = this.#options;
+    const { view, clock, randomness, assertOpen } = this.#options;
+    assertOpen();
     const changes: StoredChange[] = [];
     const stored: StoredTransaction = {
       id: randomness.id(),

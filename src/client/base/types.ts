@@ -209,11 +209,11 @@ export interface Replica<C extends AnyCollection = AnyCollection> {
   readonly events: {
     on<E extends keyof ReplicaEvents>(event: E, listener: (value: ReplicaEvents[E]) => void): () => void;
   };
-  /** Resolves once everything written so far is completed or failed. */
+  /** Resolves once everything written so far is completed or failed. Rejects with `closed` if the replica is closed before. */
   flush(): Promise<void>;
   /** Ends this tab's part. What is pending stays stored and is pushed by the next session. */
   close(): Promise<void>;
-  /** Removes the local database. @throws ReplicaError `pending_writes` unless there are none or `discardPending` */
+  /** Removes the local database, for all tabs: their replicas are closed with it. @throws ReplicaError `pending_writes` unless there are none or `discardPending` */
   clear(options?: { readonly discardPending?: boolean }): Promise<void>;
 }
 

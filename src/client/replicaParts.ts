@@ -1,0 +1,21 @@
+import type { AnyCollection } from "../collections/index.js";
+import type { PlainOverrides } from "./base/overrides.js";
+import type { TabMessage } from "./base/tabMessages.js";
+import type { Clock, Randomness } from "./ports/clock.js";
+import type { Storage } from "./ports/storage.js";
+import type { LeaderElection, TabChannel } from "./ports/tabs.js";
+import type { Transport } from "./ports/transport.js";
+
+/** Everything a replica touches the world through. */
+export interface ReplicaParts {
+  readonly collections: readonly AnyCollection[];
+  readonly user: string | null;
+  readonly storage: Storage;
+  readonly transport: Transport;
+  readonly election: LeaderElection;
+  readonly channel: TabChannel<TabMessage>;
+  readonly clock: Clock;
+  readonly randomness: Randomness;
+  /** What collections do in their own way, by name. */
+  readonly overrides: ReadonlyMap<string, PlainOverrides>;
+}
