@@ -8,6 +8,8 @@ export interface FailedTransactionsOptions {
   readonly view: View;
   readonly writer: Writer;
   readonly storage: Storage;
+  /** @throws ReplicaError `closed` */
+  assertOpen(): void;
   /** Everything written so far is stored. */
   idle(): Promise<void>;
   onRemoved(ids: readonly string[], sequences: readonly number[]): void;
@@ -30,7 +32,9 @@ export class FailedTransactions {
     return repeated;
   }
 
+  /** @throws ReplicaError `closed` */
   discard(failed: LocalTransaction): void {
+    this.#options.assertOpen();
     failed.enter({ type: "discarded" });
     this.#options.view.remove([failed]);
     this.#remove(failed);

@@ -4,6 +4,7 @@ export { ReplicaError, type ReplicaErrorOptions } from "./base/errors.js";
 export type { Storage } from "./ports/storage.js";
 export type { ConvexClientLike } from "./ports/transport.js";
 export { MemoryDatabase, MemoryStorage } from "./store/memoryStorage.js";
+export type { InspectOptions, InspectedTransaction, Inspection } from "./base/inspection.js";
 export type { CollectionOverrides, OverridesOf } from "./base/overrides.js";
 export type { PendingChange } from "./core/rebase.js";
 export type { RetryPolicy } from "./core/retry.js";

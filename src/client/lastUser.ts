@@ -10,22 +10,20 @@ const keyOf = (name: string) => `convex-replicate user ${JSON.stringify(name)}`;
  * ```
  */
 export function lastUser(name: string): string | null {
-  return deviceStorage()?.getItem(keyOf(name)) ?? null;
+  return onDevice((storage) => storage.getItem(keyOf(name)));
 }
 
 export function rememberUser(name: string, user: string | null): void {
-  try {
-    if (user === null) deviceStorage()?.removeItem(keyOf(name));
-    else deviceStorage()?.setItem(keyOf(name), user);
-  } catch (error) {
-    if (!(error instanceof DOMException)) throw error; // full: a convenience, the data itself is stored elsewhere
-  }
+  onDevice((storage) =>
+    user === null ? storage.removeItem(keyOf(name)) : storage.setItem(keyOf(name), user),
+  );
 }
 
-/** Null where there is none, or where the user does not allow it. */
-function deviceStorage(): Storage | null {
+/** Null where there is no such storage, or it is full, or the user does not allow it: it is a convenience. */
+function onDevice<T>(work: (storage: Storage) => T): T | null {
   try {
-    return (globalThis as { localStorage?: Storage }).localStorage ?? null;
+    const storage = (globalThis as { localStorage?: Storage }).localStorage;
+    return storage === undefined ? null : work(storage);
   } catch (error) {
     if (error instanceof DOMException) return null;
     throw error;

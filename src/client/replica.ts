@@ -1,8 +1,10 @@
 import type { AnyCollection } from "../collections/index.js";
 import { createDeferred } from "./base/deferred.js";
 import { asError, closedError, ReplicaError } from "./base/errors.js";
-import { Emitter, reportUncaught } from "./base/events.js";
+import { Emitter } from "./base/events.js";
+import { ErrorReports } from "./errorReports.js";
 import { FailedTransactions } from "./failedTransactions.js";
+import { inspectReplica } from "./inspect.js";
 import { Leadership } from "./leadership.js";
 import { Appender } from "./outbox/appender.js";
 import type { OutboxEntry, Stored } from "./ports/storage.js";
@@ -22,6 +24,7 @@ import type {
   Transaction,
   TransactionFilter,
 } from "./base/types.js";
+import type { InspectOptions, Inspection } from "./base/inspection.js";
 import { pickOverrides } from "./base/overrides.js";
 import type { LocalTransaction } from "./view/localTransaction.js";
 import { matchesFilter } from "./view/transactionFilter.js";
@@ -64,6 +67,7 @@ export class LocalReplica implements Replica {
   /** Messages that came before the database was read; null: it has been. */
   #early: TabMessage[] | null = [];
   #endings: (() => void)[] = [];
+  readonly #errors: ErrorReports;
   #isClosed = false;
 
   constructor(parts: ReplicaParts) {
@@ -71,6 +75,7 @@ export class LocalReplica implements Replica {
     this.user = parts.user;
     this.#parts = parts;
     this.#tab = randomness.id();
+    this.#errors = new ErrorReports(clock, this.#emitters.error);
     this.#view = new View(
       collections,
       {
@@ -98,12 +103,13 @@ export class LocalReplica implements Replica {
       view: this.#view,
       writer: this.#writer,
       storage,
+      assertOpen: () => this.#assertOpen(),
       idle: () => this.#appender.idle(),
       onRemoved: (ids, sequences) => {
         this.#leadership.onFailedRemoved(sequences);
         this.#post({ type: "failedRemoved", ids, sequences });
       },
-      onError: (error) => this.#reportError(asError(error), false),
+      onError: (error) => this.#errors.report(asError(error), false),
     });
     this.#subscriptions = new Subscriptions((forget) => this.#onWants(forget));
     this.#collections = new Map(collections.map((each) => [each.name, this.#createCollection(each)]));
@@ -177,6 +183,24 @@ export class LocalReplica implements Replica {
       (this.#emitters[event] as Emitter<ReplicaEvents[E]>).on(listener),
   };
 
+  async inspect({ content = false }: InspectOptions = {}): Promise<Inspection> {
+    this.#assertOpen();
+    await this.#appender.idle();
+    const { storage, randomness, clock } = this.#parts;
+    const stored = await storage.open({ client: randomness.id(), author: randomness.author() });
+    const parts = {
+      at: clock.now(),
+      tab: this.#tab,
+      tabs: this.#leadership.knownTabs + 1,
+      stored,
+      status: this.status.get(),
+      collections: this.#view.collections,
+      transactions: this.#view.transactions(),
+      errors: this.#errors.last,
+    };
+    return inspectReplica(parts, content);
+  }
+
   async flush(): Promise<void> {
     await this.#appender.idle();
     const unfinished = this.#view.transactions().filter((transaction) => transaction.isUnfinished);
@@ -214,9 +238,9 @@ export class LocalReplica implements Replica {
     const lost = this.#view.transactions().filter(({ sequence }) => sequence === null).length;
     this.#isClosed = true;
     this.#end();
-    this.#parts.storage.close().catch((error: unknown) => this.#reportError(asError(error), false));
+    this.#parts.storage.close().catch((error: unknown) => this.#errors.report(asError(error), false));
     const message = "Another tab has removed the local database. Create the replica anew.";
-    this.#reportError(new ReplicaError("closed", message), lost > 0);
+    this.#errors.report(new ReplicaError("closed", message), lost > 0);
   }
 
   #end(): void {
@@ -248,7 +272,7 @@ export class LocalReplica implements Replica {
         if (this.#leadership.isLeader) this.#post({ type: "leader" });
         this.#refreshStatus();
       },
-      onError: (error) => this.#reportError(asError(error), false),
+      onError: (error) => this.#errors.report(asError(error), false),
     });
   }
 
@@ -304,7 +328,7 @@ export class LocalReplica implements Replica {
     try {
       this.#load(await storage.open({ client: randomness.id(), author: randomness.author() }));
     } catch (error) {
-      if (!this.#isClosed) this.#reportError(asError(error), false);
+      if (!this.#isClosed) this.#errors.report(asError(error), false);
     }
   }
 
@@ -349,7 +373,7 @@ export class LocalReplica implements Replica {
       covered: [],
       transactions: transactions.map(({ id }) => ({ id, phase: failure })),
     });
-    this.#reportError(error, true);
+    this.#errors.report(error, true);
   }
 
   #onTransactions(changed: readonly LocalTransaction[]): void {
@@ -360,12 +384,6 @@ export class LocalReplica implements Replica {
 
   #refreshStatus(): void {
     if (this.#statusBoard.refresh()) this.#emitters.status.emit(this.#statusBoard.get());
-  }
-
-  #reportError(error: Error, dataAtRisk: boolean): void {
-    const { error: emitter } = this.#emitters;
-    if (dataAtRisk && emitter.size === 0) reportUncaught(error);
-    emitter.emit({ error, dataAtRisk });
   }
 
   #post(message: TabMessage): void {

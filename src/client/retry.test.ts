@@ -46,8 +46,10 @@ const server: Parameters<typeof network.connect>[0] = {
 async function openDevice({
   profile = new TestProfile(),
   retry,
-}: { profile?: TestProfile; retry?: RetryPolicy } = {}) {
+  isOffline = false,
+}: { profile?: TestProfile; retry?: RetryPolicy; isOffline?: boolean } = {}) {
   const client = network.connect(server);
+  if (isOffline) client.disconnect();
   const replica = openTestReplica({
     api: app.api,
     client,
@@ -186,12 +188,14 @@ describe("a server that fails at everything", () => {
     await a.replica.close();
     pushes = [];
     isServerDown = false;
-    const again = await openDevice({ profile: a.profile });
+    const again = await openDevice({ profile: a.profile, isOffline: true });
     const [found] = again.replica.transactions.list();
     const start = clock.now();
     await waitUntil(() => again.replica.status.get().leader);
+    again.client.reconnect(); // its first connection, as after any reload
     again.visit("d5");
-    expect(pushes).toEqual([]);
+    await waitUntil(() => again.replica.status.get().scopes.every(({ state }) => state === "live"));
+    expect([pushes, clock.now() < due]).toEqual([[], true]);
     again.client.disconnect();
     again.client.reconnect();
     await waitUntil(() => found!.state === "completed");

@@ -4,6 +4,7 @@ import type { ErrorCode } from "../../shared/errorCodes.js";
 import type { Value } from "convex/values";
 import type { Operation } from "../../shared/operations.js";
 import type { ReplicaApi } from "../../shared/replicaApi.js";
+import type { InspectOptions, Inspection } from "./inspection.js";
 import type { OverridesOf } from "./overrides.js";
 import type { ReplicaError } from "./errors.js";
 import type { Storage } from "../ports/storage.js";
@@ -209,6 +210,8 @@ export interface Replica<C extends AnyCollection = AnyCollection> {
   readonly events: {
     on<E extends keyof ReplicaEvents>(event: E, listener: (value: ReplicaEvents[E]) => void): () => void;
   };
+  /** All about this replica now, as plain JSON; without what users wrote, unless asked for. Rejects with `closed`. */
+  inspect(options?: InspectOptions): Promise<Inspection>;
   /** Resolves once everything written so far is completed or failed. Rejects with `closed` if the replica is closed before. */
   flush(): Promise<void>;
   /** Ends this tab's part. What is pending stays stored and is pushed by the next session. */
