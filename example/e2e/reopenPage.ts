@@ -136,6 +136,7 @@ function openReplica(count: number): LocalReplica {
     channel: new BroadcastTabChannel(databaseOf(count)),
     clock: systemClock,
     randomness: systemRandomness,
+    overrides: new Map(),
   });
   void replica.start();
   return replica;

@@ -3,6 +3,7 @@ import { ReplicaError } from "./base/errors.js";
 import { systemClock, systemRandomness } from "./ports/clock.js";
 import type { Storage } from "./ports/storage.js";
 import type { LeaderElection, TabChannel } from "./ports/tabs.js";
+import { rememberUser } from "./lastUser.js";
 import { LocalReplica } from "./replica.js";
 import { browserSpace } from "./store/browserSpace.js";
 import { IndexedDbStorage } from "./store/indexedDbStorage.js";
@@ -11,6 +12,7 @@ import type { TabMessage } from "./base/tabMessages.js";
 import { soleChannel, soleElection } from "./tabs/soleTab.js";
 import { BroadcastTabChannel, WebLockElection } from "./tabs/webTabs.js";
 import { ConvexTransport } from "./transport/convexTransport.js";
+import { plainOverrides } from "./base/overrides.js";
 import type { Replica, ReplicaOptions } from "./base/types.js";
 
 /**
@@ -34,6 +36,7 @@ export function createReplica<const Cs extends readonly AnyCollection[]>(
   const names = collections.map((collection) => collection.name);
   if (new Set(names).size < names.length)
     throw new ReplicaError("invalid_row", `Two collections have the same name: ${names.join(", ")}.`);
+  rememberUser(name, user);
   const transport = new ConvexTransport(client, api);
   // JSON keeps apart what a separator could not: names, addresses and users hold any character.
   const database = `convex-replicate ${JSON.stringify([name, transport.deployment, user])}`;
@@ -46,6 +49,7 @@ export function createReplica<const Cs extends readonly AnyCollection[]>(
     ...tabsOf(database, options.storage === undefined),
     clock: systemClock,
     randomness: systemRandomness,
+    overrides: plainOverrides(options.overrides),
   });
   void replica.start();
   return replica as unknown as Replica<Cs[number]>;

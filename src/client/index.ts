@@ -1,9 +1,15 @@
 export { createReplica } from "./createReplica.js";
+export { lastUser } from "./lastUser.js";
 export { ReplicaError, type ReplicaErrorOptions } from "./base/errors.js";
 export type { Storage } from "./ports/storage.js";
 export type { ConvexClientLike } from "./ports/transport.js";
 export { MemoryDatabase, MemoryStorage } from "./store/memoryStorage.js";
+export type { InspectOptions, InspectedTransaction, Inspection } from "./base/inspection.js";
+export type { CollectionOverrides, OverridesOf } from "./base/overrides.js";
+export type { PendingChange } from "./core/rebase.js";
+export type { RetryPolicy } from "./core/retry.js";
 export type {
+  Attempt,
   Change,
   Observable,
   OrderBy,
@@ -18,8 +24,10 @@ export type {
   ScopeState,
   ScopeStatus,
   Subscription,
+  TransactOptions,
   Transaction,
   TransactionFilter,
   TransactionState,
+  TransactionStrategy,
 } from "./base/types.js";
 export type { ReplicaApi } from "../shared/replicaApi.js";

@@ -1,6 +1,8 @@
 import { scopeOf, type AnyCollection } from "../collections/index.js";
 import type { Page } from "../shared/wire.js";
 import { applyToRow } from "./core/overlay.js";
+import type { MergeRows } from "./core/rebase.js";
+import type { RetryPolicy } from "./core/retry.js";
 import { authorDocument } from "./documents/author.js";
 import { mergeDocument } from "./documents/merge.js";
 import type { ReplicaError } from "./base/errors.js";
@@ -30,6 +32,9 @@ export interface LeaderOptions {
   readonly clock: Clock;
   readonly randomness: Randomness;
   readonly definitions: ReadonlyMap<string, AnyCollection>;
+  /** How collections want failed attempts to be taken, and parallel transactions merged. */
+  readonly retries: ReadonlyMap<string, RetryPolicy>;
+  readonly merges: ReadonlyMap<string, MergeRows>;
   /** To every tab, this one included. */
   publish(publication: Publication, commit: number | null): void;
   /** What the database held when this tab took over: earlier messages may have been lost with the last leader. */
@@ -56,6 +61,8 @@ export class Leader {
   #wants: readonly Want[] = [];
   readonly #stopListening: () => void;
   #isStopped = false;
+  /** A tab's first connection proves nothing: a page that is reloaded again and again would not wait for the server. */
+  #hasLostConnection = false;
   #lastSyncAt: number | null = null;
   #blocked: ReplicaError | null = null;
 
@@ -88,6 +95,8 @@ export class Leader {
       randomness,
       definitions,
       authorDocument,
+      retries: options.retries,
+      merges: options.merges,
       settleUnread: (update) => this.#settleUnread(update),
       isOpen: () => this.#isOpen(),
       epochs: () => this.#epochs(),
@@ -192,10 +201,12 @@ export class Leader {
   }
 
   #onConnectionChange(): void {
-    if (!this.#options.transport.isConnected)
-      for (const reader of this.#readers.values()) reader.onDisconnected();
+    const { isConnected } = this.#options.transport;
+    if (!isConnected) for (const reader of this.#readers.values()) reader.onDisconnected();
     this.#options.onStatus();
-    this.#pushLoop.wake();
+    if (isConnected && this.#hasLostConnection) this.#pushLoop.reconnected();
+    else this.#pushLoop.wake();
+    this.#hasLostConnection ||= !isConnected;
   }
 
   #createReader({ collection, scope }: Want): ScopeReader {

@@ -27,6 +27,11 @@ export class Leadership {
     return this.#leader !== null;
   }
 
+  /** Other tabs that have told what they want. */
+  get knownTabs(): number {
+    return this.#wantsByTab.size;
+  }
+
   /** This tab was elected. */
   async begin(): Promise<void> {
     const { onStatus, onChange } = this.#options;

@@ -299,6 +299,7 @@ describe("space on the device", () => {
       channel: soleChannel,
       clock,
       randomness,
+      overrides: new Map(),
       space,
     });
     void replica.start();

@@ -4,7 +4,7 @@ import { startCursor, type Cursor } from "../shared/wire.js";
 import { ReplicaError } from "./base/errors.js";
 import { emptyPublication, type Publication } from "./base/publication.js";
 import type { Want } from "./base/tabMessages.js";
-import { failEntries, toQueued } from "./outbox/authoring.js";
+import { failAll, toQueued } from "./outbox/authoring.js";
 import type { Damage, OutboxEntry, Stored, StoredFailure, StoredScope } from "./ports/storage.js";
 import { keyOf } from "./store/contents.js";
 import type { Decision } from "./store/journal.js";
@@ -107,7 +107,7 @@ function failUnsent(stored: Stored, sequence: number): { outbox: OutboxEntry[]; 
   );
   const lost = waiting.filter((entry) => entry.sequence <= sequence);
   if (lost.length === 0) return { outbox: [], publication: emptyPublication };
-  return failEntries(lost, lostFailure, waiting.map(toQueued));
+  return failAll([{ entries: lost, failure: lostFailure }], waiting.map(toQueued));
 }
 
 const lostFailure: StoredFailure = {

@@ -91,7 +91,7 @@ describe("replication", () => {
     expect(await serverRow("d20")).toMatchObject({ visits: 20 });
   });
 
-  test("I-2, I-4: what was written offline is there after a restart, and arrives once there is a network", async () => {
+  test("fault 4: I-2, I-4: what was written offline is there after a restart, and arrives once there is a network", async () => {
     await seed(berlin);
     const a = await openReader();
     a.client.disconnect();

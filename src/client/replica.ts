@@ -1,7 +1,9 @@
 import type { AnyCollection } from "../collections/index.js";
 import { createDeferred } from "./base/deferred.js";
-import { asError, ReplicaError } from "./base/errors.js";
+import { asError, closedError, ReplicaError } from "./base/errors.js";
 import { Emitter } from "./base/events.js";
+import { FailedTransactions } from "./failedTransactions.js";
+import { inspectReplica } from "./inspect.js";
 import { Leadership } from "./leadership.js";
 import { Appender } from "./outbox/appender.js";
 import type { OutboxEntry, Stored } from "./ports/storage.js";
@@ -21,9 +23,12 @@ import type {
   ReplicaEvents,
   ReplicaStatus,
   Subscription,
+  TransactOptions,
   Transaction,
   TransactionFilter,
 } from "./base/types.js";
+import type { InspectOptions, Inspection } from "./base/inspection.js";
+import { pickOverrides } from "./base/overrides.js";
 import type { LocalTransaction } from "./view/localTransaction.js";
 import { matchesFilter } from "./view/transactionFilter.js";
 import { View } from "./view/view.js";
@@ -42,10 +47,12 @@ export class LocalReplica implements Replica {
   readonly #ready = createDeferred();
   readonly #view: View;
   readonly #writer: Writer;
+  readonly #decisions: FailedTransactions;
   readonly #appender: Appender;
+  readonly #closed = createDeferred();
   readonly #subscriptions: Subscriptions;
   readonly #collections: ReadonlyMap<string, ReplicaCollection<AnyCollection>>;
-  readonly #emitters = new ReplicaEmitters();
+  readonly #emitters: ReplicaEmitters;
   readonly #transactionsChanged = new Emitter();
   readonly #opening: Opening;
   readonly #gauge: StorageGauge;
@@ -66,10 +73,15 @@ export class LocalReplica implements Replica {
     this.user = parts.user;
     this.#parts = parts;
     this.#tab = randomness.id();
-    this.#view = new View(collections, {
-      retry: (failed) => this.#retry(failed),
-      discard: (failed) => this.#discard(failed),
-    });
+    this.#emitters = new ReplicaEmitters(clock);
+    this.#view = new View(
+      collections,
+      {
+        retry: (failed) => this.#decisions.retry(failed),
+        discard: (failed) => this.#decisions.discard(failed),
+      },
+      pickOverrides(parts.overrides, ({ merge }) => merge),
+    );
     channel.onMessage((message) => this.#receive(message));
     this.#subscriptions = new Subscriptions((forget) => this.#onWants(forget));
     this.#opening = new Opening({
@@ -100,6 +112,18 @@ export class LocalReplica implements Replica {
       assertWritable: () => this.#assertWritable(),
       isOpening: () => this.#opening.isOpening,
       submit: (transaction) => this.#appender.append(transaction),
+    });
+    this.#decisions = new FailedTransactions({
+      view: this.#view,
+      writer: this.#writer,
+      storage,
+      assertWritable: () => this.#assertWritable(),
+      idle: () => this.#appender.idle(),
+      onRemoved: (ids, sequences) => {
+        this.#leadership.onFailedRemoved(sequences);
+        this.#post({ type: "failedRemoved", ids, sequences });
+      },
+      onError: (error) => this.#emitters.emitError(asError(error), false),
     });
     this.#collections = new Map(collections.map((each) => [each.name, this.#createCollection(each)]));
     for (const [name, view] of this.#view.collections)
@@ -155,11 +179,8 @@ export class LocalReplica implements Replica {
     return this.#subscriptions.open(definition, options.scopes ?? [""]);
   }
 
-  transact(
-    change: () => unknown,
-    { metadata = {} }: { readonly metadata?: Readonly<Record<string, unknown>> } = {},
-  ): Transaction {
-    return this.#writer.transact(change, metadata);
+  transact(change: () => unknown, options: TransactOptions = {}): Transaction {
+    return this.#writer.transact(change, options);
   }
 
   readonly transactions = {
@@ -178,10 +199,32 @@ export class LocalReplica implements Replica {
       this.#emitters.on(event, listener),
   };
 
+  async inspect({ content = false }: InspectOptions = {}): Promise<Inspection> {
+    this.#assertOpen();
+    await this.#appender.idle();
+    const { storage, randomness, clock } = this.#parts;
+    const stored = await storage.open({ client: randomness.id(), author: randomness.author() });
+    const parts = {
+      at: clock.now(),
+      tab: this.#tab,
+      tabs: this.#leadership.knownTabs + 1,
+      stored,
+      status: this.status.get(),
+      collections: this.#view.collections,
+      transactions: this.#view.transactions(),
+      errors: this.#emitters.lastErrors,
+    };
+    return inspectReplica(parts, content);
+  }
+
   async flush(): Promise<void> {
     await this.#appender.idle();
     const unfinished = this.#view.transactions().filter((transaction) => transaction.isUnfinished);
-    await Promise.all(unfinished.map((transaction) => transaction.finished));
+    if (unfinished.length > 0) this.#assertOpen();
+    await Promise.race([
+      Promise.all(unfinished.map((transaction) => transaction.finished)),
+      this.#closed.promise,
+    ]);
   }
 
   async close(): Promise<void> {
@@ -193,6 +236,7 @@ export class LocalReplica implements Replica {
   }
 
   async clear({ discardPending = false }: { readonly discardPending?: boolean } = {}): Promise<void> {
+    await this.#appender.idle();
     const pending = this.#view.transactions().length;
     if (pending > 0 && !discardPending)
       throw new ReplicaError(
@@ -200,11 +244,23 @@ export class LocalReplica implements Replica {
         `${pending} transactions are not on the server yet. Wait for flush(), or pass { discardPending: true }.`,
       );
     this.#isClosed = true;
+    this.#post({ type: "cleared" });
     this.#end();
     await this.#parts.storage.destroy();
   }
 
+  /** Another tab has removed the database: what this one shows is no longer anywhere. */
+  #endCleared(): void {
+    const lost = this.#view.transactions().filter(({ sequence }) => sequence === null).length;
+    this.#isClosed = true;
+    this.#end();
+    this.#parts.storage.close().catch((error: unknown) => this.#emitters.emitError(asError(error), false));
+    const message = "Another tab has removed the local database. Create the replica anew.";
+    this.#emitters.emitError(new ReplicaError("closed", message), lost > 0);
+  }
+
   #end(): void {
+    this.#closed.reject(closedError());
     this.#post({ type: "wants", tab: this.#tab, wants: [], forget: [] });
     this.#leadership.end();
     this.#gauge.stop();
@@ -220,6 +276,8 @@ export class LocalReplica implements Replica {
       clock,
       randomness,
       definitions: new Map(collections.map((each) => [each.name, each])),
+      retries: pickOverrides(this.#parts.overrides, ({ retry }) => retry),
+      merges: pickOverrides(this.#parts.overrides, ({ merge }) => merge),
       ownWants: () => this.#subscriptions.wants,
       publish: (publication, commit) => this.#publish(publication, commit),
       onTakenOver: (stored) => this.#load(stored),
@@ -272,6 +330,8 @@ export class LocalReplica implements Replica {
         this.#view.remove(removed);
         return this.#leadership.onFailedRemoved(message.sequences);
       }
+      case "cleared":
+        return this.#endCleared();
       case "wants":
         return this.#leadership.noteWants(message.tab, message.wants, message.forget);
     }
@@ -311,6 +371,7 @@ export class LocalReplica implements Replica {
   }
 
   #onAppended(entries: readonly OutboxEntry[]): void {
+    this.#view.place(entries);
     this.#post({ type: "appended", entries });
     this.#leadership.onAppended();
   }
@@ -333,32 +394,6 @@ export class LocalReplica implements Replica {
     this.#end();
     this.#refreshStatus();
     this.#emitters.emitError(error, false);
-  }
-
-  #retry(failed: LocalTransaction): Transaction {
-    this.#assertWritable();
-    this.#view.remove([failed]);
-    const repeated = this.#writer.repeat(failed);
-    this.#removeFailed(failed);
-    return repeated;
-  }
-
-  #discard(failed: LocalTransaction): void {
-    this.#assertWritable();
-    failed.enter({ type: "discarded" });
-    this.#view.remove([failed]);
-    this.#removeFailed(failed);
-  }
-
-  #removeFailed({ id, sequence }: LocalTransaction): void {
-    if (sequence === null) return;
-    const removed = async () => {
-      await this.#appender.idle(); // a retry's new transaction is stored before the failed one goes (I-4)
-      await this.#parts.storage.removeFailed([sequence]);
-      this.#leadership.onFailedRemoved([sequence]);
-      this.#post({ type: "failedRemoved", ids: [id], sequences: [sequence] });
-    };
-    removed().catch((error: unknown) => this.#emitters.emitError(asError(error), false));
   }
 
   #onTransactions(changed: readonly LocalTransaction[]): void {
@@ -389,6 +424,6 @@ export class LocalReplica implements Replica {
   }
 
   #assertOpen(): void {
-    if (this.#isClosed) throw new ReplicaError("closed", "The replica is closed.");
+    if (this.#isClosed) throw closedError();
   }
 }

@@ -1,4 +1,5 @@
 import type { AnyCollection } from "../collections/index.js";
+import type { PlainOverrides } from "./base/overrides.js";
 import type { TabMessage } from "./base/tabMessages.js";
 import type { Clock, Randomness } from "./ports/clock.js";
 import type { Storage } from "./ports/storage.js";
@@ -18,4 +19,6 @@ export interface ReplicaParts {
   readonly randomness: Randomness;
   /** Default: nothing is known of it. */
   readonly space?: StorageSpace;
+  /** What collections do in their own way, by name. */
+  readonly overrides: ReadonlyMap<string, PlainOverrides>;
 }

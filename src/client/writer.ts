@@ -11,7 +11,8 @@ import type { Operation } from "../shared/operations.js";
 import { applyToRow } from "./core/overlay.js";
 import { ReplicaError } from "./base/errors.js";
 import type { Clock, Randomness } from "./ports/clock.js";
-import type { StoredChange } from "./ports/storage.js";
+import type { TransactOptions } from "./base/types.js";
+import type { StoredChange, StoredTransaction } from "./ports/storage.js";
 import type { CollectionView } from "./view/collectionView.js";
 import type { LocalTransaction } from "./view/localTransaction.js";
 import type { View } from "./view/view.js";
@@ -67,19 +68,21 @@ export class Writer {
     return this.#write(view, id, () => [{ type: "delete" }]);
   }
 
-  /** Makes the same changes again, whatever became of their rows. */
-  repeat(failed: LocalTransaction): LocalTransaction {
-    const group = this.#begin(failed.stored.isGroup, failed.metadata);
+  /** Makes the same changes again, whatever became of their rows. @param replace takes the failed one away */
+  repeat(failed: LocalTransaction, replace: () => void): LocalTransaction {
+    this.#options.assertWritable();
+    replace();
+    const group = this.#begin(failed.stored.isGroup, failed);
     for (const change of failed.changes) this.#record(group, change);
     this.#end(group);
     return group.transaction;
   }
 
-  transact(change: () => unknown, metadata: Readonly<Record<string, unknown>>): LocalTransaction {
+  transact(change: () => unknown, options: TransactOptions = {}): LocalTransaction {
     this.#options.assertWritable();
     if (this.#group !== null)
       throw new ReplicaError("invalid_row", "transact() was called inside of another transact().");
-    const group = this.#begin(true, metadata);
+    const group = this.#begin(true, options);
     this.#group = group;
     try {
       refuseThenable(change());
@@ -105,15 +108,23 @@ export class Writer {
     const operations = inCodedErrors(operationsOf);
     checkRow(definition, before, applyToRow(definition, id, before, operations));
     const group = this.#group ?? this.#begin(false, {});
-    if (operations.length > 0) this.#record(group, { collection: definition.name, id, operations });
+    if (operations.length > 0)
+      this.#record(group, { collection: definition.name, id, operations, ...basedOn(before, operations) });
     if (group !== this.#group) this.#end(group);
     return group.transaction;
   }
 
-  #begin(isGroup: boolean, metadata: Readonly<Record<string, unknown>>): Group {
+  #begin(isGroup: boolean, { strategy, metadata = {} }: TransactOptions): Group {
     const { view, clock, randomness } = this.#options;
     const changes: StoredChange[] = [];
-    const stored = { id: randomness.id(), createdAt: clock.now(), metadata, isGroup, changes };
+    const stored: StoredTransaction = {
+      id: randomness.id(),
+      createdAt: clock.now(),
+      metadata,
+      isGroup,
+      changes,
+      ...(strategy === "parallel" ? { strategy } : {}),
+    };
     return { transaction: view.open(stored), changes };
   }
 
@@ -147,6 +158,14 @@ export class Writer {
         : `Collection "${view.definition.name}" has no document ${JSON.stringify(id)} on this device.`,
     );
   }
+}
+
+/** What of the row before tells whether somebody else has changed the same meanwhile. */
+function basedOn(before: PlainRow | null, operations: readonly Operation[]): Pick<StoredChange, "before"> {
+  if (before === null) return {};
+  if (operations.some(({ type }) => type === "insert" || type === "delete")) return { before };
+  const fields = new Set(operations.flatMap((operation) => ("field" in operation ? [operation.field] : [])));
+  return { before: Object.fromEntries(Object.entries(before).filter(([name]) => fields.has(name))) };
 }
 
 function checkRow(definition: AnyCollection, before: PlainRow | null, after: PlainRow | null): void {

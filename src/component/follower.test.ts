@@ -161,7 +161,7 @@ test("woken twice, and started anew beside itself, it counts everything once", a
   expect(await stats("DE")).toMatchObject({ documents: 2 });
 });
 
-test("a crash in the middle of compaction loses nothing; the job is noted as failed and tried again after an hour", async () => {
+test("fault 14: a crash in the middle of compaction loses nothing; the job is noted as failed and tried again after an hour", async () => {
   await device.send(device.insert("x"));
   for (let n = 0; n < limits.compactDeltas; n++) await device.send(increment("x"));
   faults.chunks = 1;

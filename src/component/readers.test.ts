@@ -43,7 +43,7 @@ async function makeDue(): Promise<bigint> {
 const due = { deltas: limits.compactDeltas + 1, snapshots: 0 };
 const done = { deltas: 0, snapshots: 1 };
 
-test("a document waits for a live session that has not passed its newest change, and no longer", async () => {
+test("fault 13: a document waits for a live session that has not passed its newest change, and no longer", async () => {
   const newest = await makeDue();
   const [ahead, behind] = [tab("ahead"), tab("behind")];
   await ahead.join(at(newest));

@@ -26,7 +26,7 @@ async function record(device: PushDevice, operation: PushOperation) {
 const note = (device: PushDevice, id: string) =>
   device.change(id, [{ type: "insert", fields: { text: "n" } }], "notes");
 
-test("I-13: pushes of different clients to different documents never conflict, in first pushes and later ones", async () => {
+test("fault 21: I-13: pushes of different clients to different documents never conflict, in first pushes and later ones", async () => {
   const [a, b] = devices;
   for (const round of [1, 2]) {
     const pushes = [

@@ -163,6 +163,15 @@ test("hooks see the rows as merged, with their scopes, in a union over insert, u
   expect(onWrite.mock.calls.flat()).toEqual(changes.map((each) => ({ ...each, source: "client" })));
 });
 
+test("fault 17: a write is authorised on the merged row, not on the one that its sender has before it", async () => {
+  await device.send(device.insert("x"));
+  await app.writer((writer) => writer.update("x", (draft) => void (draft.country = "LU"))); // unseen by the device
+  expect(await device.send(device.set("x", "name", "B"))).toMatchObject([
+    { status: "rejected", code: "denied", message: "Luxembourg is read-only." },
+  ]);
+  expect(await app.rows()).toMatchObject([{ name: "n", country: "LU" }]);
+});
+
 test("`write` must answer true: anything else, a promise of it too, is a refusal", async () => {
   app = createServerApp(() => ({ write: async () => "yes" as unknown as boolean }));
   device = new PushDevice(app, 11);

@@ -34,6 +34,10 @@ export const limits = {
   arrayLength: 8192,
   objectFields: 1024,
   valueDepth: 60,
+  /** Attempts that a transaction remembers, the last ones: at 5 minutes between them more than an hour. */
+  keptAttempts: 16,
+  /** A transaction that fails alone, while the server does all else, is given up after so many tries: half a minute. */
+  retryAttempts: 5,
   /** A refusal quotes what was sent, and is stored with the receipt. */
   messageLength: 1000,
   /** A page is one Convex call: small enough to decode within a frame or two, large enough to be few. */

@@ -7,6 +7,7 @@ import { LocalReplica } from "../client/replica.js";
 import { MemoryDatabase, MemoryStorage } from "../client/store/memoryStorage.js";
 import { soleChannel, soleElection } from "../client/tabs/soleTab.js";
 import { ConvexTransport } from "../client/transport/convexTransport.js";
+import { plainOverrides, type OverridesOf } from "../client/base/overrides.js";
 import type { Replica } from "../client/base/types.js";
 import type { ReplicaApi } from "../shared/replicaApi.js";
 import type { ManualClock } from "./manualClock.js";
@@ -128,6 +129,7 @@ export interface TestReplicaOptions<Cs extends readonly AnyCollection[]> {
   readonly tab?: TestTab;
   /** Omitted: a profile of its own. */
   readonly profile?: TestProfile;
+  readonly overrides?: OverridesOf<Cs>;
 }
 
 /** A replica in memory, on a simulated connection, in time that the test drives. */
@@ -139,6 +141,7 @@ export function openTestReplica<const Cs extends readonly AnyCollection[]>({
   randomness,
   tab,
   profile = new TestProfile(),
+  overrides,
 }: TestReplicaOptions<Cs>): Replica<Cs[number]> {
   const replica = new LocalReplica({
     collections,
@@ -149,6 +152,7 @@ export function openTestReplica<const Cs extends readonly AnyCollection[]>({
     channel: tab?.channel ?? soleChannel,
     clock,
     randomness,
+    overrides: plainOverrides(overrides),
   });
   void replica.start();
   return replica as unknown as Replica<Cs[number]>;

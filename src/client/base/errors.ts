@@ -61,6 +61,10 @@ export function classifyCallError(error: unknown): CallFault {
   return { type: "refused", refusal: data, transactions: named };
 }
 
+export function closedError(): ReplicaError {
+  return new ReplicaError("closed", "The replica is closed.");
+}
+
 /** Anything that was thrown, as an error. */
 export function asError(error: unknown): Error {
   return error instanceof Error ? error : new Error(String(error));

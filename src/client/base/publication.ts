@@ -1,5 +1,5 @@
 import type { PlainRow } from "../../collections/index.js";
-import type { OutboxEntry, StoredFailure } from "../ports/storage.js";
+import type { OutboxEntry, StoredAttempt, StoredFailure } from "../ports/storage.js";
 
 /** Where a transaction stands, as the leader knows it; `queued` is derived from others by whoever asks. */
 export type Phase =
@@ -23,7 +23,12 @@ export interface Publication {
     readonly collection: string;
     readonly id: string;
   }[];
-  readonly transactions: readonly { readonly id: string; readonly phase: Phase }[];
+  /** `attempts`: all that are remembered; absent: as before. */
+  readonly transactions: readonly {
+    readonly id: string;
+    readonly phase: Phase;
+    readonly attempts?: readonly StoredAttempt[];
+  }[];
 }
 
 export const emptyPublication: Publication = { rows: [], covered: [], transactions: [] };
@@ -36,19 +41,15 @@ export function joinPublications(a: Publication, b: Publication): Publication {
   };
 }
 
-/** That these transactions failed: their operations leave the overlay, so that their rows fall back. */
-export function failedPublication(
-  entries: readonly OutboxEntry[],
-  failureOf: (entry: OutboxEntry) => StoredFailure,
-): Publication {
+/** That these transactions, which carry their failure, leave the overlay: so their rows fall back. */
+export function failedPublication(entries: readonly OutboxEntry[]): Publication {
   return {
     rows: [],
     covered: entries.flatMap(({ transaction }) =>
       transaction.changes.map(({ collection, id }) => ({ transaction: transaction.id, collection, id })),
     ),
-    transactions: entries.map((entry) => ({
-      id: entry.transaction.id,
-      phase: { type: "failed", failure: failureOf(entry) },
-    })),
+    transactions: entries.flatMap(({ transaction: { id, failure } }) =>
+      failure === undefined ? [] : [{ id, phase: { type: "failed" as const, failure } }],
+    ),
   };
 }

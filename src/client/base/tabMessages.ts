@@ -30,6 +30,8 @@ export type TabMessage =
   | { readonly type: "leader" }
   /** From a tab: what it has stored. */
   | { readonly type: "appended"; readonly entries: readonly OutboxEntry[] }
+  /** From a tab: it removes the database. */
+  | { readonly type: "cleared" }
   /** From a tab: failed transactions it has taken out of the database. */
   | { readonly type: "failedRemoved"; readonly ids: readonly string[]; readonly sequences: readonly number[] }
   /** From a tab: all it wants now. `forget`: what it wants no more, and not to be kept either. */

@@ -1,7 +1,11 @@
 // The public types of the browser SDK.
 import type { AnyCollection, DraftOf, InsertOf, RowOf, ScopedOf } from "../../collections/index.js";
+import type { ErrorCode } from "../../shared/errorCodes.js";
+import type { Value } from "convex/values";
 import type { Operation } from "../../shared/operations.js";
 import type { ReplicaApi } from "../../shared/replicaApi.js";
+import type { InspectOptions, Inspection } from "./inspection.js";
+import type { OverridesOf } from "./overrides.js";
 import type { ReplicaError } from "./errors.js";
 import type { Storage } from "../ports/storage.js";
 import type { StorageUse } from "../ports/storageSpace.js";
@@ -26,6 +30,37 @@ export interface Change {
   readonly collection: string;
   readonly id: string;
   readonly operations: readonly Operation[];
+  /**
+   * What it was based on, to be compared with what is there now: the fields it changes as they were when it was made,
+   * as far as they had a value; of a delete the whole row. Absent: nothing was there.
+   */
+  readonly before?: Readonly<Record<string, Value>>;
+}
+
+/**
+ * One attempt to hand a transaction to the server, or to the app's own `persist`, that came to nothing. Times in ms
+ * since 1970.
+ */
+export interface Attempt {
+  readonly startedAt: number;
+  readonly endedAt: number;
+  readonly error: { readonly code?: ErrorCode; readonly message: string };
+  /** Not before this is it tried again, unless a lost connection comes back; absent: at once, or never. */
+  readonly nextRetryAt?: number;
+}
+
+/**
+ * `ordered`: waits for every earlier unfinished transaction on one of its documents, and fails with it. `parallel`:
+ * waits for nobody and is rolled back by nobody; its changes are worked into whatever arrives, by CRDT merge or by the
+ * collection's own `merge`. Later ordered ones wait for it like for any other. It is never sent as one with others.
+ */
+export type TransactionStrategy = "ordered" | "parallel";
+
+export interface TransactOptions {
+  /** Default: `ordered`. */
+  readonly strategy?: TransactionStrategy;
+  /** Stored with the transaction. */
+  readonly metadata?: Readonly<Record<string, unknown>>;
 }
 
 /** Writes that succeed or fail together. Not thenable: nothing has to wait for it. */
@@ -35,6 +70,11 @@ export interface Transaction {
   readonly state: TransactionState;
   readonly changes: readonly Change[];
   readonly metadata: Readonly<Record<string, unknown>>;
+  readonly strategy: TransactionStrategy;
+  /** The last attempts that came to nothing, oldest first, at most `limits.keptAttempts`. */
+  readonly attempts: readonly Attempt[];
+  /** While it is `queued`: the ids of the earlier transactions that it waits for. */
+  readonly queuedBehind: readonly string[];
   /** When it was made, in ms since 1970 by the device's clock. */
   readonly createdAt: number;
   /** Why it failed; `error.transactionId` names another transaction that it failed with. */
@@ -47,7 +87,7 @@ export interface Transaction {
   retry(): Transaction;
   /** Forgets a failed transaction. @throws ReplicaError `invalid_row` if it has not failed */
   discard(): void;
-  /** Calls `listener` after each change of `state`. @returns a function that ends it */
+  /** Calls `listener` after each change of `state` or `attempts`. @returns a function that ends it */
   subscribe(listener: () => void): () => void;
 }
 
@@ -171,10 +211,7 @@ export interface Replica<C extends AnyCollection = AnyCollection> {
   collection<D extends C>(definition: D): ReplicaCollection<D>;
   subscribe<D extends C>(definition: D, ...args: SubscribeArgs<D>): Subscription;
   /** Groups the writes that `change` makes into one transaction. If `change` throws, none is made. */
-  transact<T>(
-    change: () => T & Sync<T>,
-    options?: { readonly metadata?: Readonly<Record<string, unknown>> },
-  ): Transaction;
+  transact<T>(change: () => T & Sync<T>, options?: TransactOptions): Transaction;
   readonly transactions: {
     /** Unfinished and failed transactions, oldest first. */
     list(filter?: TransactionFilter<C>): readonly Transaction[];
@@ -184,11 +221,13 @@ export interface Replica<C extends AnyCollection = AnyCollection> {
   readonly events: {
     on<E extends keyof ReplicaEvents>(event: E, listener: (value: ReplicaEvents[E]) => void): () => void;
   };
-  /** Resolves once everything written so far is completed or failed. */
+  /** All about this replica now, as plain JSON; without what users wrote, unless asked for. Rejects with `closed`. */
+  inspect(options?: InspectOptions): Promise<Inspection>;
+  /** Resolves once everything written so far is completed or failed. Rejects with `closed` if the replica is closed before. */
   flush(): Promise<void>;
   /** Ends this tab's part. What is pending stays stored and is pushed by the next session. */
   close(): Promise<void>;
-  /** Removes the local database. @throws ReplicaError `pending_writes` unless there are none or `discardPending` */
+  /** Removes the local database, for all tabs: their replicas are closed with it. @throws ReplicaError `pending_writes` unless there are none or `discardPending` */
   clear(options?: { readonly discardPending?: boolean }): Promise<void>;
 }
 
@@ -203,4 +242,6 @@ export interface ReplicaOptions<Cs extends readonly AnyCollection[]> {
   readonly user: string | null;
   /** Default: IndexedDB in browsers, memory elsewhere. */
   readonly storage?: Storage;
+  /** What collections do in their own way, by name. */
+  readonly overrides?: OverridesOf<Cs>;
 }

@@ -10,7 +10,14 @@ import type {
 } from "../ports/storage.js";
 import { Journal } from "../store/journal.js";
 import { MemoryStorage } from "../store/memoryStorage.js";
-import { decideAnswer, entriesOf, rejectGroup, settleGroup, type SettleUnread } from "./answers.js";
+import {
+  decideAnswer,
+  decideAnswers,
+  entriesOf,
+  rejectGroups,
+  settleGroup,
+  type SettleUnread,
+} from "./answers.js";
 
 const write = (id: string, ...documents: string[]): StoredTransaction => ({
   id,
@@ -341,6 +348,28 @@ describe("rejected", () => {
     ]);
   });
 
+  test("two refused groups with one common dependent store it once, with the cause that the tabs are told", async () => {
+    const { journal } = await setUp(
+      [write("a", "x"), write("b", "y"), write("c", "x", "y"), write("d", "y")],
+      [
+        { ids: ["a"], updates: [update("x")] },
+        { ids: ["b"], updates: [update("y")] },
+      ],
+    );
+    const other = { code: "exists", message: "there" };
+    const step = decideAnswers(journal, [rejected(["b"], other), rejected(["a"])], everyScopeIsRead)!;
+    const stored = step.commit.outbox!.map(({ transaction }) => [transaction.id, transaction.failure]);
+    expect(stored).toEqual([
+      ["a", reason],
+      ["c", { ...reason, transactionId: "a" }],
+      ["d", { ...reason, transactionId: "a" }],
+      ["b", other],
+    ]);
+    expect(step.publication.transactions.map(({ id, phase }) => [id, phase])).toEqual(
+      stored.map(([id, failure]) => [id, { type: "failed", failure }]),
+    );
+  });
+
   test("I-15: groups of other documents go on", async () => {
     const { journal, groups } = await setUp(
       [write("a", "x"), write("b", "y")],
@@ -367,13 +396,13 @@ describe("rejected", () => {
   });
 });
 
-test("rejectGroup fails a group for a reason of the device's own", async () => {
+test("rejectGroups fails a group for a reason of the device's own", async () => {
   const { journal, groups } = await setUp(
     [write("a", "x"), write("b", "x")],
     [{ ids: ["a"], updates: [update("x")] }],
   );
   const failure: StoredFailure = { code: "too_large", message: "The update is too large." };
-  const { commit, publication } = rejectGroup(journal, groups[0]!, failure);
+  const { commit, publication } = rejectGroups(journal, [{ group: groups[0]!, failure }]);
   expect(commit.removedGroups).toEqual([groups[0]!.sequence]);
   expect(commit.outbox?.map(({ transaction }) => transaction.failure)).toEqual([
     failure,

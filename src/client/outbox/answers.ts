@@ -9,7 +9,8 @@ import type {
   StoredDocument,
   StoredFailure,
 } from "../ports/storage.js";
-import { completedPublication, failEntries, toQueued } from "./authoring.js";
+import { waitingStep } from "./attempts.js";
+import { completedPublication, failAll, toQueued } from "./authoring.js";
 
 /** What deciding about an answer reads. */
 export interface AnswerSource {
@@ -24,6 +25,37 @@ export type SettleUnread = (update: AuthoredUpdate) => { readonly document: Stor
 interface Step {
   readonly commit: Commit;
   readonly publication: Publication;
+}
+const emptyStep: Step = { commit: {}, publication: emptyPublication };
+
+/**
+ * What the answers to one push do, in one step. Refusals are decided together: a transaction that waits behind two of
+ * them fails once.
+ *
+ * @param giveUpGap a reason to fail a group that was answered `gap`, or null to author it again
+ */
+export function decideAnswers(
+  source: AnswerSource,
+  outcomes: readonly PushOutcome[],
+  settleUnread: SettleUnread,
+  giveUpGap: (ids: readonly string[]) => StoredFailure | null = () => null,
+): Step | null {
+  const rejected: RejectedGroup[] = [];
+  const steps: Step[] = [];
+  for (const outcome of outcomes) {
+    const failure =
+      outcome.status === "rejected"
+        ? toFailure(outcome)
+        : outcome.status === "gap"
+          ? giveUpGap(outcome.ids)
+          : null;
+    const group = source.groups().find((each) => each.transactions[0] === outcome.ids[0] && !each.isAnswered);
+    if (group === undefined) continue;
+    if (failure !== null) rejected.push({ group, failure });
+    else steps.push(decideAnswer(source, outcome, settleUnread) ?? emptyStep);
+  }
+  if (rejected.length > 0) steps.push(rejectGroups(source, rejected));
+  return steps.length === 0 ? null : steps.reduce(joinSteps);
 }
 
 /**
@@ -45,28 +77,27 @@ export function decideAnswer(
       return settleAnswered(group, entries, settleUnread);
     case "gap":
       return {
-        commit: { removedGroups: [group.sequence] },
-        publication: {
-          ...emptyPublication,
-          transactions: entries.map(({ transaction }) => ({
-            id: transaction.id,
-            phase: { type: "waiting" },
-          })),
-        },
+        commit: { removedGroups: [group.sequence], outbox: entries },
+        publication: waitingStep(entries).publication,
       };
     case "rejected":
-      return rejectGroup(source, group, toFailure(outcome));
+      return rejectGroups(source, [{ group, failure: toFailure(outcome) }]);
   }
 }
 
-/** A group whose bytes will never be applied, and everything that waits behind it. */
-export function rejectGroup(source: AnswerSource, group: AuthoredGroup, failure: StoredFailure): Step {
-  const { outbox, publication } = failEntries(
-    entriesOf(source, group),
-    failure,
+/** A group whose bytes will never be applied. */
+export interface RejectedGroup {
+  readonly group: AuthoredGroup;
+  readonly failure: StoredFailure;
+}
+
+/** Takes groups out of the outbox's way for good, with everything that waits behind them. */
+export function rejectGroups(source: AnswerSource, rejected: readonly RejectedGroup[]): Step {
+  const { outbox, publication } = failAll(
+    rejected.map(({ group, failure }) => ({ entries: entriesOf(source, group), failure })),
     source.waiting().map(toQueued),
   );
-  return { commit: { removedGroups: [group.sequence], outbox }, publication };
+  return { commit: { removedGroups: rejected.map(({ group }) => group.sequence), outbox }, publication };
 }
 
 export function entriesOf(source: AnswerSource, group: AuthoredGroup): OutboxEntry[] {
@@ -118,4 +149,22 @@ function toFailure(outcome: Extract<PushOutcome, { status: "rejected" }>): Store
   const { code, message, data } = outcome;
   const coded = isRefusal({ code, message }) ? (code as StoredFailure["code"]) : "denied";
   return { code: coded, message, ...(data === undefined ? {} : { data: data as unknown }) };
+}
+
+function joinSteps(a: Step, b: Step): Step {
+  return {
+    commit: joinCommits(a.commit, b.commit),
+    publication: joinPublications(a.publication, b.publication),
+  };
+}
+
+function joinCommits(a: Commit, b: Commit): Commit {
+  const join = <T>(x: readonly T[] | undefined, y: readonly T[] | undefined) => [...(x ?? []), ...(y ?? [])];
+  return {
+    documents: join(a.documents, b.documents),
+    groups: join(a.groups, b.groups),
+    removedGroups: join(a.removedGroups, b.removedGroups),
+    outbox: join(a.outbox, b.outbox),
+    removedOutbox: join(a.removedOutbox, b.removedOutbox),
+  };
 }

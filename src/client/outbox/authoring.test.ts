@@ -1,16 +1,23 @@
 import { v } from "convex/values";
 import { describe, expect, test } from "vitest";
-import { defineCollection, field, projectRow, type AnyCollection } from "../../collections/index.js";
+import {
+  defineCollection,
+  field,
+  projectRow,
+  type AnyCollection,
+  type PlainRow,
+} from "../../collections/index.js";
 import { authorUpdate, encodeSnapshot, openDocument } from "../../shared/document.js";
 import { limits } from "../../shared/limits.js";
 import { readMain } from "../../shared/mainDocument.js";
 import type { Operation } from "../../shared/operations.js";
 import { emptyPublication } from "../base/publication.js";
+import type { PendingChange } from "../core/rebase.js";
 import { authorDocument } from "../documents/author.js";
 import type { AuthoredGroup, StoredDocument, StoredTransaction } from "../ports/storage.js";
 import { Journal } from "../store/journal.js";
 import { MemoryStorage } from "../store/memoryStorage.js";
-import { authorWaiting } from "./authoring.js";
+import { authorWaiting, type AuthoringOptions } from "./authoring.js";
 
 const sites: AnyCollection = defineCollection("sites", {
   fields: { name: v.string(), note: v.optional(v.string()), visits: field.counter() },
@@ -18,6 +25,13 @@ const sites: AnyCollection = defineCollection("sites", {
 const notes: AnyCollection = defineCollection("notes", { fields: { text: v.string() }, schemaVersion: 3 });
 const definitions = new Map([sites, notes].map((each) => [each.name, each]));
 const ownAuthor = 42;
+const options: AuthoringOptions = {
+  definitions,
+  authorDocument,
+  freshAuthor: (authors) => Math.max(...authors) + 1,
+  merges: new Map(),
+  now: 1000,
+};
 
 const insert = (name: string): Operation => ({ type: "insert", fields: { name } });
 const rename = (name: string): Operation => ({ type: "set", field: "name", value: name });
@@ -55,10 +69,10 @@ async function setUp(transactions: readonly StoredTransaction[], documents: read
   return {
     storage,
     journal,
-    author: () => authorWaiting(journal, definitions, authorDocument),
+    author: () => authorWaiting(journal, options),
     /** Authors and stores. @returns the new groups */
     async authorAndStore(): Promise<readonly AuthoredGroup[]> {
-      const step = authorWaiting(journal, definitions, authorDocument);
+      const step = authorWaiting(journal, options);
       await journal.change(() => step);
       return step?.commit.groups ?? [];
     },
@@ -228,7 +242,11 @@ describe("the state that is authored on", () => {
   test("holds a delete that is not covered yet: what comes behind it is refused", async () => {
     const base = streamed("x", [insert("x")]);
     const { authorAndStore, author, journal, storage } = await setUp([write("a", { x: [remove] })], [base]);
-    await authorAndStore();
+    const [removal] = await authorAndStore();
+    await journal.change(() => ({
+      commit: { groups: [{ ...removal!, isAnswered: true }] },
+      publication: emptyPublication,
+    }));
     await storage.append([write("b", { x: [rename("late")] })]);
     await journal.refresh();
     expect(author()!.commit.outbox).toMatchObject([
@@ -245,7 +263,7 @@ describe("the state that is authored on", () => {
     await journal.change(() => ({
       commit: {
         documents: [{ collection: "sites", id: "x", scope: "", ts: 1n, row, base: encodeSnapshot(doc) }],
-        groups: [{ ...first!, updates: [{ ...update, isCovered: true }] }],
+        groups: [{ ...first!, updates: [{ ...update, isCovered: true }], isAnswered: true }],
       },
       publication: emptyPublication,
     }));
@@ -321,6 +339,29 @@ describe("refused at authoring", () => {
         transaction.changes.map(({ collection, id }) => ({ transaction: transaction.id, collection, id })),
       ),
     );
+  });
+
+  test("two of them with one common dependent store it once, with the cause that the tabs are told", async () => {
+    const { author } = await setUp(
+      [
+        write("a", { x: [insert("mine")] }),
+        write("b", { y: [visit] }),
+        transact("c", { x: [visit], y: [visit] }),
+      ],
+      [present()],
+    );
+    const { commit, publication } = author()!;
+    const stored = commit.outbox!.map(({ transaction }) => [
+      transaction.id,
+      transaction.failure?.code,
+      transaction.failure?.transactionId,
+    ]);
+    expect(stored).toEqual([
+      ["a", "exists", undefined],
+      ["c", "exists", "a"],
+      ["b", "unknown_document", undefined],
+    ]);
+    expect(publication.transactions.map(({ id }) => id)).toEqual(["a", "c", "b"]);
   });
 
   test("I-15: delays nothing else", async () => {
@@ -427,4 +468,109 @@ describe("I-14: one push", () => {
       transactions.slice(-rest).map(({ id }) => id),
     );
   });
+});
+
+describe("parallel", () => {
+  const parallel = (id: string, changes: Changes): StoredTransaction => ({
+    ...transact(id, changes),
+    strategy: "parallel",
+  });
+
+  test("is never sent as one with others, and later ordered ones wait for it", async () => {
+    const { author } = await setUp(
+      [
+        write("a", { x: [visit] }),
+        parallel("p", { y: [visit] }),
+        write("b", { y: [visit] }),
+        parallel("q", { x: [visit] }),
+        write("c", { x: [visit] }),
+      ],
+      [streamed("x", [insert("x")]), streamed("y", [insert("y")])],
+    );
+    expect(idsOf(author()!.commit.groups)).toEqual([["a"], ["p"]]);
+  });
+
+  test("does not wait for an unanswered one: its bytes are good with it and without, and win over it", async () => {
+    const base = streamed("x", [insert("x")]);
+    const { authorAndStore, storage, journal } = await setUp(
+      [write("a", { x: [rename("a"), visit] })],
+      [base],
+    );
+    const [unanswered] = await authorAndStore();
+    await storage.append([write("behind", { x: [visit] }), parallel("p", { x: [rename("p"), visit] })]);
+    await journal.refresh();
+    const [group, ...others] = await authorAndStore();
+    expect([idsOf([group!]), others]).toEqual([[["p"]], []]);
+    expect(group!.updates[0]).toMatchObject({ from: 0 });
+    expect(group!.updates[0]!.author).toBeGreaterThan(ownAuthor);
+    const orders = [[group!], [group!, unanswered!], [unanswered!, group!]];
+    expect(orders.map((order) => rowOf("x", base, order))).toMatchObject([
+      { name: "p", visits: 1 },
+      { name: "p", visits: 2 },
+      { name: "p", visits: 2 },
+    ]);
+  });
+
+  test("what would come to nothing without an unfinished one before it waits for that after all", async () => {
+    const { authorAndStore, author, storage, journal } = await setUp([write("a", { x: [insert("x")] })]);
+    const [inserted] = await authorAndStore();
+    await storage.append([parallel("p", { x: [visit] })]);
+    await journal.refresh();
+    expect(author()).toBeNull();
+    await journal.change(() => ({
+      commit: { groups: [{ ...inserted!, isAnswered: true }] },
+      publication: emptyPublication,
+    }));
+    expect(idsOf(author()!.commit.groups)).toEqual([["p"]]);
+  });
+
+  test("fails for its own reason once nothing is before it", async () => {
+    const { author } = await setUp([parallel("p", { x: [visit] })]);
+    expect(author()!.commit.outbox).toMatchObject([
+      { transaction: { id: "p", failure: { code: "unknown_document" } } },
+    ]);
+  });
+
+  test("is made of the row that is there, by the collection's own merge", async () => {
+    const base = streamed("x", [insert("theirs")]);
+    const { journal } = await setUp(
+      [{ ...parallel("p", { x: [rename("mine")] }), metadata: { by: "me" } }],
+      [base],
+    );
+    const merge = (row: PlainRow, { operations, metadata }: PendingChange) => {
+      const [first] = operations as unknown as readonly [{ value: string }];
+      return { ...row, name: `${String(row["name"])} + ${first.value} by ${String(metadata["by"])}` };
+    };
+    const step = authorWaiting(journal, { ...options, merges: new Map([["sites", merge]]) })!;
+    expect(rowOf("x", base, step.commit.groups!)).toMatchObject({ name: "theirs + mine by me" });
+    const failing = () => {
+      throw new Error("cannot");
+    };
+    const failed = authorWaiting(journal, { ...options, merges: new Map([["sites", failing]]) })!;
+    expect(failed.commit.outbox).toMatchObject([
+      { transaction: { failure: { code: "invalid_row", message: expect.stringContaining("cannot") } } },
+    ]);
+  });
+});
+
+test("what is to be tried again later is not authored before, nor what stands behind it", async () => {
+  const attempt = {
+    startedAt: 1,
+    endedAt: 2,
+    error: { message: "no" },
+    tries: 1,
+    faults: 1,
+    nextRetryAt: options.now + 1,
+  };
+  const { journal } = await setUp(
+    [
+      { ...write("a", { x: [visit] }), attempts: [attempt] },
+      write("b", { x: [visit] }),
+      write("c", { y: [visit] }),
+    ],
+    [streamed("x", [insert("x")]), streamed("y", [insert("y")])],
+  );
+  expect(idsOf(authorWaiting(journal, options)!.commit.groups)).toEqual([["c"]]);
+  const later = authorWaiting(journal, { ...options, now: options.now + 1 })!;
+  expect(idsOf(later.commit.groups)).toEqual([["a", "b"], ["c"]]);
 });

@@ -1,15 +1,21 @@
 import type { AnyCollection } from "../../collections/index.js";
 import { limits } from "../../shared/limits.js";
-import type { PushResult } from "../../shared/wire.js";
+import type { PushOutcome, PushResult } from "../../shared/wire.js";
+import { authorAbove } from "../core/authorAbove.js";
 import { backoffMs } from "../core/backoff.js";
+import type { MergeRows } from "../core/rebase.js";
+import { policyOf, type RetryPolicy } from "../core/retry.js";
 import { classifyCallError, ReplicaError, toReplicaError } from "../base/errors.js";
 import { Loop } from "../base/loop.js";
 import type { Clock, Randomness } from "../ports/clock.js";
-import type { AuthoredGroup, Commit } from "../ports/storage.js";
+import type { AuthoredGroup, Commit, OutboxEntry, StoredAttempt, StoredFailure } from "../ports/storage.js";
 import type { Transport } from "../ports/transport.js";
-import { emptyPublication, joinPublications, type Publication } from "../base/publication.js";
-import { decideAnswer, rejectGroup, type AnswerSource, type SettleUnread } from "./answers.js";
+import type { Publication } from "../base/publication.js";
+import { decideAnswers, rejectGroups, type AnswerSource, type SettleUnread } from "./answers.js";
+import { faultsOf, lastAttempt, nextAttempt, waitingStep, withAttempts } from "./attempts.js";
 import { authorWaiting, type AuthorDocument, type AuthoringSource } from "./authoring.js";
+import { describeError, reactTo, type FailedCall, type Reaction } from "./reaction.js";
+import { scheduleOf, type Schedule } from "./schedule.js";
 
 /** The leader's database, as the push loop uses it. */
 export interface PushJournal extends AuthoringSource, AnswerSource {
@@ -27,6 +33,10 @@ export interface PushLoopOptions {
   readonly definitions: ReadonlyMap<string, AnyCollection>;
   readonly authorDocument: AuthorDocument;
   readonly settleUnread: SettleUnread;
+  /** By collection. */
+  readonly retries: ReadonlyMap<string, RetryPolicy>;
+  /** By collection. */
+  readonly merges: ReadonlyMap<string, MergeRows>;
   /** Whether now is the time: connected, and caught up, so that a later push wins over what it has seen. */
   isOpen(): boolean;
   /** The epoch of each collection that was pulled. */
@@ -42,18 +52,29 @@ export interface PushLoopOptions {
 const gatherMs = 50;
 /** A transaction that stands on what the server lacks is authored again so many times. */
 const mostGaps = 5;
+/** Who is signed out is asked for no more seldom than this: signing in again is told to nobody. */
+const mostBlockedMs = 30_000;
+
+type Results = readonly PushOutcome[];
 
 /**
  * Takes transactions from the outbox to the server: author, store, send, take note of the answer, one push at a
- * time. Whatever is unanswered is sent again before anything new is authored.
+ * time. What is unanswered and due is sent again before anything new is authored.
+ *
+ * A push that fails with an unknown error is followed by an empty one, which only a server that is well answers. If it
+ * is not answered all pushes wait, without limit. If it is, the blame is on what was pushed: halves of it are sent until
+ * one transaction stands alone, which is then tried a few times by itself while all others go on (I-15).
  */
 export class PushLoop {
   readonly #options: PushLoopOptions;
   readonly #loop: Loop;
   readonly #gaps = new Map<string, number>();
   #failures = 0;
-  /** How many groups one push may carry: halved when a push is refused as a whole, to find out which one it is. */
+  /** How many groups one push may carry: halved when a push fails as a whole, to find out which one it is. */
   #mostGroups: number = limits.pushTransactions;
+  /** Until then a server that has put us off is left alone. */
+  #blockedUntil = 0;
+  #reconnectedAt = -1;
 
   constructor(options: PushLoopOptions) {
     this.#options = options;
@@ -67,7 +88,14 @@ export class PushLoop {
 
   /** The way is open, or what a retry waited for has changed. */
   wake(): void {
+    this.#blockedUntil = 0;
     this.#loop.wake();
+  }
+
+  /** A connection that was lost is back: what waited for the server is tried at once. */
+  reconnected(): void {
+    this.#reconnectedAt = this.#options.clock.now();
+    this.wake();
   }
 
   stop(): void {
@@ -75,136 +103,227 @@ export class PushLoop {
   }
 
   async #step(): Promise<number | null> {
-    const { journal, definitions, authorDocument, isOpen, onError } = this.#options;
+    const { journal, isOpen, onError, clock } = this.#options;
     if (!isOpen()) return null;
     try {
       await journal.refresh();
-      if (this.#unanswered().length === 0)
-        await journal.change(() => authorWaiting(journal, definitions, authorDocument));
-      const batch = this.#nextBatch();
-      if (batch.length > 0) return await this.#send(batch);
-      return journal.waiting().length > 0 ? 0 : null;
+      let schedule = this.#schedule();
+      const pausedMs = Math.max(this.#blockedUntil, schedule.pausedUntil) - clock.now();
+      if (pausedMs > 0) return pausedMs;
+      const hasAuthored = schedule.batch.length === 0 && (await this.#author());
+      if (hasAuthored) schedule = this.#schedule();
+      if (schedule.batch.length > 0) return await this.#send(schedule.batch);
+      if (hasAuthored && journal.waiting().length > 0) return 0;
+      return schedule.nextDueAt === null ? null : schedule.nextDueAt - clock.now();
     } catch (error) {
       onError(error);
-      return this.#backOff();
+      return backoffMs(++this.#failures, this.#options.randomness.fraction());
     }
   }
 
-  #unanswered(): AuthoredGroup[] {
-    return this.#options.journal.groups().filter((group) => !group.isAnswered);
+  #schedule(): Schedule {
+    return scheduleOf(this.#options.journal, {
+      now: this.#options.clock.now(),
+      reconnectedAt: this.#reconnectedAt,
+      mostGroups: this.#mostGroups,
+    });
   }
 
-  #nextBatch(): AuthoredGroup[] {
-    const batch: AuthoredGroup[] = [];
-    let bytes = 0;
-    for (const group of this.#unanswered().slice(0, this.#mostGroups)) {
-      bytes += group.updates.reduce((sum, update) => sum + update.bytes.length, 0);
-      if (batch.length > 0 && bytes > limits.pushBytes) break;
-      batch.push(group);
-    }
-    return batch;
+  /** @returns whether anything came of it */
+  async #author(): Promise<boolean> {
+    const { journal, definitions, authorDocument, merges, clock, randomness } = this.#options;
+    let isChanged = false;
+    await journal.change(() => {
+      const step = authorWaiting(journal, {
+        definitions,
+        authorDocument,
+        merges,
+        freshAuthor: (authors) => authorAbove(authors, randomness.fraction()) ?? randomness.author(),
+        now: clock.now(),
+      });
+      isChanged = step !== null;
+      return step;
+    });
+    return isChanged;
+  }
+
+  #entriesOf(groups: readonly AuthoredGroup[]): OutboxEntry[] {
+    const ids = new Set(groups.flatMap((group) => group.transactions));
+    return this.#options.journal.outbox().filter(({ transaction }) => ids.has(transaction.id));
   }
 
   async #send(batch: readonly AuthoredGroup[]): Promise<number | null> {
-    const { journal, transport, epochs } = this.#options;
+    const { journal, clock } = this.#options;
     const ids = batch.flatMap((group) => group.transactions);
     journal.announce({ transactions: ids.map((id) => ({ id, phase: { type: "persisting" } })) });
+    const startedAt = clock.now();
     let result: PushResult;
     try {
-      result = await transport.push({
-        client: journal.client,
-        epochs: epochs(),
-        settledBelow: journal.outbox()[0]?.sequence ?? 0,
-        transactions: batch.map(toWire),
-      });
+      result = await this.#push(batch);
     } catch (error) {
-      return this.#takeFault(error, batch);
+      return this.#takeFault(error, batch, startedAt);
     }
-    return this.#takeResult(result);
+    if (result.type === "refused") return this.#takeRefusal(result.reason, batch);
+    return this.#takeResults(result.results, startedAt);
   }
 
-  async #takeResult(result: PushResult): Promise<number | null> {
+  #push(batch: readonly AuthoredGroup[]): Promise<PushResult> {
+    const { journal, transport, epochs } = this.#options;
+    return transport.push({
+      client: journal.client,
+      epochs: epochs(),
+      settledBelow: journal.outbox()[0]?.sequence ?? 0,
+      transactions: batch.map(toWire),
+    });
+  }
+
+  /** Refused whole, for nothing that the transactions could help: they wait, however long it takes. */
+  #takeRefusal(reason: "epoch" | "identity", batch: readonly AuthoredGroup[]): number {
+    const { journal, clock, randomness, onBlocked } = this.#options;
+    onBlocked(blockedBy(reason));
+    journal.announce({ transactions: waitingStep(this.#entriesOf(batch)).publication.transactions });
+    const delayMs = Math.min(mostBlockedMs, backoffMs(++this.#failures, randomness.fraction()));
+    this.#blockedUntil = clock.now() + delayMs;
+    return delayMs;
+  }
+
+  async #takeResults(results: Results, startedAt: number): Promise<number | null> {
     const { onPushed, onBlocked, journal } = this.#options;
-    if (result.type === "refused") {
-      onBlocked(blockedBy(result.reason));
-      return this.#backOff();
-    }
     this.#failures = 0;
     this.#mostGroups = limits.pushTransactions;
     onBlocked(null);
     await journal.refresh(); // what was written meanwhile fails with what it stands on
-    await journal.change(() => this.#decideAnswers(result.results));
+    await journal.change(() => this.#decideAnswers(results, startedAt));
     onPushed();
-    const gaps = result.results.flatMap((outcome) => (outcome.status === "gap" ? outcome.ids : []));
-    const mostTries = Math.max(0, ...gaps.map((id) => this.#gaps.get(id) ?? 0));
-    return mostTries === 0 ? 0 : this.#backOff(mostTries);
+    return 0;
   }
 
-  #decideAnswers(results: Extract<PushResult, { type: "results" }>["results"]) {
-    const { journal, settleUnread, randomness } = this.#options;
-    const steps = results.flatMap((outcome) => {
-      if (outcome.status !== "gap") return decideAnswer(journal, outcome, settleUnread) ?? [];
-      return this.#decideGap(outcome) ?? [];
-    });
-    if (steps.length === 0) return null;
-    const { commit, publication } = steps.reduce((a, b) => ({
-      commit: joinCommits(a.commit, b.commit),
-      publication: joinPublications(a.publication, b.publication),
-    }));
+  #decideAnswers(results: Results, startedAt: number) {
+    const { journal, settleUnread, randomness, clock } = this.#options;
+    const step = decideAnswers(journal, results, settleUnread, (ids) => this.#giveUpGap(ids));
+    if (step === null) return null;
+    const ended = { startedAt, endedAt: clock.now() };
+    const byId = new Map(journal.outbox().map((entry) => [entry.transaction.id, entry]));
+    const attempts = results.flatMap(({ ids, ...outcome }) =>
+      ids.flatMap((id): [string, StoredAttempt][] => {
+        const entry = byId.get(id);
+        if (outcome.status === "rejected")
+          return [[id, nextAttempt(entry, { ...ended, error: describeError(outcome) })]];
+        if (outcome.status !== "gap") return [];
+        const tries = this.#gaps.get(id) ?? mostGaps;
+        const nextRetryAt = clock.now() + backoffMs(tries, randomness.fraction());
+        const error = { message: "The change stands on what the server does not hold; it is made again." };
+        return [[id, nextAttempt(entry, { ...ended, error, nextRetryAt, faults: tries })]];
+      }),
+    );
+    const noted = withAttempts(step, new Map(attempts), journal.outbox());
     // Bytes that are thrown away burn their author's clocks: another update under them would mean another thing.
     const isBurnt = results.some(({ status }) => status === "gap" || status === "rejected");
-    return { commit: isBurnt ? { ...commit, author: randomness.author() } : commit, publication };
+    return isBurnt ? { ...noted, commit: { ...noted.commit, author: randomness.author() } } : noted;
   }
 
-  #decideGap(outcome: { readonly ids: readonly string[]; readonly status: "gap" }) {
-    const { journal, settleUnread } = this.#options;
-    const tries = Math.max(...outcome.ids.map((id) => (this.#gaps.get(id) ?? 0) + 1));
-    for (const id of outcome.ids) this.#gaps.set(id, tries);
-    const group = journal.groups().find((each) => each.transactions[0] === outcome.ids[0]);
-    if (tries < mostGaps || group === undefined)
-      return decideAnswer(journal, { ...outcome, ids: [...outcome.ids] }, settleUnread);
-    for (const id of outcome.ids) this.#gaps.delete(id);
-    return rejectGroup(journal, group, {
+  #giveUpGap(ids: readonly string[]): StoredFailure | null {
+    const tries = Math.max(...ids.map((id) => (this.#gaps.get(id) ?? 0) + 1));
+    for (const id of ids) this.#gaps.set(id, tries);
+    if (tries < mostGaps) return null;
+    for (const id of ids) this.#gaps.delete(id);
+    return {
       code: "exists",
       message:
         "The server holds another history of this document than this device. Subscribe to its scope, then retry.",
-    });
+    };
   }
 
-  async #takeFault(error: unknown, batch: readonly AuthoredGroup[]): Promise<number | null> {
+  async #takeFault(
+    error: unknown,
+    batch: readonly AuthoredGroup[],
+    startedAt: number,
+  ): Promise<number | null> {
+    const { journal, onBlocked, onError, randomness, clock, retries } = this.#options;
     const fault = classifyCallError(error);
-    const { journal, onBlocked, onError, randomness } = this.#options;
     if (fault.type === "stop") {
       this.stop();
       onBlocked(toReplicaError(fault.refusal));
       return null;
     }
-    if (fault.type === "retry") {
-      onError(error);
-      return this.#backOff();
-    }
-    const named = batch.filter(({ transactions }) =>
-      fault.transactions?.some((id) => transactions.includes(id)),
-    );
-    const guilty = named.length > 0 ? named : batch.length === 1 ? batch : [];
-    if (guilty.length === 0) {
-      this.#mostGroups = Math.max(1, Math.floor(batch.length / 2));
-      return 0;
-    }
-    const { code, message } = fault.refusal;
-    await journal.refresh();
-    await journal.change(() => {
-      const steps = guilty.map((group) => rejectGroup(journal, group, { code, message }));
-      return {
-        commit: { ...steps.map((step) => step.commit).reduce(joinCommits), author: randomness.author() },
-        publication: steps.map((step) => step.publication).reduce(joinPublications, emptyPublication),
-      };
+    if (fault.type === "retry") onError(error);
+    const endedAt = clock.now();
+    const collections = batch.flatMap(({ updates }) => updates.map(({ collection }) => collection));
+    const reaction = this.#react({
+      fault,
+      batch,
+      isServerWell: fault.type === "refused" || (await this.#isServerWell()),
+      faults: faultsOf(this.#entriesOf(batch)),
+      policy: policyOf(retries, collections),
+      fraction: randomness.fraction(),
     });
+    if (reaction.type === "halve") this.#mostGroups = Math.max(1, Math.floor(batch.length / 2));
+    await journal.refresh();
+    await journal.change(() => this.#decideReaction(reaction, batch, { startedAt, endedAt, error }));
     return 0;
   }
 
-  #backOff(tries = ++this.#failures): number {
-    return backoffMs(tries, this.#options.randomness.fraction());
+  /** An app's own policy that throws is told, and the default one takes its place: the others are not to wait for it. */
+  #react(call: FailedCall): Reaction {
+    try {
+      return reactTo(call);
+    } catch (error) {
+      this.#options.onError(error);
+      return reactTo({ ...call, policy: {} });
+    }
+  }
+
+  #decideReaction(
+    reaction: Reaction,
+    batch: readonly AuthoredGroup[],
+    { error, ...ended }: { readonly startedAt: number; readonly endedAt: number; readonly error: unknown },
+  ) {
+    const { journal, randomness, clock } = this.#options;
+    const groups = reaction.type === "reject" ? reaction.groups : batch;
+    const entries = this.#entriesOf(groups);
+    const tries = Math.max(0, ...entries.map((entry) => lastAttempt(entry)?.tries ?? 0)) + 1;
+    const delayMs =
+      reaction.type === "again"
+        ? reaction.delayMs
+        : reaction.type === "pause"
+          ? backoffMs(tries, randomness.fraction())
+          : null;
+    const attempts = entries.map((entry): [string, StoredAttempt] => [
+      entry.transaction.id,
+      nextAttempt(entry, {
+        ...ended,
+        error: describeError(error),
+        ...(delayMs === null ? {} : { nextRetryAt: clock.now() + delayMs }),
+        ...(reaction.type === "again" ? { faults: reaction.faults } : {}),
+      }),
+    ]);
+    const rest = this.#entriesOf(batch.filter((group) => !groups.includes(group)));
+    if (reaction.type !== "reject")
+      return withAttempts(waitingStep(entries), new Map(attempts), journal.outbox());
+    const { failure } = reaction;
+    const step = rejectGroups(
+      journal,
+      groups.map((group) => ({ group, failure })),
+    );
+    const { commit, publication } = withAttempts(step, new Map(attempts), journal.outbox());
+    return {
+      commit: { ...commit, author: randomness.author() },
+      publication: {
+        ...publication,
+        transactions: [...publication.transactions, ...waitingStep(rest).publication.transactions],
+      },
+    };
+  }
+
+  /** Whether the server answers a push that holds nothing: what else fails is the fault of what it holds. */
+  async #isServerWell(): Promise<boolean> {
+    try {
+      const result = await this.#push([]);
+      return result.type === "results";
+    } catch (error) {
+      this.#options.onError(error);
+      return false;
+    }
   }
 }
 
@@ -226,15 +345,4 @@ function blockedBy(reason: "epoch" | "identity"): ReplicaError {
   return reason === "identity"
     ? new ReplicaError("denied", "Your writes wait until you are signed in again.")
     : new ReplicaError("denied", "Your writes wait until this device has read the server's restored data.");
-}
-
-function joinCommits(a: Commit, b: Commit): Commit {
-  const join = <T>(x: readonly T[] | undefined, y: readonly T[] | undefined) => [...(x ?? []), ...(y ?? [])];
-  return {
-    documents: join(a.documents, b.documents),
-    groups: join(a.groups, b.groups),
-    removedGroups: join(a.removedGroups, b.removedGroups),
-    outbox: join(a.outbox, b.outbox),
-    removedOutbox: join(a.removedOutbox, b.removedOutbox),
-  };
 }

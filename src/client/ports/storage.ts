@@ -1,4 +1,5 @@
 import type { PlainRow } from "../../collections/index.js";
+import type { Value } from "convex/values";
 import type { ErrorCode, Refusal } from "../../shared/errorCodes.js";
 import type { Operation } from "../../shared/operations.js";
 import type { Cursor } from "../../shared/wire.js";
@@ -35,6 +36,21 @@ export interface StoredChange {
   readonly collection: string;
   readonly id: string;
   readonly operations: readonly Operation[];
+  /** The fields it changes as they were when it was made, as far as they had a value; of a delete the whole row. */
+  readonly before?: Readonly<Record<string, Value>>;
+}
+
+/** An attempt to hand a transaction over that came to nothing. Times in ms since 1970. */
+export interface StoredAttempt {
+  readonly startedAt: number;
+  readonly endedAt: number;
+  readonly error: { readonly code?: ErrorCode; readonly message: string };
+  /** Not before this is it tried again; absent: at once, or never. */
+  readonly nextRetryAt?: number;
+  /** How many failed in a row. */
+  readonly tries: number;
+  /** How many of these were this transaction's own fault: the server did what else was asked of it. */
+  readonly faults: number;
 }
 
 /** Why a transaction failed, in a form that can be stored and sent. */
@@ -45,7 +61,7 @@ export interface StoredFailure {
   readonly transactionId?: string;
 }
 
-/** A transaction as it was made. Never changed but by failing. */
+/** A transaction as it was made. Never changed but by attempts and by failing. */
 export interface StoredTransaction {
   readonly id: string;
   readonly createdAt: number;
@@ -54,6 +70,10 @@ export interface StoredTransaction {
   readonly isGroup: boolean;
   readonly changes: readonly StoredChange[];
   readonly failure?: StoredFailure;
+  /** Absent: `ordered`. */
+  readonly strategy?: "parallel";
+  /** The last of them, at most `limits.keptAttempts`. */
+  readonly attempts?: readonly StoredAttempt[];
 }
 
 /** A transaction and its place in the outbox: the order in which the transactions of all tabs became durable. */

@@ -2,11 +2,14 @@ import type { AnyCollection, PlainRow } from "../../collections/index.js";
 import { isSameValue } from "../../shared/canonicalJson.js";
 import type { Operation } from "../../shared/operations.js";
 import { applyToRow } from "../core/overlay.js";
-import { Emitter } from "../base/events.js";
+import { rebaseOperations, type MergeRows, type PendingChange } from "../core/rebase.js";
+import { Emitter, reportUncaught } from "../base/events.js";
 
 /** What of a transaction a collection shows. */
 export interface OverlaidChange {
   readonly operations: readonly Operation[];
+  /** Of a parallel transaction: as the collection's own `merge` is shown it. */
+  readonly pending?: PendingChange;
 }
 
 /**
@@ -19,11 +22,20 @@ export class CollectionView {
   readonly #confirmed = new Map<string, PlainRow>();
   readonly #shown = new Map<string, PlainRow>();
   readonly #pendingOf: (id: string) => readonly OverlaidChange[];
+  readonly #merge: MergeRows | undefined;
 
-  /** @param pendingOf the changes to overlay on a document, in order */
-  constructor(definition: AnyCollection, pendingOf: (id: string) => readonly OverlaidChange[]) {
+  /**
+   * @param pendingOf the changes to overlay on a document, in order
+   * @param merge how parallel ones are worked in; default: like all others
+   */
+  constructor(
+    definition: AnyCollection,
+    pendingOf: (id: string) => readonly OverlaidChange[],
+    merge?: MergeRows,
+  ) {
     this.definition = definition;
     this.#pendingOf = pendingOf;
+    this.#merge = merge;
   }
 
   get size(): number {
@@ -54,12 +66,23 @@ export class CollectionView {
 
   /** Brings what is shown of the document up to date. A row that is equal stays the same object. */
   recompute(id: string): void {
-    const pending = this.#pendingOf(id);
-    const confirmed = this.#confirmed.get(id) ?? null;
-    const operations = pending.flatMap((change) => change.operations);
-    const row = applyToRow(this.definition, id, confirmed, operations);
+    const row = this.#pendingOf(id).reduce(
+      (so, change) => applyToRow(this.definition, id, so, this.#operationsOn(so, change)),
+      this.#confirmed.get(id) ?? null,
+    );
     const before = this.#shown.get(id);
     if (row === null) this.#shown.delete(id);
     else if (before === undefined || !isSameValue(before, row)) this.#shown.set(id, Object.freeze(row));
+  }
+
+  /** An app's `merge` that fails is told, and changes what is shown no more than if there were none. */
+  #operationsOn(row: PlainRow | null, { operations, pending }: OverlaidChange): readonly Operation[] {
+    if (pending === undefined || this.#merge === undefined) return operations;
+    try {
+      return rebaseOperations(this.definition, row, pending, this.#merge);
+    } catch (error) {
+      reportUncaught(error);
+      return operations;
+    }
   }
 }

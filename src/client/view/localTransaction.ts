@@ -1,14 +1,14 @@
 import { createDeferred } from "../base/deferred.js";
 import { ReplicaError, toReplicaError } from "../base/errors.js";
 import { Emitter } from "../base/events.js";
-import type { StoredChange, StoredTransaction } from "../ports/storage.js";
+import type { StoredAttempt, StoredChange, StoredTransaction } from "../ports/storage.js";
 import type { Phase } from "../base/publication.js";
-import type { Transaction, TransactionState } from "../base/types.js";
+import type { Attempt, Transaction, TransactionState } from "../base/types.js";
 
 /** What a transaction asks of the registry that holds it. */
 export interface TransactionHost {
-  /** Whether an earlier unfinished transaction touches one of its documents. */
-  isQueued(transaction: LocalTransaction): boolean;
+  /** The earlier unfinished transactions that it waits for. */
+  queuedBehind(transaction: LocalTransaction): string[];
   retry(transaction: LocalTransaction): Transaction;
   discard(transaction: LocalTransaction): void;
 }
@@ -25,10 +25,14 @@ export class LocalTransaction implements Transaction {
   readonly #covered = new Set<string>();
   #sequence: number | null = null;
   #phase: Phase | { readonly type: "discarded" } = { type: "waiting" };
+  #attempts: readonly Attempt[];
+  /** What listeners were told last. */
+  #told: { readonly state: TransactionState; readonly attempts: readonly Attempt[] } | null = null;
 
   constructor(stored: StoredTransaction, host: TransactionHost) {
     this.stored = stored;
     this.#host = host;
+    this.#attempts = (stored.attempts ?? []).map(toAttempt);
   }
 
   get id(): string {
@@ -58,7 +62,19 @@ export class LocalTransaction implements Transaction {
 
   get state(): TransactionState {
     if (this.#phase.type !== "waiting") return this.#phase.type;
-    return this.#host.isQueued(this) ? "queued" : "pending";
+    return this.#host.queuedBehind(this).length > 0 ? "queued" : "pending";
+  }
+
+  get attempts(): readonly Attempt[] {
+    return this.#attempts;
+  }
+
+  get queuedBehind(): readonly string[] {
+    return this.#phase.type === "waiting" ? this.#host.queuedBehind(this) : [];
+  }
+
+  get strategy(): "ordered" | "parallel" {
+    return this.stored.strategy ?? "ordered";
   }
 
   get isUnfinished(): boolean {
@@ -110,6 +126,22 @@ export class LocalTransaction implements Transaction {
     if (phase.type === "discarded")
       this.#confirmed.reject(new ReplicaError("closed", `Transaction "${this.id}" was discarded.`));
     if (!this.isUnfinished) this.#finished.resolve();
+  }
+
+  /** All attempts that are remembered now. */
+  noteAttempts(attempts: readonly StoredAttempt[]): void {
+    this.#attempts = attempts.map(toAttempt);
+  }
+
+  /** Whether its listeners do not know yet where it stands: it may have moved because others have. */
+  get isOtherThanTold(): boolean {
+    return this.state !== this.#told?.state || this.#attempts !== this.#told.attempts;
+  }
+
+  /** Calls its listeners, if there is something to tell. */
+  tell(): void {
+    if (!this.isOtherThanTold) return;
+    this.#told = { state: this.state, attempts: this.#attempts };
     this.#changed.emit();
   }
 
@@ -134,4 +166,13 @@ export class LocalTransaction implements Transaction {
       `Only a failed transaction can ${action}; "${this.id}" is ${this.state}.`,
     );
   }
+}
+
+function toAttempt({ startedAt, endedAt, error, nextRetryAt }: StoredAttempt): Attempt {
+  return {
+    startedAt,
+    endedAt,
+    error,
+    ...(nextRetryAt === undefined ? {} : { nextRetryAt }),
+  };
 }

@@ -140,14 +140,25 @@ describe("the overlay", () => {
     expect([name("x"), ids()]).toEqual(["next", ["theirs", "mine", "next"]]);
   });
 
-  test("a place in the outbox decides from the next step on the document", () => {
-    const { make, receive, name, view, ids } = setUp(site("x", "confirmed"));
+  test("I-5: a place in the outbox decides at once, though another tab's write came in first", () => {
+    const world = setUp(site("x", "confirmed"));
+    const { make, receive, name, view, ids } = world;
     const mine = make("mine", { x: [rename("mine")] });
     receive("theirs", 2, { x: [rename("theirs")] });
-    expect(name("x")).toBe("mine");
-    mine.becomeDurable(1);
-    view.show(mine);
-    expect([name("x"), ids()]).toEqual(["theirs", ["mine", "theirs"]]);
+    expect([name("x"), mine.state]).toEqual(["mine", "queued"]);
+    const heard = listen(world);
+    view.place([{ sequence: 1, transaction: mine.stored }]);
+    expect([name("x"), ids(), mine.state]).toEqual(["theirs", ["mine", "theirs"], "pending"]);
+    const seen = "x:theirs/0 mine:pending theirs:queued";
+    expect(heard).toEqual([`rows x | ${seen}`, `transactions mine,theirs | ${seen}`]);
+  });
+
+  test("a place that changes no order is told to nobody", () => {
+    const world = setUp(site("x", "confirmed"));
+    const mine = world.make("mine", { x: [rename("mine")] });
+    const heard = listen(world);
+    world.view.place([{ sequence: 1, transaction: mine.stored }]);
+    expect([mine.sequence, heard]).toEqual([1, []]);
   });
 
   test("I-7: is shown over whatever confirmed row comes", () => {
@@ -340,8 +351,8 @@ describe("I-7: one step", () => {
     const heard = listen(world);
     const entries = world.view
       .transactions()
-      .map(({ stored, sequence }) => ({ sequence: sequence!, transaction: stored }));
-    world.view.apply(failedPublication(entries, () => no));
+      .map(({ stored, sequence }) => ({ sequence: sequence!, transaction: { ...stored, failure: no } }));
+    world.view.apply(failedPublication(entries));
     expect(heard[0]).toBe("rows x | x:confirmed/0 a:failed b:failed");
     expect(world.view.find("a")?.error).toMatchObject(no);
   });
@@ -463,6 +474,15 @@ describe("load", () => {
     expect([mine.sequence, world.visits("x"), world.view.find("mine")]).toEqual([4, 6, mine]);
   });
 
+  test("after a missed gap: what was sent is waiting again", () => {
+    const { view, receive } = setUp(site("x", "x"));
+    const mine = receive("a", 1, { x: [visit] });
+    view.apply(publish({ transactions: entering("persisting", "a") }));
+    expect(mine.state).toBe("persisting");
+    view.load(database({ rows: [site("x", "x")], outbox: [{ sequence: 1, transaction: mine.stored }] }));
+    expect(mine.state).toBe("pending");
+  });
+
   test("a failed transaction that another tab has taken away is discarded", () => {
     const world = setUp(site("x", "x"));
     const transaction = world.receive("a", 1, { x: [visit] });
@@ -503,6 +523,31 @@ describe("load", () => {
     world.view.load(stored);
     expect(world.get("x")).toBe(row);
     expect(world.view.find("a")).toBe(transaction);
+  });
+});
+
+describe("a state that follows from others", () => {
+  test("queued → pending is told to the transaction's own listeners and to everybody's, once", () => {
+    const world = setUp(site("x", "confirmed"));
+    world.receive("a", 1, { x: [visit] });
+    const behind = world.receive("b", 2, { x: [visit] });
+    const last = world.receive("c", 3, { x: [visit] });
+    const states: string[] = [];
+    behind.subscribe(() => states.push(behind.state));
+    last.subscribe(() => states.push(`last ${last.state}`));
+    const heard = listen(world);
+    world.view.apply(publish({ covered: [cover("a", "x")], transactions: entering("completed", "a") }));
+    expect(states).toEqual(["pending"]);
+    expect(heard.at(-1)).toMatch(/^transactions a,b \| /);
+  });
+
+  test("I-7: a transaction's listeners see the rows of the same step", () => {
+    const world = setUp(site("x", "confirmed"));
+    const failed = world.receive("a", 1, { x: [rename("mine")] });
+    const seen: unknown[] = [];
+    failed.subscribe(() => seen.push(failed.state, world.name("x")));
+    world.view.apply(publish({ transactions: failing("a") }));
+    expect(seen).toEqual(["failed", "confirmed"]);
   });
 });
 
@@ -553,7 +598,7 @@ describe("statusOf", () => {
   });
 });
 
-describe("isQueued", () => {
+describe("queuedBehind", () => {
   test.each<[string, (world: World) => void, Record<string, string>]>([
     ["one alone", ({ receive }) => void receive("a", 1, { x: [visit] }), { a: "pending" }],
     [

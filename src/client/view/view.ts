@@ -3,7 +3,9 @@ import { Emitter } from "../base/events.js";
 import type { Stored, StoredTransaction } from "../ports/storage.js";
 import type { Phase, Publication } from "../base/publication.js";
 import type { RowStatus, Transaction } from "../base/types.js";
-import { CollectionView } from "./collectionView.js";
+import { pendingOf } from "../base/pendingChange.js";
+import type { MergeRows } from "../core/rebase.js";
+import { CollectionView, type OverlaidChange } from "./collectionView.js";
 import { LocalTransaction, type TransactionHost } from "./localTransaction.js";
 
 /** What the user decides about a failed transaction. */
@@ -34,12 +36,17 @@ export class View implements TransactionHost {
   /** While the database is being read: the documents that the leader told of meanwhile. Null: all was read. */
   #told: Set<string> | null = null;
 
-  constructor(definitions: readonly AnyCollection[], decisions: FailureDecisions) {
+  /** @param merges collections that merge parallel transactions in their own way */
+  constructor(
+    definitions: readonly AnyCollection[],
+    decisions: FailureDecisions,
+    merges: ReadonlyMap<string, MergeRows> = new Map(),
+  ) {
     this.#decisions = decisions;
     this.collections = new Map(
       definitions.map((definition) => {
         const { name } = definition;
-        return [name, new CollectionView(definition, (id) => this.#overlayOf(name, id))];
+        return [name, new CollectionView(definition, (id) => this.#overlayOf(name, id), merges.get(name))];
       }),
     );
   }
@@ -59,12 +66,14 @@ export class View implements TransactionHost {
     return touching.some((each) => each.isUnfinished) ? "pending" : "synced";
   }
 
-  isQueued(transaction: LocalTransaction): boolean {
-    return transaction.changes.some(({ collection, id }) =>
-      (this.#byDocument.get(`${collection}\0${id}`) ?? []).some(
-        (other) => other !== transaction && other.isUnfinished && byOutboxOrder(other, transaction) < 0,
-      ),
-    );
+  queuedBehind(transaction: LocalTransaction): string[] {
+    if (transaction.strategy === "parallel") return [];
+    const behind = new Set<string>();
+    for (const { collection, id } of transaction.changes)
+      for (const other of this.#byDocument.get(`${collection}\0${id}`) ?? [])
+        if (other !== transaction && other.isUnfinished && byOutboxOrder(other, transaction) < 0)
+          behind.add(other.id);
+    return [...behind];
   }
 
   retry(transaction: LocalTransaction): Transaction {
@@ -109,6 +118,19 @@ export class View implements TransactionHost {
     this.#settle(added, dirtyOf(added));
   }
 
+  /** Transactions of this tab are stored: their places may not be where they were shown, behind all the others. */
+  place(entries: Stored["outbox"]): void {
+    const dirty: Dirty = new Map();
+    for (const { sequence, transaction } of entries) {
+      this.#transactions.get(transaction.id)?.becomeDurable(sequence);
+      for (const { collection, id } of transaction.changes) {
+        const touching = this.#byDocument.get(`${collection}\0${id}`) ?? [];
+        if (touching.some((other) => (other.sequence ?? 0) > sequence)) mark(dirty, collection, id);
+      }
+    }
+    this.#settle([], dirty);
+  }
+
   /** One step of the leader. */
   apply({ rows, covered, transactions }: Publication): void {
     const dirty: Dirty = new Map();
@@ -124,7 +146,8 @@ export class View implements TransactionHost {
       else this.#foretell(transaction).covered.push(`${collection}\0${id}`);
       mark(dirty, collection, id);
     }
-    for (const { id, phase } of transactions) {
+    for (const { id, phase, attempts } of transactions) {
+      if (attempts !== undefined) this.#transactions.get(id)?.noteAttempts(attempts);
       const transaction = this.#enter(id, phase);
       if (transaction === undefined) continue;
       changed.add(transaction);
@@ -155,11 +178,17 @@ export class View implements TransactionHost {
     this.receive(stored.outbox);
     for (const { sequence, transaction } of stored.outbox) {
       this.#transactions.get(transaction.id)?.becomeDurable(sequence);
-      if (transaction.failure) this.#enter(transaction.id, { type: "failed", failure: transaction.failure });
+      const { failure, attempts } = transaction;
+      if (attempts !== undefined) this.#transactions.get(transaction.id)?.noteAttempts(attempts);
+      this.#enter(transaction.id, failure ? { type: "failed", failure } : { type: "waiting" });
     }
     for (const { transactions, updates, isAnswered } of stored.groups)
       for (const id of transactions) {
-        this.#enter(id, { type: isAnswered ? "persisted_awaiting_sync" : "persisting" });
+        // One that failed may be due, or not: who sends it again says so.
+        const isTried = (this.#transactions.get(id)?.attempts.length ?? 0) > 0;
+        this.#enter(id, {
+          type: isAnswered ? "persisted_awaiting_sync" : isTried ? "waiting" : "persisting",
+        });
         for (const update of updates)
           if (update.isCovered) this.#transactions.get(id)?.cover(`${update.collection}\0${update.document}`);
       }
@@ -260,13 +289,17 @@ export class View implements TransactionHost {
     }
   }
 
-  #overlayOf(collection: string, id: string) {
+  #overlayOf(collection: string, id: string): OverlaidChange[] {
     const key = `${collection}\0${id}`;
     return (this.#byDocument.get(key) ?? [])
       .filter((transaction) => transaction.isOverlaid(key))
       .sort(byOutboxOrder)
-      .flatMap(({ changes }) =>
-        changes.filter((change) => change.collection === collection && change.id === id),
+      .flatMap(({ stored, changes, strategy }) =>
+        changes
+          .filter((change) => change.collection === collection && change.id === id)
+          .map((change) =>
+            strategy === "parallel" ? { ...change, pending: pendingOf(stored, change) } : change,
+          ),
       );
   }
 
@@ -277,7 +310,18 @@ export class View implements TransactionHost {
       for (const id of ids) view?.recompute(id);
     }
     for (const [name, ids] of dirty) this.collections.get(name)?.changed.emit(ids);
-    if (transactions.length > 0) this.transactionsChanged.emit(transactions);
+    const changed = new Set(transactions);
+    for (const transaction of this.#touching(dirty))
+      if (transaction.isOtherThanTold) changed.add(transaction);
+    for (const transaction of changed) transaction.tell();
+    if (changed.size > 0) this.transactionsChanged.emit([...changed]);
+  }
+
+  /** Those whose place behind others may have changed. */
+  #touching(dirty: Dirty): LocalTransaction[] {
+    return [...dirty].flatMap(([name, ids]) =>
+      [...ids].flatMap((id) => this.#byDocument.get(`${name}\0${id}`) ?? []),
+    );
   }
 }
 

@@ -1,0 +1,46 @@
+import type { AnyCollection, RowOf } from "../../collections/index.js";
+import type { MergeRows, PendingChange } from "../core/rebase.js";
+import type { RetryPolicy } from "../core/retry.js";
+
+/** What a collection does in its own way. */
+export interface CollectionOverrides<C extends AnyCollection = AnyCollection> {
+  /** How failed attempts are taken. Of a transaction over several collections the first that has a policy decides. */
+  readonly retry?: RetryPolicy;
+  /**
+   * Works the changes of a parallel transaction into a row that has become another one: for what is shown, over the
+   * confirmed row, and for what is sent. Pure, for it is called again and again; an insert or delete never comes here.
+   *
+   * @returns the whole row that it should become
+   */
+  readonly merge?: (row: Readonly<RowOf<C>>, pending: PendingChange) => RowOf<C>;
+}
+
+/** The same without the collection's types. */
+export interface PlainOverrides {
+  readonly retry?: RetryPolicy;
+  readonly merge?: MergeRows;
+}
+
+/** By the names of the collections. */
+export type OverridesOf<Cs extends readonly AnyCollection[]> = {
+  readonly [C in Cs[number] as C["name"]]?: CollectionOverrides<C>;
+};
+
+export function plainOverrides<Cs extends readonly AnyCollection[]>(
+  overrides: OverridesOf<Cs> | undefined,
+): ReadonlyMap<string, PlainOverrides> {
+  return new Map(Object.entries((overrides ?? {}) as unknown as Record<string, PlainOverrides>));
+}
+
+/** What the overrides say of one thing, by collection. */
+export function pickOverrides<T>(
+  overrides: ReadonlyMap<string, PlainOverrides>,
+  pick: (overrides: PlainOverrides) => T | undefined,
+): ReadonlyMap<string, T> {
+  return new Map(
+    [...overrides].flatMap(([name, each]): [string, T][] => {
+      const picked = pick(each);
+      return picked === undefined ? [] : [[name, picked]];
+    }),
+  );
+}

@@ -1,0 +1,83 @@
+import { expect, test } from "vitest";
+import { createFieldApp, notes, sites } from "../testing/fieldApp.js";
+import { ManualClock, until } from "../testing/manualClock.js";
+import { SimulatedNetwork } from "../testing/simulatedNetwork.js";
+import { openTestReplica, seededRandomness, TestProfile } from "../testing/testReplica.js";
+
+test("inspect() says where everything stands, in every tab, without a word of what users wrote unless asked", async () => {
+  const app = createFieldApp();
+  const network = new SimulatedNetwork();
+  const world = { network, clock: new ManualClock() };
+  const profile = new TestProfile();
+  const randomness = seededRandomness(1);
+  await app.writer((writer) =>
+    writer.insertMany(["x", "y"].map((id) => ({ id, name: "Secret", country: "DE" }))),
+  );
+  const open = () => {
+    const client = network.connect(app.t);
+    const collections = [sites, notes] as const;
+    const { clock } = world;
+    const replica = openTestReplica({
+      api: app.api,
+      client,
+      collections,
+      clock,
+      randomness,
+      tab: profile.openTab(),
+    });
+    replica.events.on("error", () => {});
+    replica.subscribe(sites, { scopes: ["DE"] });
+    return { client, replica, col: replica.collection(sites) };
+  };
+  const [leader, other] = [open(), open()];
+  await until(world, () => [leader, other].every(({ col }) => col.size === 2));
+  await until(world, () => leader.replica.status.get().scopes.every(({ state }) => state === "live"));
+  const refused = leader.col.update("x", (draft) => void (draft.name = "forbidden"));
+  await until(world, () => refused.state === "failed");
+  for (let n = 0; n < 2; n++) leader.client.failNextMutation(new Error("Secret failure"));
+  const write = leader.replica.transact(
+    () => leader.col.update("y", (draft) => void (draft.name = "Secret plan")),
+    { metadata: { why: "Secret reason" } },
+  );
+  await until(world, () => write.attempts.length === 1);
+  leader.client.disconnect();
+  leader.col.update("y", (draft) => draft.visits.increment());
+
+  const [own, others] = [await leader.replica.inspect(), await other.replica.inspect()];
+  expect(own).toMatchObject({
+    tabs: 2,
+    term: 1,
+    status: { connection: "disconnected", leader: true, pending: 2, failed: 1, blocked: null },
+    scopes: [
+      { collection: "sites", scope: "DE", isComplete: true, cursor: { ts: expect.stringMatching(/^\d+$/) } },
+    ],
+    documents: [
+      { collection: "sites", shown: 2, stored: 2 },
+      { collection: "notes", shown: 0, stored: 0, bytes: 0 },
+    ],
+    outbox: [
+      { id: refused.id, state: "failed", error: { code: "denied" } },
+      { id: write.id, state: "pending", attempts: [{ error: {} }], queuedBehind: [] },
+      {
+        state: "queued",
+        queuedBehind: [write.id],
+        changes: [{ id: "y", operations: [{ type: "increment", field: "visits" }] }],
+      },
+    ],
+    groups: [
+      {
+        transactions: [write.id],
+        isAnswered: false,
+        updates: [{ document: "y", from: 0, isCovered: false }],
+      },
+    ],
+  });
+  expect(own.errors.length).toBeGreaterThan(0);
+  expect([others.outbox, others.groups, others.client]).toEqual([own.outbox, own.groups, own.client]);
+  expect(JSON.stringify([own, others])).not.toMatch(/Secret|forbidden/);
+  const full = JSON.stringify(await leader.replica.inspect({ content: true }));
+  for (const words of ["Secret plan", "Secret reason", "Secret failure", "forbidden"])
+    expect(full).toContain(words);
+  await leader.replica.close();
+  await expect(leader.replica.inspect()).rejects.toMatchObject({ code: "closed" });
+});

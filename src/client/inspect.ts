@@ -1,0 +1,105 @@
+import type { InspectedError, InspectedTransaction, Inspection } from "./base/inspection.js";
+import type { ReplicaStatus } from "./base/types.js";
+import type { Stored } from "./ports/storage.js";
+import type { CollectionView } from "./view/collectionView.js";
+import type { LocalTransaction } from "./view/localTransaction.js";
+
+/** What an inspection is made of. */
+export interface InspectedParts {
+  readonly at: number;
+  readonly tab: string;
+  readonly tabs: number;
+  readonly stored: Stored;
+  readonly status: ReplicaStatus;
+  readonly collections: ReadonlyMap<string, CollectionView>;
+  readonly transactions: readonly LocalTransaction[];
+  readonly errors: readonly InspectedError[];
+}
+
+/** @param hasContent with what users wrote, and messages, which may quote it */
+export function inspectReplica(parts: InspectedParts, hasContent: boolean): Inspection {
+  const { at, tab, tabs, stored, status, collections, transactions, errors } = parts;
+  const { client, author, term, commit } = stored.meta;
+  const { blocked, scopes, ...rest } = status;
+  return {
+    at,
+    tab,
+    tabs,
+    client,
+    author,
+    term,
+    commit,
+    status: { ...rest, blocked: blocked?.code ?? null },
+    scopes: inspectScopes(stored, scopes),
+    documents: [...collections].map(([collection, view]) => {
+      const own = stored.documents.filter((each) => each.collection === collection);
+      const bytes = own.reduce((sum, { base }) => sum + base.length, 0);
+      return { collection, shown: view.size, stored: own.length, bytes };
+    }),
+    outbox: transactions.map((each) => inspectTransaction(each, hasContent)),
+    groups: stored.groups.map(({ updates, ...group }) => ({
+      ...group,
+      updates: updates.map(({ bytes, schemaVersion: _version, ...update }) => ({
+        ...update,
+        bytes: bytes.length,
+      })),
+    })),
+    errors: errors.map(({ message, ...error }) => ({ ...error, ...shown(hasContent, { message }) })),
+  };
+}
+
+function inspectScopes(stored: Stored, reported: ReplicaStatus["scopes"]): Inspection["scopes"] {
+  const keyOf = (each: { collection: string; scope: string }) => `${each.collection}\0${each.scope}`;
+  const states = new Map(reported.map((each) => [keyOf(each), each.state]));
+  const known = new Map(stored.scopes.map((each) => [keyOf(each), each]));
+  const all = new Map([...stored.scopes, ...reported].map((each) => [keyOf(each), each]));
+  return [...all].map(([key, { collection, scope }]) => {
+    const { cursor, epoch = null, isComplete = false } = known.get(key) ?? {};
+    return {
+      collection,
+      scope,
+      state: states.get(key) ?? "idle",
+      epoch,
+      // A timestamp is a bigint, which JSON has not.
+      cursor: cursor === undefined ? null : { ts: String(cursor.ts), document: cursor.document },
+      isComplete,
+    };
+  });
+}
+
+function inspectTransaction(transaction: LocalTransaction, hasContent: boolean): InspectedTransaction {
+  const { id, sequence, state, strategy, createdAt, queuedBehind, attempts, error, changes, metadata } =
+    transaction;
+  return {
+    id,
+    sequence,
+    state,
+    strategy,
+    createdAt,
+    queuedBehind,
+    attempts: attempts.map(({ error: { code, message }, ...attempt }) => ({
+      ...attempt,
+      error: { ...(code === undefined ? {} : { code }), ...shown(hasContent, { message }) },
+    })),
+    error:
+      error === undefined
+        ? null
+        : {
+            code: error.code,
+            ...(error.transactionId === undefined ? {} : { transactionId: error.transactionId }),
+            ...shown(hasContent, { message: error.message }),
+          },
+    changes: changes.map(({ collection, id: document, operations }) => ({
+      collection,
+      id: document,
+      operations: hasContent
+        ? operations
+        : operations.map((each) => ({ type: each.type, ...("field" in each ? { field: each.field } : {}) })),
+    })),
+    ...shown(hasContent, { metadata }),
+  };
+}
+
+function shown<T extends object>(hasContent: boolean, content: T): Partial<T> {
+  return hasContent ? content : {};
+}
