@@ -23,8 +23,11 @@ export function runQuery(rows: Iterable<PlainRow>, { where, orderBy, limit }: Pl
 function compareValues(a: Value | undefined, b: Value | undefined): number {
   const [rankA, rankB] = [rankOf(a), rankOf(b)];
   if (rankA !== rankB) return rankA - rankB;
-  if (rankA === 0 || isSameValue(a, b)) return 0;
-  return (a as string) < (b as string) ? -1 : 1;
+  // First without a look into the values: a sort of ten thousand rows compares a hundred thousand times.
+  if (a === b) return 0;
+  if ((a as string) < (b as string)) return -1;
+  if ((a as string) > (b as string) || !isSameValue(a, b)) return 1;
+  return 0;
 }
 
 const ranks: Partial<Record<string, number>> = { undefined: 0, bigint: 2, number: 3, boolean: 4, string: 5 };
