@@ -1,5 +1,4 @@
 import { scopeOf, type AnyCollection } from "../collections/index.js";
-import type { Page } from "../shared/wire.js";
 import { applyToRow } from "./core/overlay.js";
 import { authorDocument } from "./documents/author.js";
 import { mergeDocument } from "./documents/merge.js";
@@ -12,14 +11,14 @@ import {
   type Storage,
   type Stored,
   type StoredDocument,
-  type StoredScope,
 } from "./ports/storage.js";
 import type { Transport } from "./ports/transport.js";
-import { emptyPublication, joinPublications, type Publication } from "./base/publication.js";
-import { keyOf } from "./store/contents.js";
-import { decidePage, forgetDocuments, type PageContext } from "./pages.js";
+import type { Publication } from "./base/publication.js";
+import { isStaged } from "./epochs.js";
+import { EpochTurns } from "./epochTurns.js";
+import type { PageContext } from "./pages.js";
+import { ScopeReaders } from "./scopeReaders.js";
 import { Journal, type Decision } from "./store/journal.js";
-import { ScopeReader } from "./stream/scopeReader.js";
 import type { LeaderStatus, Want } from "./base/tabMessages.js";
 
 export interface LeaderOptions {
@@ -45,9 +44,8 @@ export interface LeaderOptions {
 export class Leader {
   readonly #options: LeaderOptions;
   readonly #journal: Journal;
-  readonly #readers = new Map<string, ScopeReader>();
-  /** Pages of a catch-up that were stored but are to be shown with the last of them, by scope. */
-  readonly #held = new Map<string, Publication>();
+  readonly #readers: ScopeReaders;
+  readonly #turns: EpochTurns;
   readonly #pushLoop: PushLoop;
   readonly #stopListening: () => void;
   #isStopped = false;
@@ -64,6 +62,21 @@ export class Leader {
     this.#options = options;
     this.#journal = journal;
     const { transport, clock, randomness, definitions } = options;
+    const parts = {
+      journal,
+      transport,
+      clock,
+      randomness,
+      change: (decide: () => Decision | null) => this.#change(decide),
+      onError: (error: unknown) => this.#report(error),
+    };
+    this.#readers = new ScopeReaders({
+      ...parts,
+      context: this.#pageContext,
+      onRead: () => this.#noteSync(),
+      onChange: () => this.#onReaderChange(),
+    });
+    this.#turns = new EpochTurns({ ...parts, readers: this.#readers });
     this.#pushLoop = new PushLoop({
       journal,
       transport,
@@ -75,10 +88,12 @@ export class Leader {
       isOpen: () => this.#isOpen(),
       epochs: () => this.#epochs(),
       onPushed: () => this.#noteSync(),
+      onOtherEpoch: () => this.#readers.askEpochs(),
       onBlocked: (error) => this.#setBlocked(error),
       onError: (error) => this.#report(error),
     });
     this.#stopListening = transport.onConnectionChange(() => this.#onConnectionChange());
+    this.#readers.refresh();
     this.#pushLoop.wake();
   }
 
@@ -92,16 +107,9 @@ export class Leader {
   }
 
   get status(): LeaderStatus {
-    const scopes = [...this.#readers.values()].map(({ collection, scope, state, progress, isComplete }) => ({
-      collection,
-      scope,
-      state,
-      progress,
-      isComplete,
-    }));
     const { code, message } = this.#blocked ?? {};
     const blocked = code === undefined || message === undefined ? null : { code, message };
-    return { scopes, lastSyncAt: this.#lastSyncAt, blocked };
+    return { scopes: this.#readers.reports, lastSyncAt: this.#lastSyncAt, blocked };
   }
 
   /** A tab has appended to the outbox. */
@@ -116,93 +124,45 @@ export class Leader {
 
   /** Reads exactly these scopes from now on. What is no longer wanted stays on the device. */
   setWants(wants: readonly Want[]): void {
-    const wanted = new Map(wants.map((want) => [keyOf(want.collection, want.scope), want]));
-    for (const [key, reader] of this.#readers) {
-      if (wanted.has(key)) continue;
-      reader.stop();
-      this.#readers.delete(key);
-    }
-    for (const [key, want] of wanted) {
-      if (this.#readers.has(key)) continue;
-      const reader = this.#createReader(want);
-      this.#readers.set(key, reader);
-      reader.start();
-    }
-    this.#options.onStatus();
+    this.#readers.setWants(wants);
     this.#pushLoop.wake();
   }
 
   /** Removes the documents of a scope from the device, and where its reading had come to. */
-  async forgetScope({ collection, scope }: Want): Promise<void> {
-    await this.#change(() => {
-      const removal = forgetDocuments(this.#pageContext, this.#journal.documentsIn(collection, scope));
-      return { ...removal, commit: { ...removal.commit, removedScope: { collection, scope } } };
-    });
+  forgetScope(want: Want): Promise<void> {
+    return this.#readers.forget(want);
   }
 
   stop(): void {
     this.#isStopped = true;
     this.#stopListening();
     this.#pushLoop.stop();
-    for (const reader of this.#readers.values()) reader.stop();
+    this.#readers.stop();
+    this.#turns.stop();
   }
 
   /** After being offline what happened meanwhile comes first, so that a later push wins over what it has seen. */
   #isOpen(): boolean {
-    const isCaughtUp = [...this.#readers.values()].every((reader) => reader.isSettled);
-    return !this.#isStopped && this.#options.transport.isConnected && isCaughtUp;
+    return !this.#isStopped && this.#options.transport.isConnected && this.#readers.isSettled;
   }
 
   #epochs(): Record<string, string> {
-    return Object.fromEntries(this.#journal.scopes().map(({ collection, epoch }) => [collection, epoch]));
+    const scopes = this.#journal.scopes().filter(({ collection }) => !isStaged(collection));
+    return Object.fromEntries(scopes.map(({ collection, epoch }) => [collection, epoch]));
   }
 
   #onConnectionChange(): void {
-    if (!this.#options.transport.isConnected)
-      for (const reader of this.#readers.values()) reader.onDisconnected();
+    if (!this.#options.transport.isConnected) this.#readers.onDisconnected();
     this.#options.onStatus();
+    this.#turns.wake();
     this.#pushLoop.wake();
-  }
-
-  #createReader({ collection, scope }: Want): ScopeReader {
-    const { transport, clock, randomness } = this.#options;
-    return new ScopeReader({
-      collection,
-      scope,
-      transport,
-      clock,
-      randomness,
-      stored: this.#journal.scope(collection, scope),
-      storePage: (page, position, isFirstLoad) => this.#storePage(page, position, isFirstLoad),
-      forget: () => this.forgetScope({ collection, scope }),
-      onRead: () => this.#noteSync(),
-      onChange: () => this.#onReaderChange(),
-      onError: (error) => this.#report(error),
-    });
   }
 
   #onReaderChange(): void {
     if (this.#isStopped) return;
     this.#options.onStatus();
+    this.#turns.wake();
     this.#pushLoop.wake();
-  }
-
-  async #storePage(page: Page, position: StoredScope, isFirstLoad: boolean): Promise<void> {
-    // The scope that a document has gone to may bring it in the same moment: it is not to be missing in between.
-    if (page.entries.some(({ type }) => type === "leave")) await null;
-    await this.#change(() => {
-      const { commit, publication } = decidePage(this.#pageContext, page, position);
-      return { commit, publication: this.#hold(publication, position, page.done || isFirstLoad) };
-    });
-  }
-
-  /** A catch-up is shown whole, at its last page: half of a commit is never seen (I-6). A first load as it comes. */
-  #hold(publication: Publication, { collection, scope }: StoredScope, isShown: boolean): Publication {
-    const key = keyOf(collection, scope);
-    const all = joinPublications(this.#held.get(key) ?? emptyPublication, publication);
-    if (isShown) this.#held.delete(key);
-    else this.#held.set(key, all);
-    return isShown ? all : emptyPublication;
   }
 
   /**
@@ -215,8 +175,7 @@ export class Leader {
     if (definition === undefined) return { document: null };
     const stored = this.#journal.document(collection, id);
     const scope = stored?.scope ?? this.#scopeOfInsert(definition, id);
-    const reader = scope === null ? undefined : this.#readers.get(keyOf(collection, scope));
-    if (reader !== undefined && reader.state !== "denied") return null;
+    if (scope !== null && this.#readers.isRead({ collection, scope })) return null;
     if (stored === undefined) return { document: null };
     const { base, row } = mergeDocument(definition, id, stored.base, [update.bytes], []);
     return { document: { ...stored, base, row } };
@@ -254,6 +213,7 @@ export class Leader {
   }
 
   #setBlocked(error: ReplicaError | null): void {
+    if (error === null) this.#readers.stopAsking();
     if (error === null && this.#blocked === null) return;
     this.#blocked = error;
     this.#options.onStatus();

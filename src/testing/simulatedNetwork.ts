@@ -100,6 +100,18 @@ export class SimulatedClient implements ConvexClientShape {
     return () => void this.#watches.delete(watch);
   }
 
+  async query<Q extends FunctionReference<"query">>(
+    query: Q,
+    args: FunctionArgs<Q>,
+  ): Promise<FunctionReturnType<Q>> {
+    await this.#connected();
+    const result = await this.#network.run("queries", () =>
+      this.#functions.query(query, structuredClone(args)),
+    );
+    await this.#connected();
+    return result as FunctionReturnType<Q>;
+  }
+
   mutation<M extends FunctionReference<"mutation">>(
     mutation: M,
     args: FunctionArgs<M>,

@@ -32,6 +32,8 @@ export interface PushLoopOptions {
   /** The epoch of each collection that was pulled. */
   epochs(): Record<string, string>;
   onPushed(): void;
+  /** The server is in another epoch than the one that was read. */
+  onOtherEpoch(): void;
   /** Why pushes wait, or null once they no longer do. */
   onBlocked(error: ReplicaError | null): void;
   /** An error that ends the loop or will be tried again. */
@@ -127,6 +129,7 @@ export class PushLoop {
     const { onPushed, onBlocked, journal } = this.#options;
     if (result.type === "refused") {
       onBlocked(blockedBy(result.reason));
+      if (result.reason === "epoch") this.#options.onOtherEpoch();
       return this.#backOff();
     }
     this.#failures = 0;

@@ -94,6 +94,11 @@ export interface StoredScope {
   readonly horizon?: bigint;
   /** Whether a first load has come to its end. */
   readonly isComplete: boolean;
+  /**
+   * While the scope is read anew: the documents held of it that this reading has not met. Those left at its end have
+   * left the scope, and nothing tells of it any more.
+   */
+  readonly unmet?: readonly string[];
 }
 
 /** Everything in a database, as of one moment. */
@@ -107,12 +112,12 @@ export interface Stored {
   readonly scopes: readonly StoredScope[];
 }
 
-/** What a leader writes in one storage transaction. Absent lists change nothing. */
+/** What a leader writes in one storage transaction: first what is removed goes. Absent lists change nothing. */
 export interface Commit {
   readonly documents?: readonly StoredDocument[];
   readonly removedDocuments?: readonly { readonly collection: string; readonly id: string }[];
-  readonly scope?: StoredScope;
-  readonly removedScope?: { readonly collection: string; readonly scope: string };
+  readonly scopes?: readonly StoredScope[];
+  readonly removedScopes?: readonly { readonly collection: string; readonly scope: string }[];
   readonly groups?: readonly AuthoredGroup[];
   readonly removedGroups?: readonly number[];
   /** Replaces entries that are there; one that was taken away meanwhile stays away. */

@@ -1,5 +1,12 @@
 import type { FunctionArgs, FunctionReference, FunctionReturnType } from "convex/server";
-import type { PullArgs, PullResult, PushArgs, PushResult } from "../../shared/wire.js";
+import type {
+  PullArgs,
+  PullResult,
+  PushArgs,
+  PushResult,
+  StatusArgs,
+  TransactionStatus,
+} from "../../shared/wire.js";
 
 /** The way to the server. */
 export interface Transport {
@@ -19,6 +26,8 @@ export interface Transport {
   ): () => void;
   /** Sends one push. May settle late, but never runs it twice by itself. @throws whatever the call throws */
   push(args: PushArgs): Promise<PushResult>;
+  /** What the server knows of transactions. @throws whatever the call throws */
+  status(args: StatusArgs): Promise<TransactionStatus[]>;
 }
 
 interface ConnectionLike {
@@ -26,6 +35,10 @@ interface ConnectionLike {
   subscribeToConnectionState(
     listener: (state: { readonly isWebSocketConnected: boolean }) => void,
   ): () => void;
+  query<Q extends FunctionReference<"query">>(
+    query: Q,
+    args: FunctionArgs<Q>,
+  ): Promise<FunctionReturnType<Q>>;
   mutation<M extends FunctionReference<"mutation">>(
     mutation: M,
     args: FunctionArgs<M>,

@@ -206,10 +206,10 @@ async function putDocuments(tx: Write, { documents = [], removedDocuments = [] }
 }
 
 async function putProgress(tx: Write, changes: Commit): Promise<void> {
-  const { scope, removedScope, groups = [], removedGroups = [], outbox = [], removedOutbox = [] } = changes;
+  const { groups = [], removedGroups = [], outbox = [], removedOutbox = [] } = changes;
   const scopes = tx.objectStore("scopes");
-  if (removedScope) void scopes.delete([removedScope.collection, removedScope.scope]);
-  if (scope) void scopes.put(scope, [scope.collection, scope.scope]);
+  for (const { collection, scope } of changes.removedScopes ?? []) void scopes.delete([collection, scope]);
+  for (const scope of changes.scopes ?? []) void scopes.put(scope, [scope.collection, scope.scope]);
   for (const sequence of removedGroups) void tx.objectStore("groups").delete(sequence);
   for (const group of groups) void tx.objectStore("groups").put(group, group.sequence);
   for (const sequence of removedOutbox) void tx.objectStore("outbox").delete(sequence);

@@ -1,5 +1,12 @@
 import type { ReplicaApi } from "../../shared/replicaApi.js";
-import type { PullArgs, PullResult, PushArgs, PushResult } from "../../shared/wire.js";
+import type {
+  PullArgs,
+  PullResult,
+  PushArgs,
+  PushResult,
+  StatusArgs,
+  TransactionStatus,
+} from "../../shared/wire.js";
 import type { ConvexClientLike, ConvexReactClientShape, Transport } from "../ports/transport.js";
 
 /** Over the app's own Convex client, so over its socket, session and authentication. */
@@ -40,6 +47,10 @@ export class ConvexTransport implements Transport {
 
   push(args: PushArgs): Promise<PushResult> {
     return this.#client.mutation(this.#api.push, args);
+  }
+
+  status(args: StatusArgs): Promise<TransactionStatus[]> {
+    return this.#client.query(this.#api.status, args);
   }
 }
 
