@@ -139,7 +139,8 @@ function tagsOf(changes: readonly { readonly operations: readonly { readonly typ
 
 const device = fc.constantFrom(0, 0, 1, 2, 2);
 const id = fc.constantFrom(...ids);
-const of = <const T extends string>(...types: T[]) => fc.record({ type: fc.constantFrom(...types), device, id });
+const of = <const T extends string>(...types: T[]) =>
+  fc.record({ type: fc.constantFrom(...types), device, id });
 const step = fc.oneof(
   { weight: 8, arbitrary: of("visit") },
   { weight: 6, arbitrary: of("visitUnseen", "visitUnanswered") },
@@ -167,7 +168,9 @@ async function take(world: World, { type, device, id }: Step): Promise<unknown> 
       world.visit(device, id);
       return world.pass();
     case "move":
-      return col.has(id) && col.update(id, (draft) => void (draft.country = draft.country === "DE" ? "FR" : "DE"));
+      return (
+        col.has(id) && col.update(id, (draft) => void (draft.country = draft.country === "DE" ? "FR" : "DE"))
+      );
     case "rename":
       return col.has(id) && col.update(id, (draft) => void (draft.name += "!"));
     case "insert":
@@ -206,27 +209,33 @@ const text = (rows: Iterable<{ readonly id: string }>) =>
 
 test("I-3, I-4, I-8, I-18: whatever is restored, pruned or killed when, rows end as the server's, and every increment counts once", async () => {
   await fc.assert(
-    fc.asyncProperty(fc.array(step, { minLength: 10, maxLength: 40, size: "max" }), fc.nat(), async (steps, seed) => {
-      const app = createServerApp();
-      await app.writer((writer) =>
-        writer.insertMany(ids.map((each) => ({ id: each, name: each, country: each === "c" ? "FR" : "DE" }))),
-      );
-      const world = new World(app, seed);
-      await world.settle();
-      for (const each of steps) await take(world, each);
-      await world.settle();
-      const rows = await world.rows();
-      for (const { col } of world.tabs) expect(text(col.rows())).toBe(text(rows));
-      for (const { tags, visits } of rows) expect(visits).toBe(tags.length);
-      const failed = world.tabs.flatMap(({ replica }) => replica.transactions.list({ state: "failed" }));
-      for (const { error } of failed) expect(["exists", "unknown_document"]).toContain(error?.code);
-      const isDeleted = steps.some(({ type }) => type === "delete");
-      const known = new Set([
-        ...rows.flatMap(({ tags }) => tags),
-        ...failed.flatMap(({ changes }) => tagsOf(changes)),
-      ]);
-      if (!isDeleted) for (const tag of world.kept) expect(known).toContain(tag);
-    }),
+    fc.asyncProperty(
+      fc.array(step, { minLength: 10, maxLength: 40, size: "max" }),
+      fc.nat(),
+      async (steps, seed) => {
+        const app = createServerApp();
+        await app.writer((writer) =>
+          writer.insertMany(
+            ids.map((each) => ({ id: each, name: each, country: each === "c" ? "FR" : "DE" })),
+          ),
+        );
+        const world = new World(app, seed);
+        await world.settle();
+        for (const each of steps) await take(world, each);
+        await world.settle();
+        const rows = await world.rows();
+        for (const { col } of world.tabs) expect(text(col.rows())).toBe(text(rows));
+        for (const { tags, visits } of rows) expect(visits).toBe(tags.length);
+        const failed = world.tabs.flatMap(({ replica }) => replica.transactions.list({ state: "failed" }));
+        for (const { error } of failed) expect(["exists", "unknown_document"]).toContain(error?.code);
+        const isDeleted = steps.some(({ type }) => type === "delete");
+        const known = new Set([
+          ...rows.flatMap(({ tags }) => tags),
+          ...failed.flatMap(({ changes }) => tagsOf(changes)),
+        ]);
+        if (!isDeleted) for (const tag of world.kept) expect(known).toContain(tag);
+      },
+    ),
     { seed: 1, numRuns },
   );
 }, 300_000);

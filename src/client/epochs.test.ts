@@ -162,7 +162,10 @@ describe("I-18: a new epoch", () => {
       const again = await openReader(["DE", "FR"], profile);
       await waitUntil(() => isSettled(again));
       expect([await visitsOf("x"), again.col.get("x")?.visits]).toEqual([before + 1, before + 1]);
-      expect([...contents(again).scopes.values()].map(({ collection }) => collection)).toEqual(["sites", "sites"]);
+      expect([...contents(again).scopes.values()].map(({ collection }) => collection)).toEqual([
+        "sites",
+        "sites",
+      ]);
       await again.replica.close();
     }
   });

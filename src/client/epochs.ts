@@ -98,9 +98,7 @@ export function decideTurned(
   if (outcomes.includes(null)) return null;
   const steps = outcomes.filter((each) => each !== null);
   const staged = stagedName(collection);
-  const documents = journal
-    .documentsOf(staged)
-    .map((document) => ({ ...document, collection }));
+  const documents = journal.documentsOf(staged).map((document) => ({ ...document, collection }));
   const arrived = new Set(documents.map(({ id }) => id));
   const gone = journal.documentsOf(collection).filter(({ id }) => !arrived.has(id));
   const scopes = journal

@@ -35,7 +35,7 @@ export class PriorityQueue<T> {
   }
 
   #rise(at: number): void {
-    for (let child = at; child > 0; ) {
+    for (let child = at; child > 0;) {
       const parent = (child - 1) >> 1;
       if (!this.#isBefore(child, parent)) return;
       this.#swap(child, parent);
@@ -44,7 +44,7 @@ export class PriorityQueue<T> {
   }
 
   #sink(at: number): void {
-    for (let parent = at; ; ) {
+    for (let parent = at; ;) {
       const [left, right] = [2 * parent + 1, 2 * parent + 2];
       let first = parent;
       if (this.#isBefore(left, first)) first = left;
