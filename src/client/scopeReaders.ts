@@ -1,6 +1,11 @@
 import type { Page } from "../shared/wire.js";
 import { limits } from "../shared/limits.js";
-import { emptyPublication, joinPublications, type Publication } from "./base/publication.js";
+import {
+  emptyPublication,
+  joinPublications,
+  withoutDocuments,
+  type Publication,
+} from "./base/publication.js";
 import type { ScopeReport, Want } from "./base/tabMessages.js";
 import { PriorityQueue, priorities } from "./core/priorityQueue.js";
 import { decideReread, decideTurn, epochOf, stagedName, turningCollections } from "./epochs.js";
@@ -208,6 +213,7 @@ export class ScopeReaders {
       beginAnew: (epoch) => this.#beginAnew(reading, epoch),
       onRead,
       onChange: () => this.#onReaderChange(),
+      onIdle: () => this.#showReady(),
       onError,
     });
     const reading: Reading = { want, target, plan: this.#planOf(want, turning), reader };
@@ -223,7 +229,7 @@ export class ScopeReaders {
   async #storePage(reading: Reading, page: Page, reached: StoredScope, isFirstLoad: boolean): Promise<void> {
     const { context, journal, change } = this.#options;
     const { target, want } = reading;
-    // The scope that a document has gone to may bring it in the same moment: it is not to be missing in between.
+    // The scope that a document has gone to may bring it in the same moment.
     if (page.entries.some(({ type }) => type === "leave")) await null;
     await change(() => {
       if (!this.#isCurrent(reading)) return null;
@@ -232,7 +238,9 @@ export class ScopeReaders {
       if (known !== undefined && known !== page.epoch)
         return decideTurn(journal, want.collection, want.scope, page.epoch);
       const { commit, publication } = decidePage(context, page, { ...reached, collection: target });
-      return { commit, publication: this.#hold(want, publication, page.done || isFirstLoad) };
+      const hasGone = (commit.removedDocuments ?? []).length > 0;
+      const isShown = isFirstLoad || (page.done && !(hasGone && this.#isBehind(reading)));
+      return { commit, publication: this.#hold(want, publication, isShown) };
     });
     if (this.#planOf(want, new Set(turningCollections(journal))) !== reading.plan) this.refresh();
   }
@@ -254,13 +262,46 @@ export class ScopeReaders {
     return this.#readings.get(keyOf(reading.want.collection, reading.want.scope)) === reading;
   }
 
-  /** A catch-up is shown whole, at its last page: half of a commit is never seen (I-6). A first load as it comes. */
+  /**
+   * A catch-up is shown whole, at its last page: half of a commit is never seen (I-6). A first load as it comes. What
+   * makes documents go is shown when no other reader of the collection has anything left to bring: they may have gone
+   * to its scope, and are not to be missing in between (I-7).
+   */
   #hold({ collection, scope }: Want, publication: Publication, isShown: boolean): Publication {
     const key = keyOf(collection, scope);
-    const all = this.#takeWith(key, publication);
+    const all = joinPublications(this.#takeOver(key, publication), this.#takeWith(key, publication));
     if (isShown) return all;
     this.#held.set(key, all);
     return emptyPublication;
+  }
+
+  /** What other scopes' held pages say of the same documents is overtaken. @returns what has to be told with it */
+  #takeOver(key: string, { rows }: Publication): Publication {
+    const told = new Set(rows.map(({ collection, id }) => keyOf(collection, id)));
+    const covered: Publication["covered"][number][] = [];
+    for (const [other, held] of this.#held) {
+      if (other === key) continue;
+      const split = withoutDocuments(held, (collection, id) => told.has(keyOf(collection, id)));
+      this.#held.set(other, split.rest);
+      covered.push(...split.covered);
+    }
+    return { ...emptyPublication, covered };
+  }
+
+  #isBehind(reading: Reading): boolean {
+    return [...this.#readings.values()].some(
+      (other) =>
+        other !== reading && other.want.collection === reading.want.collection && other.reader.isBehind,
+    );
+  }
+
+  /** Shows what waited for others of its collection. */
+  #showReady(): void {
+    for (const key of [...this.#held.keys()]) {
+      const reading = this.#readings.get(key);
+      const isReady = reading?.reader.state === "live" && !reading.reader.isBehind && !this.#isBehind(reading);
+      if (isReady) this.#showHeld(key);
+    }
   }
 
   #takeWith(key: string, publication: Publication): Publication {
@@ -269,7 +310,6 @@ export class ScopeReaders {
     return all;
   }
 
-  /** Nobody reads it to an end: what was stored of it is shown as it is. */
   #showHeld(key: string): void {
     const held = this.#held.get(key);
     if (held === undefined) return;

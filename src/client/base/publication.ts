@@ -36,6 +36,26 @@ export function joinPublications(a: Publication, b: Publication): Publication {
   };
 }
 
+/**
+ * Takes documents out of a publication that is not shown yet, because a later one tells of them too.
+ *
+ * @returns what is left of it, and what the later one has to tell besides: its rows contain these operations
+ */
+export function withoutDocuments(
+  publication: Publication,
+  isTaken: (collection: string, id: string) => boolean,
+): { rest: Publication; covered: Publication["covered"] } {
+  const isLeft = ({ collection, id }: { collection: string; id: string }) => !isTaken(collection, id);
+  return {
+    rest: {
+      ...publication,
+      rows: publication.rows.filter(isLeft),
+      covered: publication.covered.filter(isLeft),
+    },
+    covered: publication.covered.filter((each) => !isLeft(each)),
+  };
+}
+
 /** That these transactions failed: their operations leave the overlay, so that their rows fall back. */
 export function failedPublication(
   entries: readonly OutboxEntry[],

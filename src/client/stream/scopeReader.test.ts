@@ -103,6 +103,7 @@ function setUp(position?: StoredScope) {
     },
     onRead: () => void calls.read++,
     onChange: () => void states.push(reader.state),
+    onIdle: () => {},
     onError: (error) => void errors.push(error),
   });
   return {

@@ -27,6 +27,8 @@ export interface ScopeReaderOptions {
   /** The server has answered, and what it sent is stored. */
   onRead(): void;
   onChange(): void;
+  /** Whatever the server has sent so far is stored. */
+  onIdle(): void;
   onError(error: unknown): void;
 }
 
@@ -79,6 +81,12 @@ export class ScopeReader {
 
   get epoch(): string | undefined {
     return this.#position?.epoch;
+  }
+
+  /** Whether there is something of the stream that it has not shown: what has left another scope may be in it. */
+  get isBehind(): boolean {
+    const isToCatchUp = this.#state === "catchingUp" || (this.#state === "idle" && this.isComplete);
+    return !this.#isStopped && (this.#isBusy || isToCatchUp);
   }
 
   /** Whether pushing need not wait for this scope. */
@@ -151,6 +159,7 @@ export class ScopeReader {
       this.#fail(error);
     } finally {
       this.#isBusy = false;
+      if (!this.#isStopped) this.#options.onIdle();
     }
   }
 
