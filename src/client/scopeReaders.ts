@@ -3,7 +3,7 @@ import { limits } from "../shared/limits.js";
 import {
   emptyPublication,
   joinPublications,
-  withoutDocuments,
+  splitPublication,
   type Publication,
 } from "./base/publication.js";
 import type { ScopeReport, Want } from "./base/tabMessages.js";
@@ -275,17 +275,20 @@ export class ScopeReaders {
     return emptyPublication;
   }
 
-  /** What other scopes' held pages say of the same documents is overtaken. @returns what has to be told with it */
-  #takeOver(key: string, { rows }: Publication): Publication {
-    const told = new Set(rows.map(({ collection, id }) => keyOf(collection, id)));
-    const covered: Publication["covered"][number][] = [];
+  /**
+   * What other scopes' held pages tell of the same documents is shown with this one, and before it: rows and what they
+   * contain belong together, however many scopes a transaction has written to.
+   */
+  #takeOver(key: string, { rows, covered }: Publication): Publication {
+    const told = new Set([...rows, ...covered].map(({ collection, id }) => keyOf(collection, id)));
+    let all = emptyPublication;
     for (const [other, held] of this.#held) {
       if (other === key) continue;
-      const split = withoutDocuments(held, (collection, id) => told.has(keyOf(collection, id)));
-      this.#held.set(other, split.rest);
-      covered.push(...split.covered);
+      const { taken, rest } = splitPublication(held, (collection, id) => told.has(keyOf(collection, id)));
+      this.#held.set(other, rest);
+      all = joinPublications(all, taken);
     }
-    return { ...emptyPublication, covered };
+    return all;
   }
 
   #isBehind(reading: Reading): boolean {
@@ -299,7 +302,8 @@ export class ScopeReaders {
   #showReady(): void {
     for (const key of [...this.#held.keys()]) {
       const reading = this.#readings.get(key);
-      const isReady = reading?.reader.state === "live" && !reading.reader.isBehind && !this.#isBehind(reading);
+      const isReady =
+        reading?.reader.state === "live" && !reading.reader.isBehind && !this.#isBehind(reading);
       if (isReady) this.#showHeld(key);
     }
   }

@@ -36,23 +36,16 @@ export function joinPublications(a: Publication, b: Publication): Publication {
   };
 }
 
-/**
- * Takes documents out of a publication that is not shown yet, because a later one tells of them too.
- *
- * @returns what is left of it, and what the later one has to tell besides: its rows contain these operations
- */
-export function withoutDocuments(
-  publication: Publication,
+/** Divides a publication that is not shown yet into what it tells of some documents, and the rest. */
+export function splitPublication(
+  { rows, covered, transactions }: Publication,
   isTaken: (collection: string, id: string) => boolean,
-): { rest: Publication; covered: Publication["covered"] } {
-  const isLeft = ({ collection, id }: { collection: string; id: string }) => !isTaken(collection, id);
+): { readonly taken: Publication; readonly rest: Publication } {
+  const isOfTaken = ({ collection, id }: { collection: string; id: string }) => isTaken(collection, id);
+  const isOfRest = (each: { collection: string; id: string }) => !isOfTaken(each);
   return {
-    rest: {
-      ...publication,
-      rows: publication.rows.filter(isLeft),
-      covered: publication.covered.filter(isLeft),
-    },
-    covered: publication.covered.filter((each) => !isLeft(each)),
+    taken: { rows: rows.filter(isOfTaken), covered: covered.filter(isOfTaken), transactions: [] },
+    rest: { rows: rows.filter(isOfRest), covered: covered.filter(isOfRest), transactions },
   };
 }
 
