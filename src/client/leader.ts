@@ -1,5 +1,6 @@
 import { scopeOf, type AnyCollection } from "../collections/index.js";
 import { applyToRow } from "./core/overlay.js";
+import { withPreviews } from "./core/previews.js";
 import { authorDocument } from "./documents/author.js";
 import { mergeDocument } from "./documents/merge.js";
 import type { ReplicaError } from "./base/errors.js";
@@ -177,8 +178,10 @@ export class Leader {
     const scope = stored?.scope ?? this.#scopeOfInsert(definition, id);
     if (scope !== null && this.#readers.isRead({ collection, scope })) return null;
     if (stored === undefined) return { document: null };
-    const { base, row } = mergeDocument(definition, id, stored.base, [update.bytes], []);
-    return { document: { ...stored, base, row } };
+    const { base, row, incarnation } = mergeDocument(definition, id, stored.base, [update.bytes], []);
+    return {
+      document: { ...stored, base, row: withPreviews(definition, row, stored.previews, incarnation) },
+    };
   }
 
   /** The scope of a document that is not on the device yet, by the operations that insert it. */

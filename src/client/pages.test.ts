@@ -190,3 +190,52 @@ test("an author whose clocks went with the old life is not used again; one who i
   const moved: StreamEntry = { type: "snapshot", document: "x", ts: 7n, bytes: own(42).base.slice().buffer };
   expect(await authorAfter(own(42), moved)).toBeUndefined();
 });
+
+const part = (ts: bigint, preview: string, name = "log"): StreamEntry => ({
+  type: "part",
+  document: "x",
+  ts,
+  part: name,
+  newest: ts,
+  preview,
+});
+const rowsAfter = async (documents: StoredDocument[], scope: string, ...entries: StreamEntry[]) =>
+  decidePage(await setUp(documents), page(...entries), position(scope)).commit.documents!.map(({ row }) => [
+    row?.["log"],
+    row?.["report"],
+  ]);
+
+test("a text's preview is in the row of its document, and the newest of each text stays", async () => {
+  const known = { ...held("x", "DE", 3n), previews: { log: "old", report: "kept" } };
+  expect(await rowsAfter([held("x", "DE", 3n)], "DE", part(4n, "Dear"))).toEqual([["Dear", undefined]]);
+  expect(await rowsAfter([known], "DE", part(4n, "Dear"), part(5n, "Dear all"))).toEqual([
+    ["Dear all", "kept"],
+  ]);
+  expect(await rowsAfter([known], "DE", snapshot("x", 4n, "DE"))).toEqual([["old", "kept"]]);
+});
+
+test("I-12: a preview goes with the document, comes with it to another scope, and is of its present life only", async () => {
+  const known = { ...held("x", "DE", 3n), previews: { log: "old" } };
+  expect(await rowsAfter([known], "FR", snapshot("x", 7n, "FR"))).toEqual([[undefined, undefined]]);
+  expect(await rowsAfter([known], "FR", snapshot("x", 7n, "FR"), part(7n, "old"))).toEqual([
+    ["old", undefined],
+  ]);
+  expect(await rowsAfter([known], "FR", part(7n, "of another"))).toEqual([]);
+  expect(await rowsAfter([], "DE", part(7n, "of nothing"))).toEqual([]);
+  expect(await rowsAfter([held("x", "DE", 3n)], "DE", part(4n, "later life", "log\u00001"))).toEqual([
+    [undefined, undefined],
+  ]);
+});
+
+test("an import is told of once it is news: not at a first load, and not when the scope is read anew", async () => {
+  const bulk: StreamEntry = { type: "bulk", document: "", ts: 5n, job: "j", count: 7 };
+  const told = async (before: StoredScope | null) => {
+    const context = await setUp([]);
+    if (before !== null)
+      await context.journal.change(() => ({ commit: { scopes: [before] }, publication: emptyPublication }));
+    return decidePage(context, page(bulk), position("DE")).publication.bulks;
+  };
+  expect(await told(position("DE"))).toEqual([{ collection: "sites", scope: "DE", count: 7 }]);
+  for (const before of [null, { ...position("DE"), isComplete: false }, { ...position("DE"), unmet: [] }])
+    expect(await told(before)).toBeUndefined();
+});

@@ -1,8 +1,9 @@
 // What a leader makes of what a scope's stream brings: decisions on the contents of the database, nothing else.
 import type { AnyCollection } from "../collections/index.js";
 import { isStateEntry, type Page, type StreamEntry } from "../shared/wire.js";
-import { emptyPublication, joinPublications } from "./base/publication.js";
+import { emptyPublication, joinPublications, type Publication } from "./base/publication.js";
 import { clockIn } from "./documents/author.js";
+import { withPreviews, type Previews } from "./core/previews.js";
 import { mergeDocument } from "./documents/merge.js";
 import { collectionOf, isStaged } from "./epochs.js";
 import { entriesOf, settleGroup } from "./outbox/answers.js";
@@ -40,6 +41,9 @@ export function decidePage(context: PageContext, page: Page, reached: StoredScop
   const covered = new Set(merged.flatMap((each) => each.covered));
   const removal = forgetDocuments(context, [...left, ...vanished], (update) => covered.has(update));
   const rows = documents.map(({ id, row }) => ({ collection, id, row }));
+  const before = journal.scope(collection, scope);
+  const isNews = before?.isComplete === true && before.unmet === undefined;
+  const bulks = isNews ? bulksIn(page, position) : [];
   const isAuthorLost = merged.some((each) => each.isAuthorLost);
   return {
     commit: {
@@ -48,8 +52,19 @@ export function decidePage(context: PageContext, page: Page, reached: StoredScop
       documents,
       scopes: [position],
     },
-    publication: joinPublications(removal.publication, { ...emptyPublication, rows }),
+    publication: joinPublications(removal.publication, {
+      ...emptyPublication,
+      rows,
+      ...(bulks.length > 0 ? { bulks } : {}),
+    }),
   };
+}
+
+/** The imports that a page tells of. What was there before the scope was read is no news. */
+function bulksIn({ entries }: Page, { collection, scope }: StoredScope): NonNullable<Publication["bulks"]> {
+  return entries.flatMap((entry) =>
+    entry.type === "bulk" ? [{ collection, scope, count: entry.count }] : [],
+  );
 }
 
 /**
@@ -98,6 +113,7 @@ interface Folded {
   readonly place: { readonly scope: string; readonly ts: bigint } | null;
   /** What it is made of, in stream order. */
   readonly blobs: readonly Uint8Array[];
+  readonly previews: Previews | undefined;
   /** It took the place of what was held of another scope. */
   readonly isReplaced: boolean;
 }
@@ -116,42 +132,49 @@ function foldEntries(
 ): Folded {
   let place: Folded["place"] = held === undefined ? null : { scope: held.scope, ts: held.ts };
   let blobs: Uint8Array[] = held === undefined ? [] : [held.base];
+  let previews = held?.previews;
   let [isMet, hasLeft, isReplaced] = [false, false, false];
   for (const entry of entries) {
     const isNewer = place === null || place.ts <= entry.ts;
     const isElsewhere = place !== null && place.scope !== scope;
     if (entry.type === "leave") {
       if (place === null || isElsewhere || !isNewer) continue;
-      [place, blobs, isMet, hasLeft] = [null, [], true, true];
+      [place, blobs, previews, isMet, hasLeft] = [null, [], undefined, true, true];
+    } else if (entry.type === "part") {
+      if (place === null || isElsewhere) continue;
+      [previews, isMet] = [{ ...previews, [entry.part]: entry.preview }, true];
     } else if (isStateEntry(entry)) {
       isMet = true;
       if (isElsewhere && !isNewer) continue;
-      if (isNewer && isElsewhere) isReplaced = true;
+      if (isNewer && isElsewhere) [previews, isReplaced] = [undefined, true]; // it brings its own
       if (isNewer && (isElsewhere || entry.type === "snapshot")) blobs = [];
       blobs.push(new Uint8Array(entry.bytes));
       if (isNewer) place = { scope, ts: entry.ts };
     }
   }
-  return { id, held, isMet, hasLeft, place, blobs, isReplaced };
+  return { id, held, isMet, hasLeft, place, blobs, previews, isReplaced };
 }
 
 /** @returns null if there is nothing to store of it */
 function mergeFolded(
   { journal, definitions, report }: PageContext,
   collection: string,
-  { id, held, isMet, place, blobs, isReplaced }: Folded,
+  { id, held, isMet, place, blobs, previews, isReplaced }: Folded,
   open: readonly AuthoredUpdate[],
 ): { document: StoredDocument; covered: readonly AuthoredUpdate[]; isAuthorLost: boolean } | null {
   const definition = definitions.get(collectionOf(collection));
   if (definition === undefined || place === null || !isMet) return null;
   const updates = open.filter((update) => update.document === id);
   try {
-    const { covered, ...state } = mergeDocument(definition, id, undefined, blobs, updates);
+    const merged = mergeDocument(definition, id, undefined, blobs, updates);
+    const { base, covered, incarnation } = merged;
+    const row = withPreviews(definition, merged.row, previews, incarnation);
+    const told = previews === undefined ? {} : { previews };
     // Clocks that were used in what was held, and are free in what took its place, would be used twice.
     const { author } = journal;
     const isAuthorLost =
-      isReplaced && held !== undefined && clockIn(held.base, author) > clockIn(state.base, author);
-    return { document: { collection, id, ...place, ...state }, covered, isAuthorLost };
+      isReplaced && held !== undefined && clockIn(held.base, author) > clockIn(base, author);
+    return { document: { collection, id, ...place, base, row, ...told }, covered, isAuthorLost };
   } catch (error) {
     report(error); // one document that cannot be read keeps no other from being read (I-15)
     return null;

@@ -59,6 +59,7 @@ export class LocalReplica implements Replica {
   readonly #collections: ReadonlyMap<string, ReplicaCollection<AnyCollection>>;
   readonly #emitters: Emitters = {
     documentsChanged: new Emitter(),
+    bulkCompleted: new Emitter(),
     transaction: new Emitter(),
     status: new Emitter(),
     error: new Emitter(),
@@ -236,7 +237,12 @@ export class LocalReplica implements Replica {
 
   #publish(publication: Publication, commit: number | null): void {
     this.#post({ type: "publication", publication, commit });
+    this.#show(publication);
+  }
+
+  #show(publication: Publication): void {
     this.#view.apply(publication);
+    for (const bulk of publication.bulks ?? []) this.#emitters.bulkCompleted.emit(bulk);
   }
 
   #takeLeaderStatus(status: LeaderStatus): void {
@@ -250,8 +256,7 @@ export class LocalReplica implements Replica {
     if (this.#early !== null) return void this.#early.push(message);
     switch (message.type) {
       case "publication":
-        if (message.commit === null || message.commit > this.#seenCommit)
-          this.#view.apply(message.publication);
+        if (message.commit === null || message.commit > this.#seenCommit) this.#show(message.publication);
         return;
       case "status":
         return this.#takeLeaderStatus(message.status);

@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { createFieldApp, sites, type FieldApp } from "../testing/fieldApp.js";
 import { ManualClock, until } from "../testing/manualClock.js";
+import { createServerApp } from "../testing/serverApp.js";
 import { SimulatedNetwork } from "../testing/simulatedNetwork.js";
 import { openTestReplica, seededRandomness, TestProfile } from "../testing/testReplica.js";
 
@@ -95,5 +96,44 @@ describe("I-7: a document that moves between two scopes that are read is never m
     });
     await waitUntil(() => a.replica.status.get().pending === 0);
     expect([...shown]).toEqual(["1 1"]);
+  });
+});
+
+describe("what the stream tells beside documents", () => {
+  test("a row shows how its texts begin, is edited as before, and loses it with a restart of neither", async () => {
+    const server = createServerApp();
+    await server.writer((writer) => writer.insert({ id: "x", name: "n", country: "DE" }));
+    const { push, pull, status } = server.api;
+    const profile = new TestProfile();
+    const open = () => {
+      const client = network.connect(server.t);
+      const parts = { api: { push, pull, status }, client, collections: [sites] as const, clock, randomness };
+      const replica = openTestReplica({ ...parts, tab: profile.openTab() });
+      replica.subscribe(sites, { scopes: ["DE"] });
+      const told: unknown[] = [];
+      replica.events.on("bulkCompleted", (event) => told.push(event));
+      return { replica, client, told, col: replica.collection(sites) };
+    };
+    const a = open();
+    await waitUntil(() => a.replica.status.get().scopes[0]?.state === "live");
+    await server.inComponent(async ({ db }) => {
+      const place = { collection: "sites", scope: "DE", ts: db.vars.commitTs };
+      const body = { kind: "part" as const, part: "log", newest: 1n, preview: "Dear diary" };
+      await db.insert("announcements", { ...place, document: "x", body });
+      const bulk = { kind: "bulk" as const, job: "j", count: 7 };
+      await db.insert("announcements", { ...place, document: "", body: bulk });
+    });
+    await network.refresh();
+    await waitUntil(() => a.col.get("x")?.log === "Dear diary");
+    expect(a.told).toEqual([{ collection: "sites", scope: "DE", count: 7 }]);
+    a.col.update("x", (draft) => void (draft.name = "renamed"));
+    expect(a.col.get("x")).toMatchObject({ name: "renamed", log: "Dear diary" });
+    await waitUntil(() => a.replica.status.get().pending === 0);
+    await a.replica.close();
+    const again = open();
+    await again.replica.ready;
+    expect(again.col.get("x")).toMatchObject({ name: "renamed", log: "Dear diary" });
+    await waitUntil(() => again.replica.status.get().scopes[0]?.state === "live");
+    expect(again.told).toEqual([]);
   });
 });

@@ -9,6 +9,7 @@ import {
 import { limits } from "../shared/limits.js";
 import type { Operation } from "../shared/operations.js";
 import { applyToRow } from "./core/overlay.js";
+import { withoutPreviews } from "./core/previews.js";
 import { ReplicaError } from "./base/errors.js";
 import type { Clock, Randomness } from "./ports/clock.js";
 import type { StoredChange } from "./ports/storage.js";
@@ -143,7 +144,7 @@ export class Writer {
 
 function checkRow(definition: AnyCollection, before: PlainRow | null, after: PlainRow | null): void {
   if (after === null) return;
-  const fault = validateFields(definition, after);
+  const fault = validateFields(definition, before === null ? after : withoutPreviews(definition, after));
   if (fault !== null) throw new ReplicaError("invalid_row", fault.message, { data: { field: fault.field } });
   inCodedErrors(() => scopeOf(definition, after));
 }

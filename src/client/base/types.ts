@@ -1,5 +1,5 @@
 // The public types of the browser SDK.
-import type { AnyCollection, DraftOf, InsertOf, RowOf, ScopedOf } from "../../collections/index.js";
+import type { AnyCollection, DraftOf, InsertOf, PartOf, RowOf, ScopedOf } from "../../collections/index.js";
 import type { Operation } from "../../shared/operations.js";
 import type { ReplicaApi } from "../../shared/replicaApi.js";
 import type { ReplicaError } from "./errors.js";
@@ -55,7 +55,7 @@ export type OrderBy<C extends AnyCollection> =
   (keyof RowOf<C> & string) | readonly [keyof RowOf<C> & string, "asc" | "desc"];
 
 export interface QueryOptions<C extends AnyCollection> {
-  readonly where?: (row: Readonly<RowOf<C>>) => boolean;
+  readonly where?: (row: Readonly<ReplicaRow<C>>) => boolean;
   readonly orderBy?: OrderBy<C>;
   readonly limit?: number;
 }
@@ -63,18 +63,21 @@ export interface QueryOptions<C extends AnyCollection> {
 /** A live query over local rows. */
 export interface Query<C extends AnyCollection> {
   /** The rows now; the same array until one of them changes. */
-  readonly current: readonly Readonly<RowOf<C>>[];
+  readonly current: readonly Readonly<ReplicaRow<C>>[];
   /** Calls `listener` when `current` has changed. @returns a function that ends it */
   subscribe(listener: () => void): () => void;
 }
+
+/** A row as it is read on a device: texts are strings with how they begin, or absent; open the document for the rest. */
+export type ReplicaRow<C extends AnyCollection> = RowOf<C> & { readonly [K in PartOf<C>]?: string };
 
 /** A collection's documents on this device. Reads and writes are synchronous and local. */
 export interface ReplicaCollection<C extends AnyCollection> {
   readonly definition: C;
   readonly size: number;
-  get(id: string): Readonly<RowOf<C>> | undefined;
+  get(id: string): Readonly<ReplicaRow<C>> | undefined;
   has(id: string): boolean;
-  rows(): IterableIterator<Readonly<RowOf<C>>>;
+  rows(): IterableIterator<Readonly<ReplicaRow<C>>>;
   status(id: string): RowStatus;
   query(options?: QueryOptions<C>): Query<C>;
   /** Calls `listener` with the ids whose row or status changed, once per page or transaction. */
@@ -140,6 +143,8 @@ export interface Observable<T> {
 /** What `replica.events` emits, by name. */
 export interface ReplicaEvents {
   documentsChanged: { readonly collection: string; readonly ids: ReadonlySet<string> };
+  /** An import has brought so many documents into a scope: told once, after they are there. */
+  bulkCompleted: { readonly collection: string; readonly scope: string; readonly count: number };
   transaction: Transaction;
   status: ReplicaStatus;
   /** `dataAtRisk`: something the user wrote is in danger; thrown as an unhandled error if nobody listens. */

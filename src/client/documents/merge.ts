@@ -12,6 +12,8 @@ interface ClockRange {
 export interface MergedDocument<U extends ClockRange> {
   readonly base: Uint8Array;
   readonly row: PlainRow | null;
+  /** In which of its lives the document is. */
+  readonly incarnation: number;
   /** Those of the given updates that the state contains, whichever way they came. */
   readonly covered: readonly U[];
 }
@@ -32,10 +34,12 @@ export function mergeDocument<U extends ClockRange>(
   const all = base === undefined ? blobs : [base, ...blobs];
   const doc = openDocument(all);
   const [only, ...others] = all;
+  const main = readMain(doc);
   return {
     // A first load brings most documents as one blob: to encode it again would take as long as to read it.
     base: only !== undefined && others.length === 0 ? only : encodeSnapshot(doc),
-    row: projectRow(definition, id, readMain(doc)),
+    row: projectRow(definition, id, main),
+    incarnation: main.incarnation,
     // Every authored update adds a struct, so the state vector tells exactly whether a state contains it.
     covered: updates.filter((update) => clockOf(doc, update.author) >= update.to),
   };

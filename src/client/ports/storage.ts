@@ -25,8 +25,10 @@ export interface StoredDocument {
   /** Where it stood when its newest entry came, and at which commit. */
   readonly scope: string;
   readonly ts: bigint;
-  /** The projection of `base`; null: deleted. */
+  /** The projection of `base`, with previews where there are any; null: deleted. */
   readonly row: PlainRow | null;
+  /** How the texts of its parts begin, by part (see `partKey`); absent: nothing was told of any. */
+  readonly previews?: Readonly<Record<string, string>>;
   /** Its whole state, as one blob. */
   readonly base: Uint8Array;
 }
