@@ -19,6 +19,7 @@ import { isStaged } from "./epochs.js";
 import { EpochTurns } from "./epochTurns.js";
 import type { PageContext } from "./pages.js";
 import { ScopeReaders } from "./scopeReaders.js";
+import { Session } from "./stream/session.js";
 import { Journal, type Decision } from "./store/journal.js";
 import type { LeaderStatus, Want } from "./base/tabMessages.js";
 
@@ -47,6 +48,7 @@ export class Leader {
   readonly #journal: Journal;
   readonly #readers: ScopeReaders;
   readonly #turns: EpochTurns;
+  readonly #session: Session | null;
   readonly #pushLoop: PushLoop;
   readonly #stopListening: () => void;
   #isStopped = false;
@@ -78,6 +80,18 @@ export class Leader {
       onChange: () => this.#onReaderChange(),
     });
     this.#turns = new EpochTurns({ ...parts, readers: this.#readers });
+    const { sessions } = transport;
+    this.#session =
+      sessions &&
+      new Session({
+        calls: sessions,
+        clock,
+        randomness,
+        client: () => journal.client,
+        cursors: () => this.#readers.cursors,
+        isConnected: () => transport.isConnected,
+        onError: (error) => this.#report(error),
+      });
     this.#pushLoop = new PushLoop({
       journal,
       transport,
@@ -140,6 +154,7 @@ export class Leader {
     this.#pushLoop.stop();
     this.#readers.stop();
     this.#turns.stop();
+    this.#session?.stop();
   }
 
   /** After being offline what happened meanwhile comes first, so that a later push wins over what it has seen. */
@@ -153,9 +168,11 @@ export class Leader {
   }
 
   #onConnectionChange(): void {
-    if (!this.#options.transport.isConnected) this.#readers.onDisconnected();
+    if (this.#options.transport.isConnected) this.#session?.onConnected();
+    else this.#readers.onDisconnected();
     this.#options.onStatus();
     this.#turns.wake();
+    this.#session?.wake();
     this.#pushLoop.wake();
   }
 
@@ -163,6 +180,7 @@ export class Leader {
     if (this.#isStopped) return;
     this.#options.onStatus();
     this.#turns.wake();
+    this.#session?.wake();
     this.#pushLoop.wake();
   }
 

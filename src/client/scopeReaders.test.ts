@@ -137,3 +137,20 @@ describe("what the stream tells beside documents", () => {
     expect(again.told).toEqual([]);
   });
 });
+
+test("a device that reads has a session at the server, and none once it is closed; a beat costs no query", async () => {
+  const server = createServerApp();
+  await server.writer((writer) => writer.insert({ id: "x", name: "n", country: "DE" }));
+  const client = network.connect(server.t);
+  const parts = { api: server.api, client, collections: [sites] as const, clock, randomness };
+  const replica = openTestReplica({ ...parts, hasSessions: true });
+  replica.subscribe(sites, { scopes: ["DE"] });
+  const sessions = async () => (await server.tables())["sessions"] as { cursors: object[] }[];
+  await waitUntil(async () => (await sessions()).length > 0);
+  expect(await sessions()).toMatchObject([{ cursors: [{ collection: "sites", scope: "DE" }] }]);
+  const { queries, mutations } = network.calls;
+  await waitUntil(() => network.calls.mutations > mutations + 2);
+  expect(network.calls.queries - queries).toBeLessThanOrEqual(3); // the simulation asks watched queries at each write
+  await replica.close();
+  await waitUntil(async () => (await sessions()).length === 0);
+});

@@ -1,3 +1,4 @@
+import type { ScopeCursor } from "../shared/sessionWire.js";
 import type { Page } from "../shared/wire.js";
 import { limits } from "../shared/limits.js";
 import {
@@ -81,6 +82,15 @@ export class ScopeReaders {
       if (!isTurning) return [{ collection, scope, state, progress, isComplete }];
       const shown = state === "bootstrapping" || state === "live" ? "catchingUp" : state;
       return [{ collection, scope, state: shown, progress: 0, isComplete: isHere }];
+    });
+  }
+
+  /** How far those that are wanted are stored. */
+  get cursors(): ScopeCursor[] {
+    const { journal } = this.#options;
+    return [...this.#wants.values()].flatMap(({ collection, scope }) => {
+      const position = journal.scope(collection, scope);
+      return position === undefined ? [] : [{ collection, scope, ts: position.cursor.ts }];
     });
   }
 

@@ -119,7 +119,9 @@ export function seededRandomness(seed: number): Randomness {
 }
 
 export interface TestReplicaOptions<Cs extends readonly AnyCollection[]> {
+  /** Sessions are joined only if `hasSessions`: an api that is made up at each access has every function. */
   readonly api: ReplicaApi;
+  readonly hasSessions?: boolean;
   readonly client: SimulatedClient;
   readonly collections: Cs;
   readonly clock: ManualClock;
@@ -130,9 +132,14 @@ export interface TestReplicaOptions<Cs extends readonly AnyCollection[]> {
   readonly profile?: TestProfile;
 }
 
+function withoutSessions({ push, pull, status }: ReplicaApi): ReplicaApi {
+  return { push, pull, status };
+}
+
 /** A replica in memory, on a simulated connection, in time that the test drives. */
 export function openTestReplica<const Cs extends readonly AnyCollection[]>({
   api,
+  hasSessions = false,
   client,
   collections,
   clock,
@@ -144,7 +151,7 @@ export function openTestReplica<const Cs extends readonly AnyCollection[]>({
     collections,
     user: null,
     storage: tab?.storage ?? new MemoryStorage(profile.database),
-    transport: new ConvexTransport(client, api),
+    transport: new ConvexTransport(client, hasSessions ? api : withoutSessions(api)),
     election: tab?.election ?? soleElection,
     channel: tab?.channel ?? soleChannel,
     clock,

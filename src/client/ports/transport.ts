@@ -1,5 +1,12 @@
 import type { FunctionArgs, FunctionReference, FunctionReturnType } from "convex/server";
 import type {
+  HeartbeatArgs,
+  HeartbeatResult,
+  JoinArgs,
+  JoinResult,
+  LeaveArgs,
+} from "../../shared/sessionWire.js";
+import type {
   PullArgs,
   PullResult,
   PushArgs,
@@ -7,6 +14,13 @@ import type {
   StatusArgs,
   TransactionStatus,
 } from "../../shared/wire.js";
+
+/** Sessions (see `src/shared/sessionWire.ts`). Each call may throw whatever calls throw. */
+export interface SessionTransport {
+  join(args: JoinArgs): Promise<JoinResult>;
+  heartbeat(args: HeartbeatArgs): Promise<HeartbeatResult>;
+  leave(args: LeaveArgs): Promise<null>;
+}
 
 /** The way to the server. */
 export interface Transport {
@@ -28,6 +42,8 @@ export interface Transport {
   push(args: PushArgs): Promise<PushResult>;
   /** What the server knows of transactions. @throws whatever the call throws */
   status(args: StatusArgs): Promise<TransactionStatus[]>;
+  /** Null: the app keeps no sessions. */
+  readonly sessions: SessionTransport | null;
 }
 
 interface ConnectionLike {

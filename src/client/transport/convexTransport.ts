@@ -7,7 +7,12 @@ import type {
   StatusArgs,
   TransactionStatus,
 } from "../../shared/wire.js";
-import type { ConvexClientLike, ConvexReactClientShape, Transport } from "../ports/transport.js";
+import type {
+  ConvexClientLike,
+  ConvexReactClientShape,
+  SessionTransport,
+  Transport,
+} from "../ports/transport.js";
 
 /** Over the app's own Convex client, so over its socket, session and authentication. */
 export class ConvexTransport implements Transport {
@@ -47,6 +52,16 @@ export class ConvexTransport implements Transport {
 
   push(args: PushArgs): Promise<PushResult> {
     return this.#client.mutation(this.#api.push, args);
+  }
+
+  get sessions(): SessionTransport | null {
+    const { join, heartbeat, leave } = this.#api;
+    if (join === undefined || heartbeat === undefined || leave === undefined) return null;
+    return {
+      join: (args) => this.#client.mutation(join, args),
+      heartbeat: (args) => this.#client.mutation(heartbeat, args),
+      leave: (args) => this.#client.mutation(leave, args),
+    };
   }
 
   status(args: StatusArgs): Promise<TransactionStatus[]> {
