@@ -1,13 +1,13 @@
 import type { AnyCollection } from "../collections/index.js";
 import { ReplicaError } from "./base/errors.js";
 import { systemClock, systemRandomness } from "./ports/clock.js";
-import type { LeaderElection, TabChannel } from "./ports/tabs.js";
+import type { LeaderElection, TabChannel, TabLifecycle } from "./ports/tabs.js";
 import { LocalReplica } from "./replica.js";
 import { IndexedDbStorage } from "./store/indexedDbStorage.js";
 import { MemoryStorage } from "./store/memoryStorage.js";
 import type { TabMessage } from "./base/tabMessages.js";
-import { soleChannel, soleElection } from "./tabs/soleTab.js";
-import { BroadcastTabChannel, WebLockElection } from "./tabs/webTabs.js";
+import { alwaysRunning, soleChannel, soleElection } from "./tabs/soleTab.js";
+import { BroadcastTabChannel, pageLifecycle, WebLockElection } from "./tabs/webTabs.js";
 import { ConvexTransport } from "./transport/convexTransport.js";
 import type { Replica, ReplicaOptions } from "./base/types.js";
 
@@ -53,9 +53,13 @@ export function createReplica<const Cs extends readonly AnyCollection[]>(
 function tabsOf(
   database: string,
   isShared: boolean,
-): { election: LeaderElection; channel: TabChannel<TabMessage> } {
+): { election: LeaderElection; channel: TabChannel<TabMessage>; lifecycle: TabLifecycle } {
   const hasLocks = typeof navigator !== "undefined" && "locks" in navigator;
   const hasTabs = isShared && hasLocks && "indexedDB" in globalThis;
-  if (!hasTabs) return { election: soleElection, channel: soleChannel };
-  return { election: new WebLockElection(database), channel: new BroadcastTabChannel<TabMessage>(database) };
+  if (!hasTabs) return { election: soleElection, channel: soleChannel, lifecycle: alwaysRunning };
+  return {
+    election: new WebLockElection(database),
+    channel: new BroadcastTabChannel<TabMessage>(database),
+    lifecycle: typeof document === "undefined" ? alwaysRunning : pageLifecycle,
+  };
 }

@@ -18,10 +18,12 @@ import type { Publication } from "./base/publication.js";
 import { isStaged } from "./epochs.js";
 import { EpochTurns } from "./epochTurns.js";
 import type { PageContext } from "./pages.js";
+import { Keeper } from "./keeper.js";
+import { keyOf } from "./store/contents.js";
 import { ScopeReaders } from "./scopeReaders.js";
 import { Session } from "./stream/session.js";
 import { Journal, type Decision } from "./store/journal.js";
-import type { LeaderStatus, Want } from "./base/tabMessages.js";
+import type { DocumentName, LeaderStatus, Want } from "./base/tabMessages.js";
 
 export interface LeaderOptions {
   readonly storage: Storage;
@@ -49,6 +51,7 @@ export class Leader {
   readonly #readers: ScopeReaders;
   readonly #turns: EpochTurns;
   readonly #session: Session | null;
+  readonly #keeper: Keeper;
   readonly #pushLoop: PushLoop;
   readonly #stopListening: () => void;
   #isStopped = false;
@@ -80,6 +83,7 @@ export class Leader {
       onChange: () => this.#onReaderChange(),
     });
     this.#turns = new EpochTurns({ ...parts, readers: this.#readers });
+    this.#keeper = new Keeper({ ...parts, readers: this.#readers });
     const { sessions } = transport;
     this.#session =
       sessions &&
@@ -143,6 +147,15 @@ export class Leader {
     this.#pushLoop.wake();
   }
 
+  /** What is on a screen is read first. */
+  setVisible(documents: readonly DocumentName[]): void {
+    const scopes = documents.flatMap(({ collection, id }) => {
+      const stored = this.#journal.document(collection, id);
+      return stored === undefined ? [] : [keyOf(collection, stored.scope)];
+    });
+    this.#readers.setVisible(new Set(scopes));
+  }
+
   /** Removes the documents of a scope from the device, and where its reading had come to. */
   forgetScope(want: Want): Promise<void> {
     return this.#readers.forget(want);
@@ -155,6 +168,7 @@ export class Leader {
     this.#readers.stop();
     this.#turns.stop();
     this.#session?.stop();
+    this.#keeper.stop();
   }
 
   /** After being offline what happened meanwhile comes first, so that a later push wins over what it has seen. */

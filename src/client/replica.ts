@@ -2,11 +2,12 @@ import type { AnyCollection } from "../collections/index.js";
 import { createDeferred } from "./base/deferred.js";
 import { ReplicaError } from "./base/errors.js";
 import { Emitter, reportUncaught } from "./base/events.js";
+import { Candidacy } from "./candidacy.js";
 import { Leadership } from "./leadership.js";
 import { Appender } from "./outbox/appender.js";
 import type { Clock, Randomness } from "./ports/clock.js";
 import type { OutboxEntry, Storage, Stored } from "./ports/storage.js";
-import type { LeaderElection, TabChannel } from "./ports/tabs.js";
+import type { LeaderElection, TabChannel, TabLifecycle } from "./ports/tabs.js";
 import type { Transport } from "./ports/transport.js";
 import type { Publication } from "./base/publication.js";
 import { createReplicaCollection } from "./replicaCollection.js";
@@ -35,6 +36,7 @@ export interface ReplicaParts {
   readonly transport: Transport;
   readonly election: LeaderElection;
   readonly channel: TabChannel<TabMessage>;
+  readonly lifecycle: TabLifecycle;
   readonly clock: Clock;
   readonly randomness: Randomness;
 }
@@ -67,6 +69,7 @@ export class LocalReplica implements Replica {
   readonly #transactionsChanged = new Emitter();
   readonly #opened: Promise<Stored>;
   readonly #leadership: Leadership;
+  readonly #candidacy: Candidacy;
   #leaderStatus: LeaderStatus = noStatus;
   readonly #statusBoard: StatusBoard;
   /** The last commit that was read from the database: messages about it or earlier ones tell nothing new. */
@@ -105,6 +108,13 @@ export class LocalReplica implements Replica {
       view.changed.on((ids) => this.#emitters.documentsChanged.emit({ collection: name, ids }));
     this.#view.transactionsChanged.on((changed) => this.#onTransactions(changed));
     this.#leadership = this.#createLeadership();
+    this.#candidacy = new Candidacy({
+      ...parts,
+      askLeader: () => this.#post({ type: "leaderCalled" }),
+      onElected: () => void this.#lead(),
+      onLost: () => this.#leadership.stepDown(),
+      onResume: () => void this.#reload(),
+    });
     this.#statusBoard = new StatusBoard(() => ({
       leaderStatus: this.#leaderStatus,
       isConnected: transport.isConnected,
@@ -123,7 +133,7 @@ export class LocalReplica implements Replica {
     }
     this.#ready.resolve();
     this.#sendWants([]);
-    if (!this.#isClosed) this.#endings.push(this.#parts.election.campaign(() => void this.#lead()));
+    if (!this.#isClosed) this.#candidacy.start();
   }
 
   get ready(): Promise<void> {
@@ -156,6 +166,14 @@ export class LocalReplica implements Replica {
   ): Transaction {
     this.#assertOpen();
     return this.#writer.transact(change, metadata);
+  }
+
+  prioritise(definition: AnyCollection, ids: readonly string[]): void {
+    this.#assertOpen();
+    this.collection(definition);
+    const documents = ids.map((id) => ({ collection: definition.name, id }));
+    this.#post({ type: "visible", tab: this.#tab, documents });
+    this.#leadership.noteVisible(this.#tab, documents);
   }
 
   readonly transactions = {
@@ -201,7 +219,8 @@ export class LocalReplica implements Replica {
   }
 
   #end(): void {
-    this.#post({ type: "wants", tab: this.#tab, wants: [], forget: [] });
+    this.#post({ type: "ended", tab: this.#tab });
+    this.#candidacy.end();
     this.#leadership.end();
     for (const end of this.#endings.splice(0)) end();
     this.#parts.channel.close();
@@ -222,12 +241,18 @@ export class LocalReplica implements Replica {
         this.#post({ type: "status", status });
         this.#takeLeaderStatus(status);
       },
-      onChange: () => {
-        if (this.#leadership.isLeader) this.#post({ type: "leader" });
-        this.#refreshStatus();
-      },
+      onChange: () => this.#onLeadership(),
+      beat: () => this.#post({ type: "beat" }),
       onError: (error) => this.#reportError(asError(error), false),
     });
+  }
+
+  #onLeadership(): void {
+    if (this.#leadership.isLeader) {
+      this.#candidacy.onLeading();
+      this.#post({ type: "leader" });
+    } else this.#candidacy.hear();
+    this.#refreshStatus();
   }
 
   async #lead(): Promise<void> {
@@ -261,7 +286,18 @@ export class LocalReplica implements Replica {
       case "status":
         return this.#takeLeaderStatus(message.status);
       case "leader":
+        this.#candidacy.hear();
         return void this.#reload();
+      case "beat":
+        this.#candidacy.hear();
+        return this.#sendWants([]);
+      case "leaderCalled":
+        if (this.#leadership.isLeader) this.#post({ type: "beat" });
+        return;
+      case "ended":
+        return this.#leadership.noteEnded(message.tab);
+      case "visible":
+        return this.#leadership.noteVisible(message.tab, message.documents);
       case "appended":
         this.#view.receive(message.entries);
         return this.#leadership.onAppended();

@@ -85,6 +85,10 @@ export class ScopeReaders {
     });
   }
 
+  isWanted({ collection, scope }: Want): boolean {
+    return this.#wants.has(keyOf(collection, scope));
+  }
+
   /** How far those that are wanted are stored. */
   get cursors(): ScopeCursor[] {
     const { journal } = this.#options;

@@ -169,6 +169,11 @@ export interface Replica<C extends AnyCollection = AnyCollection> {
     change: () => T & Sync<T>,
     options?: { readonly metadata?: Readonly<Record<string, unknown>> },
   ): Transaction;
+  /**
+   * Has what is on screen brought up to date first: the scopes that hold these documents come before others that wait.
+   * Each call replaces what the one before said.
+   */
+  prioritise<D extends C>(definition: D, ids: readonly string[]): void;
   readonly transactions: {
     /** Unfinished and failed transactions, oldest first. */
     list(filter?: TransactionFilter<C>): readonly Transaction[];
