@@ -1,19 +1,20 @@
 import type { AnyCollection } from "../collections/index.js";
 import { createDeferred } from "./base/deferred.js";
-import { ReplicaError } from "./base/errors.js";
+import { asError, ReplicaError } from "./base/errors.js";
 import { Emitter, reportUncaught } from "./base/events.js";
 import { Candidacy } from "./candidacy.js";
+import { createFailureDecisions } from "./failureDecisions.js";
 import { Leadership } from "./leadership.js";
 import { Appender } from "./outbox/appender.js";
 import type { Clock, Randomness } from "./ports/clock.js";
 import type { OutboxEntry, Storage, Stored } from "./ports/storage.js";
 import type { LeaderElection, TabChannel, TabLifecycle } from "./ports/tabs.js";
 import type { Transport } from "./ports/transport.js";
-import type { Publication } from "./base/publication.js";
+import { emptyPublication, type Publication } from "./base/publication.js";
 import { createReplicaCollection } from "./replicaCollection.js";
 import { StatusBoard } from "./statusBoard.js";
 import { Subscriptions } from "./subscriptions.js";
-import type { LeaderStatus, TabMessage, Want } from "./base/tabMessages.js";
+import { noStatus, type LeaderStatus, type TabMessage, type Want } from "./base/tabMessages.js";
 import type {
   Replica,
   ReplicaCollection,
@@ -25,7 +26,7 @@ import type {
 } from "./base/types.js";
 import type { LocalTransaction } from "./view/localTransaction.js";
 import { matchesFilter } from "./view/transactionFilter.js";
-import { View } from "./view/view.js";
+import { View, type FailureDecisions } from "./view/view.js";
 import { Writer } from "./writer.js";
 
 /** Everything a replica touches the world through. */
@@ -41,10 +42,6 @@ export interface ReplicaParts {
   readonly randomness: Randomness;
 }
 
-type Emitters = { [E in keyof ReplicaEvents]: Emitter<ReplicaEvents[E]> };
-
-const noStatus: LeaderStatus = { scopes: [], lastSyncAt: null, blocked: null };
-
 /**
  * One tab's part of a profile's replica. It shows what the database and the leader tell it, and appends what is
  * written; while it is elected it carries the leader as well, which knows nothing of it but what every tab knows.
@@ -59,7 +56,7 @@ export class LocalReplica implements Replica {
   readonly #appender: Appender;
   readonly #subscriptions: Subscriptions;
   readonly #collections: ReadonlyMap<string, ReplicaCollection<AnyCollection>>;
-  readonly #emitters: Emitters = {
+  readonly #emitters: { [E in keyof ReplicaEvents]: Emitter<ReplicaEvents[E]> } = {
     documentsChanged: new Emitter(),
     bulkCompleted: new Emitter(),
     transaction: new Emitter(),
@@ -84,10 +81,7 @@ export class LocalReplica implements Replica {
     this.user = parts.user;
     this.#parts = parts;
     this.#tab = randomness.id();
-    this.#view = new View(collections, {
-      retry: (failed) => this.#retry(failed),
-      discard: (failed) => this.#discard(failed),
-    });
+    this.#view = new View(collections, this.#createFailureDecisions());
     channel.onMessage((message) => this.#receive(message));
     this.#opened = storage.open({ client: randomness.id(), author: randomness.author() });
     this.#appender = new Appender(
@@ -226,6 +220,21 @@ export class LocalReplica implements Replica {
     this.#parts.channel.close();
   }
 
+  #createFailureDecisions(): FailureDecisions {
+    return createFailureDecisions({
+      assertOpen: () => this.#assertOpen(),
+      view: () => this.#view,
+      writer: () => this.#writer,
+      appender: () => this.#appender,
+      storage: this.#parts.storage,
+      onRemoved: (id, sequence) => {
+        this.#leadership.onFailedRemoved([sequence]);
+        this.#post({ type: "failedRemoved", ids: [id], sequences: [sequence] });
+      },
+      onError: (error) => this.#reportError(asError(error), false),
+    });
+  }
+
   #createLeadership(): Leadership {
     const { storage, transport, clock, randomness, collections } = this.#parts;
     return new Leadership({
@@ -327,15 +336,7 @@ export class LocalReplica implements Replica {
   #load(stored: Stored): void {
     this.#seenCommit = stored.meta.commit;
     this.#view.load(stored);
-    this.#subscriptions.report(
-      stored.scopes.map(({ collection, scope, isComplete }) => ({
-        collection,
-        scope,
-        isComplete,
-        state: "idle",
-        progress: 0,
-      })),
-    );
+    this.#subscriptions.reportStored(stored.scopes);
     const early = this.#early ?? [];
     this.#early = null;
     for (const message of early) this.#receive(message);
@@ -359,38 +360,9 @@ export class LocalReplica implements Replica {
 
   #onNotStored(error: ReplicaError, transactions: readonly LocalTransaction[]): void {
     const failure = { type: "failed", failure: { code: error.code, message: error.message } } as const;
-    this.#view.apply({
-      rows: [],
-      covered: [],
-      transactions: transactions.map(({ id }) => ({ id, phase: failure })),
-    });
+    const phases = transactions.map(({ id }) => ({ id, phase: failure }));
+    this.#view.apply({ ...emptyPublication, transactions: phases });
     this.#reportError(error, true);
-  }
-
-  #retry(failed: LocalTransaction): Transaction {
-    this.#assertOpen();
-    this.#view.remove([failed]);
-    const repeated = this.#writer.repeat(failed);
-    this.#removeFailed(failed);
-    return repeated;
-  }
-
-  #discard(failed: LocalTransaction): void {
-    this.#assertOpen();
-    failed.enter({ type: "discarded" });
-    this.#view.remove([failed]);
-    this.#removeFailed(failed);
-  }
-
-  #removeFailed({ id, sequence }: LocalTransaction): void {
-    if (sequence === null) return;
-    const removed = async () => {
-      await this.#appender.idle(); // a retry's new transaction is stored before the failed one goes (I-4)
-      await this.#parts.storage.removeFailed([sequence]);
-      this.#leadership.onFailedRemoved([sequence]);
-      this.#post({ type: "failedRemoved", ids: [id], sequences: [sequence] });
-    };
-    removed().catch((error: unknown) => this.#reportError(asError(error), false));
   }
 
   #onTransactions(changed: readonly LocalTransaction[]): void {
@@ -424,8 +396,4 @@ export class LocalReplica implements Replica {
   #assertOpen(): void {
     if (this.#isClosed) throw new ReplicaError("closed", "The replica is closed.");
   }
-}
-
-function asError(error: unknown): Error {
-  return error instanceof Error ? error : new Error(String(error));
 }

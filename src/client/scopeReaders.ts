@@ -56,6 +56,7 @@ export class ScopeReaders {
   #asked = new Map<string, Want>();
   #visible: ReadonlySet<string> = new Set();
   #isStopped = false;
+  #isStarting = false;
 
   constructor(options: ScopeReadersOptions) {
     this.#options = options;
@@ -194,6 +195,7 @@ export class ScopeReaders {
 
   /** Starts as many as there are places for. */
   #startNext(): void {
+    if (this.#isStarting) return;
     const readings = [...this.#readings];
     const reading = readings.filter(([, { reader }]) => reader.state !== "idle" && !reader.isSettled);
     let free = limits.scopesReadAtOnce - reading.length;
@@ -202,7 +204,9 @@ export class ScopeReaders {
     for (const [key, { reader }] of readings)
       if (reader.state === "idle")
         queue.push(reader, this.#visible.has(key) ? priorities.visible : priorities.rest);
+    this.#isStarting = true; // each start is a change, of which this hears
     for (; free > 0; free--) queue.pop()?.start();
+    this.#isStarting = false;
   }
 
   #planOf({ collection }: Want, turning: ReadonlySet<string>): string {

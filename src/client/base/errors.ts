@@ -60,3 +60,7 @@ export function classifyCallError(error: unknown): CallFault {
   const named = Array.isArray(transactions) ? transactions.filter((id) => typeof id === "string") : null;
   return { type: "refused", refusal: data, transactions: named };
 }
+
+export function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
+}

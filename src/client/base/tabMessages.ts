@@ -26,6 +26,9 @@ export interface LeaderStatus {
   readonly blocked: StoredFailure | null;
 }
 
+/** Before there is a leader. */
+export const noStatus: LeaderStatus = { scopes: [], lastSyncAt: null, blocked: null };
+
 /** What the tabs of a profile tell each other. */
 export type TabMessage =
   /** From the leader. `commit`: the commit it tells of; null: something that is not stored. */
