@@ -50,6 +50,7 @@ function connect(url: string) {
     client: real.client,
     connectionState: () => real.connectionState(),
     subscribeToConnectionState: (listener) => real.subscribeToConnectionState(listener),
+    query: (query, args) => real.query(query, args),
     onUpdate: (query, args, onResult, onError) => real.onUpdate(query, args, onResult, onError),
     mutation: (mutation, args) => {
       const { transactions } = args as { transactions: { operations: { bytes: ArrayBuffer }[] }[] };

@@ -147,6 +147,7 @@ async function openDevice(url: string, number: number, count: number): Promise<D
     client: real.client,
     connectionState: () => real.connectionState(),
     subscribeToConnectionState: (listener) => real.subscribeToConnectionState(listener),
+    query: (query, args) => real.query(query, args),
     onUpdate: (query, args, onResult, onError) => real.onUpdate(query, args, onResult, onError),
     mutation: async (mutation, args) => {
       const start = performance.now();

@@ -5,6 +5,7 @@ import type { StoredDocument } from "../../src/client/ports/storage.js";
 import { systemClock, systemRandomness } from "../../src/client/ports/clock.js";
 import { LocalReplica } from "../../src/client/replica.js";
 import { IndexedDbStorage } from "../../src/client/store/indexedDbStorage.js";
+import { alwaysRunning } from "../../src/client/tabs/soleTab.js";
 import { BroadcastTabChannel, WebLockElection } from "../../src/client/tabs/webTabs.js";
 
 const sites = defineCollection("sites", {
@@ -54,7 +55,7 @@ const api = {
     };
     for (let from = 0; from < count; from += 250) {
       const documents = Array.from({ length: Math.min(250, count - from) }, (_, n) => document(from + n));
-      await storage.commit(meta.term, { documents, scope });
+      await storage.commit(meta.term, { documents, scopes: [scope] });
     }
     while (await storage.fold(meta.term));
     await storage.close();
@@ -131,12 +132,15 @@ function openReplica(count: number): LocalReplica {
       onConnectionChange: () => () => {},
       watchPull: () => () => {},
       push: () => Promise.reject(new Error("There is no server.")),
+      status: () => Promise.reject(new Error("There is no server.")),
+      sessions: null,
     },
     election: new WebLockElection(databaseOf(count)),
     channel: new BroadcastTabChannel(databaseOf(count)),
     clock: systemClock,
     randomness: systemRandomness,
     overrides: new Map(),
+    lifecycle: alwaysRunning,
   });
   void replica.start();
   return replica;

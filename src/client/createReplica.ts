@@ -2,15 +2,15 @@ import type { AnyCollection } from "../collections/index.js";
 import { ReplicaError } from "./base/errors.js";
 import { systemClock, systemRandomness } from "./ports/clock.js";
 import type { Storage } from "./ports/storage.js";
-import type { LeaderElection, TabChannel } from "./ports/tabs.js";
+import type { LeaderElection, TabChannel, TabLifecycle } from "./ports/tabs.js";
 import { rememberUser } from "./lastUser.js";
 import { LocalReplica } from "./replica.js";
 import { browserSpace } from "./store/browserSpace.js";
 import { IndexedDbStorage } from "./store/indexedDbStorage.js";
 import { MemoryStorage } from "./store/memoryStorage.js";
 import type { TabMessage } from "./base/tabMessages.js";
-import { soleChannel, soleElection } from "./tabs/soleTab.js";
-import { BroadcastTabChannel, WebLockElection } from "./tabs/webTabs.js";
+import { alwaysRunning, soleChannel, soleElection } from "./tabs/soleTab.js";
+import { BroadcastTabChannel, pageLifecycle, WebLockElection } from "./tabs/webTabs.js";
 import { ConvexTransport } from "./transport/convexTransport.js";
 import { plainOverrides } from "./base/overrides.js";
 import type { Replica, ReplicaOptions } from "./base/types.js";
@@ -65,9 +65,13 @@ function defaultStorage(database: string): Storage {
 function tabsOf(
   database: string,
   isShared: boolean,
-): { election: LeaderElection; channel: TabChannel<TabMessage> } {
+): { election: LeaderElection; channel: TabChannel<TabMessage>; lifecycle: TabLifecycle } {
   const hasLocks = typeof navigator !== "undefined" && "locks" in navigator;
   const hasTabs = isShared && hasLocks && "indexedDB" in globalThis;
-  if (!hasTabs) return { election: soleElection, channel: soleChannel };
-  return { election: new WebLockElection(database), channel: new BroadcastTabChannel<TabMessage>(database) };
+  if (!hasTabs) return { election: soleElection, channel: soleChannel, lifecycle: alwaysRunning };
+  return {
+    election: new WebLockElection(database),
+    channel: new BroadcastTabChannel<TabMessage>(database),
+    lifecycle: typeof document === "undefined" ? alwaysRunning : pageLifecycle,
+  };
 }

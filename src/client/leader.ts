@@ -1,6 +1,6 @@
 import { scopeOf, type AnyCollection } from "../collections/index.js";
-import type { Page } from "../shared/wire.js";
 import { applyToRow } from "./core/overlay.js";
+import { withPreviews } from "./core/previews.js";
 import type { MergeRows } from "./core/rebase.js";
 import type { RetryPolicy } from "./core/retry.js";
 import { authorDocument } from "./documents/author.js";
@@ -14,17 +14,20 @@ import {
   type Storage,
   type Stored,
   type StoredDocument,
-  type StoredScope,
 } from "./ports/storage.js";
 import type { Transport } from "./ports/transport.js";
-import { emptyPublication, joinPublications, type Publication } from "./base/publication.js";
+import type { Publication } from "./base/publication.js";
+import { isStaged } from "./epochs.js";
+import { EpochTurns } from "./epochTurns.js";
+import type { PageContext } from "./pages.js";
+import { Keeper } from "./keeper.js";
 import { keyOf } from "./store/contents.js";
-import { decidePage, forgetDocuments, type PageContext } from "./pages.js";
 import { describeDamage, planRepair } from "./repair.js";
+import { ScopeReaders } from "./scopeReaders.js";
 import { Folder } from "./store/folder.js";
+import { Session } from "./stream/session.js";
 import { Journal, type Decision } from "./store/journal.js";
-import { ScopeReader } from "./stream/scopeReader.js";
-import type { LeaderStatus, Want } from "./base/tabMessages.js";
+import type { DocumentName, LeaderStatus, Want } from "./base/tabMessages.js";
 
 export interface LeaderOptions {
   readonly storage: Storage;
@@ -53,12 +56,12 @@ export interface LeaderOptions {
 export class Leader {
   readonly #options: LeaderOptions;
   readonly #journal: Journal;
-  readonly #readers = new Map<string, ScopeReader>();
-  /** Pages of a catch-up that were stored but are to be shown with the last of them, by scope. */
-  readonly #held = new Map<string, Publication>();
+  readonly #readers: ScopeReaders;
+  readonly #turns: EpochTurns;
+  readonly #session: Session | null;
+  readonly #keeper: Keeper;
   readonly #pushLoop: PushLoop;
   readonly #folder: Folder;
-  #wants: readonly Want[] = [];
   readonly #stopListening: () => void;
   #isStopped = false;
   /** A tab's first connection proves nothing: a page that is reloaded again and again would not wait for the server. */
@@ -88,6 +91,34 @@ export class Leader {
     });
     this.#folder.note(); // the leader before may have left something to fold
     const { transport, clock, randomness, definitions } = options;
+    const parts = {
+      journal,
+      transport,
+      clock,
+      randomness,
+      change: (decide: () => Decision | null) => this.#change(decide),
+      onError: (error: unknown) => this.#report(error),
+    };
+    this.#readers = new ScopeReaders({
+      ...parts,
+      context: this.#pageContext,
+      onRead: () => this.#noteSync(),
+      onChange: () => this.#onReaderChange(),
+    });
+    this.#turns = new EpochTurns({ ...parts, readers: this.#readers });
+    this.#keeper = new Keeper({ ...parts, readers: this.#readers });
+    const { sessions } = transport;
+    this.#session =
+      sessions &&
+      new Session({
+        calls: sessions,
+        clock,
+        randomness,
+        client: () => journal.client,
+        cursors: () => this.#readers.cursors,
+        isConnected: () => transport.isConnected,
+        onError: (error) => this.#report(error),
+      });
     this.#pushLoop = new PushLoop({
       journal,
       transport,
@@ -101,10 +132,13 @@ export class Leader {
       isOpen: () => this.#isOpen(),
       epochs: () => this.#epochs(),
       onPushed: () => this.#noteSync(),
+      onOtherEpoch: () => this.#readers.askEpochs(),
       onBlocked: (error) => this.#setBlocked(error),
       onError: (error) => this.#report(error),
     });
     this.#stopListening = transport.onConnectionChange(() => this.#onConnectionChange());
+    this.#readers.refresh();
+    this.#pushLoop.wake();
   }
 
   get #pageContext(): PageContext {
@@ -117,16 +151,9 @@ export class Leader {
   }
 
   get status(): LeaderStatus {
-    const scopes = [...this.#readers.values()].map(({ collection, scope, state, progress, isComplete }) => ({
-      collection,
-      scope,
-      state,
-      progress,
-      isComplete,
-    }));
     const { code, message } = this.#blocked ?? {};
     const blocked = code === undefined || message === undefined ? null : { code, message };
-    return { scopes, lastSyncAt: this.#lastSyncAt, blocked };
+    return { scopes: this.#readers.reports, lastSyncAt: this.#lastSyncAt, blocked };
   }
 
   /** A tab has appended to the outbox. */
@@ -144,32 +171,22 @@ export class Leader {
    * not be sent. What is no longer wanted stays on the device.
    */
   setWants(wants: readonly Want[]): void {
-    this.#wants = wants;
-    const all = [...wants, ...this.#journal.scopes().filter(({ isRepair }) => isRepair)];
-    const wanted = new Map(
-      all.map(({ collection, scope }) => [keyOf(collection, scope), { collection, scope }]),
-    );
-    for (const [key, reader] of this.#readers) {
-      if (wanted.has(key)) continue;
-      reader.stop();
-      this.#readers.delete(key);
-    }
-    for (const [key, want] of wanted) {
-      if (this.#readers.has(key)) continue;
-      const reader = this.#createReader(want);
-      this.#readers.set(key, reader);
-      reader.start();
-    }
-    this.#options.onStatus();
+    this.#readers.setWants(wants);
     this.#pushLoop.wake();
   }
 
-  /** Removes the documents of a scope from the device, and where its reading had come to. */
-  async forgetScope({ collection, scope }: Want): Promise<void> {
-    await this.#change(() => {
-      const removal = forgetDocuments(this.#pageContext, this.#journal.documentsIn(collection, scope));
-      return { ...removal, commit: { ...removal.commit, removedScope: { collection, scope } } };
+  /** What is on a screen is read first. */
+  setVisible(documents: readonly DocumentName[]): void {
+    const scopes = documents.flatMap(({ collection, id }) => {
+      const stored = this.#journal.document(collection, id);
+      return stored === undefined ? [] : [keyOf(collection, stored.scope)];
     });
+    this.#readers.setVisible(new Set(scopes));
+  }
+
+  /** Removes the documents of a scope from the device, and where its reading had come to. */
+  forgetScope(want: Want): Promise<void> {
+    return this.#readers.forget(want);
   }
 
   stop(): void {
@@ -177,18 +194,15 @@ export class Leader {
     this.#stopListening();
     this.#pushLoop.stop();
     this.#folder.stop();
-    for (const reader of this.#readers.values()) reader.stop();
+    this.#readers.stop();
+    this.#turns.stop();
+    this.#session?.stop();
+    this.#keeper.stop();
   }
 
   /** After being offline what happened meanwhile comes first, so that a later push wins over what it has seen. */
   #isOpen(): boolean {
-    const isCaughtUp = [...this.#readers.values()].every((reader) => this.#isSettled(reader));
-    return !this.#isStopped && this.#options.transport.isConnected && isCaughtUp;
-  }
-
-  /** What is written on a document that is missing is not authored before it is there again. */
-  #isSettled({ collection, scope, state, isSettled }: ScopeReader): boolean {
-    return isSettled && !(state === "error" && this.#journal.scope(collection, scope)?.isRepair);
+    return !this.#isStopped && this.#options.transport.isConnected && this.#readers.isSettled;
   }
 
   async #repair(stored: Stored): Promise<void> {
@@ -197,60 +211,28 @@ export class Leader {
   }
 
   #epochs(): Record<string, string> {
-    return Object.fromEntries(this.#journal.scopes().map(({ collection, epoch }) => [collection, epoch]));
+    const scopes = this.#journal.scopes().filter(({ collection }) => !isStaged(collection));
+    return Object.fromEntries(scopes.map(({ collection, epoch }) => [collection, epoch]));
   }
 
   #onConnectionChange(): void {
     const { isConnected } = this.#options.transport;
-    if (!isConnected) for (const reader of this.#readers.values()) reader.onDisconnected();
+    if (isConnected) this.#session?.onConnected();
+    else this.#readers.onDisconnected();
     this.#options.onStatus();
+    this.#turns.wake();
+    this.#session?.wake();
     if (isConnected && this.#hasLostConnection) this.#pushLoop.reconnected();
     else this.#pushLoop.wake();
     this.#hasLostConnection ||= !isConnected;
   }
 
-  #createReader({ collection, scope }: Want): ScopeReader {
-    const { transport, clock, randomness } = this.#options;
-    return new ScopeReader({
-      collection,
-      scope,
-      transport,
-      clock,
-      randomness,
-      stored: this.#journal.scope(collection, scope),
-      storePage: (page, position, isFirstLoad) => this.#storePage(page, position, isFirstLoad),
-      forget: () => this.forgetScope({ collection, scope }),
-      onRead: () => this.#noteSync(),
-      onChange: () => this.#onReaderChange(),
-      onError: (error) => this.#report(error),
-    });
-  }
-
   #onReaderChange(): void {
     if (this.#isStopped) return;
     this.#options.onStatus();
+    this.#turns.wake();
+    this.#session?.wake();
     this.#pushLoop.wake();
-  }
-
-  async #storePage(page: Page, position: StoredScope, isFirstLoad: boolean): Promise<void> {
-    // The scope that a document has gone to may bring it in the same moment: it is not to be missing in between.
-    if (page.entries.some(({ type }) => type === "leave")) await null;
-    const isRepaired =
-      position.isComplete && this.#journal.scope(position.collection, position.scope)?.isRepair;
-    await this.#change(() => {
-      const { commit, publication } = decidePage(this.#pageContext, page, position);
-      return { commit, publication: this.#hold(publication, position, page.done || isFirstLoad) };
-    });
-    if (isRepaired) this.setWants(this.#wants);
-  }
-
-  /** A catch-up is shown whole, at its last page: half of a commit is never seen (I-6). A first load as it comes. */
-  #hold(publication: Publication, { collection, scope }: StoredScope, isShown: boolean): Publication {
-    const key = keyOf(collection, scope);
-    const all = joinPublications(this.#held.get(key) ?? emptyPublication, publication);
-    if (isShown) this.#held.delete(key);
-    else this.#held.set(key, all);
-    return isShown ? all : emptyPublication;
   }
 
   /**
@@ -263,11 +245,12 @@ export class Leader {
     if (definition === undefined) return { document: null };
     const stored = this.#journal.document(collection, id);
     const scope = stored?.scope ?? this.#scopeOfInsert(definition, id);
-    const reader = scope === null ? undefined : this.#readers.get(keyOf(collection, scope));
-    if (reader !== undefined && reader.state !== "denied") return null;
+    if (scope !== null && this.#readers.isRead({ collection, scope })) return null;
     if (stored === undefined) return { document: null };
-    const { base, row } = mergeDocument(definition, id, stored.base, [update.bytes], []);
-    return { document: { ...stored, base, row } };
+    const { base, row, incarnation } = mergeDocument(definition, id, stored.base, [update.bytes], []);
+    return {
+      document: { ...stored, base, row: withPreviews(definition, row, stored.previews, incarnation) },
+    };
   }
 
   /** The scope of a document that is not on the device yet, by the operations that insert it. */
@@ -302,6 +285,7 @@ export class Leader {
   }
 
   #setBlocked(error: ReplicaError | null): void {
+    if (error === null) this.#readers.stopAsking();
     if (error === null && this.#blocked === null) return;
     this.#blocked = error;
     this.#options.onStatus();

@@ -1,6 +1,7 @@
-import type { LeaderStatus, Want } from "./base/tabMessages.js";
+import type { DocumentName, LeaderStatus, Want } from "./base/tabMessages.js";
 import { backoffMs } from "./core/backoff.js";
 import { Leader, type LeaderOptions } from "./leader.js";
+import { RollCall } from "./tabs/rollCall.js";
 
 export interface LeadershipOptions extends Omit<LeaderOptions, "onStatus" | "onFenced"> {
   /** The scopes this tab wants. */
@@ -8,19 +9,29 @@ export interface LeadershipOptions extends Omit<LeaderOptions, "onStatus" | "onF
   onStatus(status: LeaderStatus): void;
   /** This tab has become the leader, or has ceased to be it. */
   onChange(): void;
+  /** As the leader: tells the other tabs that it is there, and asks who else is. */
+  beat(): void;
 }
 
 /** Carries the leader while this tab is elected, and tells it what all tabs want. */
 export class Leadership {
   readonly #options: LeadershipOptions;
-  readonly #wantsByTab = new Map<string, readonly Want[]>();
+  readonly #rollCall: RollCall;
+  readonly #visibleByTab = new Map<string, readonly DocumentName[]>();
   #leader: Leader | null = null;
   #cancelRetry: () => void = () => {};
   #failures = 0;
   #isEnded = false;
+  /** Counts elections: what an earlier one began is over. */
+  #election = 0;
 
   constructor(options: LeadershipOptions) {
     this.#options = options;
+    this.#rollCall = new RollCall(
+      options.clock,
+      () => options.beat(),
+      () => this.setWants(),
+    );
   }
 
   get isLeader(): boolean {
@@ -29,47 +40,69 @@ export class Leadership {
 
   /** Other tabs that have told what they want. */
   get knownTabs(): number {
-    return this.#wantsByTab.size;
+    return this.#rollCall.size;
   }
 
   /** This tab was elected. */
   async begin(): Promise<void> {
     const { onStatus, onChange } = this.#options;
+    const election = ++this.#election;
+    const isOver = () => this.#isEnded || election !== this.#election;
     try {
       const leader = await Leader.start({
         ...this.#options,
         onStatus: () => this.#leader !== null && onStatus(this.#leader.status),
-        onFenced: () => this.#stepDown(),
+        onFenced: () => this.stepDown(),
       });
-      if (this.#isEnded) return leader.stop();
+      if (isOver()) return leader.stop();
       this.#leader = leader;
       this.#failures = 0;
     } catch (error) {
-      if (!this.#isEnded) this.#beginLater(error);
+      if (!isOver()) this.#beginLater(error);
       return;
     }
     onChange();
     this.setWants();
+    this.setVisible();
+    this.#rollCall.lead();
   }
 
   end(): void {
     this.#isEnded = true;
     this.#cancelRetry();
+    this.#rollCall.stop();
     this.#leader?.stop();
     this.#leader = null;
   }
 
   /** What another tab wants now. Remembered by every tab: any may be elected next. */
   noteWants(tab: string, wants: readonly Want[], forget: readonly Want[]): void {
-    this.#wantsByTab.set(tab, wants);
+    this.#rollCall.note(tab, wants);
     this.setWants(forget);
+  }
+
+  /** Another tab has ended. */
+  noteEnded(tab: string): void {
+    this.#rollCall.remove(tab);
+    this.#visibleByTab.delete(tab);
+    this.setWants();
+  }
+
+  /** What a tab, this one included, shows on its screen now. */
+  noteVisible(tab: string, documents: readonly DocumentName[]): void {
+    this.#visibleByTab.set(tab, documents);
+    this.setVisible();
+  }
+
+  setVisible(): void {
+    this.#leader?.setVisible([...this.#visibleByTab.values()].flat());
   }
 
   /** The wants have changed. @param forget what is not to be kept on the device unless another tab wants it */
   setWants(forget: readonly Want[] = []): void {
     const leader = this.#leader;
     if (leader === null) return;
-    const wants = [...this.#options.ownWants(), ...[...this.#wantsByTab.values()].flat()];
+    const wants = [...this.#options.ownWants(), ...this.#rollCall.wants];
     leader.setWants(wants);
     const isWanted = ({ collection, scope }: Want) =>
       wants.some((want) => want.collection === collection && want.scope === scope);
@@ -95,8 +128,13 @@ export class Leadership {
     );
   }
 
-  #stepDown(): void {
-    this.#leader?.stop();
+  /** Ends to lead, until it is elected again. */
+  stepDown(): void {
+    this.#election++;
+    this.#cancelRetry();
+    this.#rollCall.follow();
+    if (this.#leader === null) return;
+    this.#leader.stop();
     this.#leader = null;
     this.#options.onChange();
   }

@@ -7,7 +7,7 @@ import type { StorageSpace } from "./ports/storageSpace.js";
 import type { Storage, StorageWatcher } from "./ports/storage.js";
 import { LocalReplica } from "./replica.js";
 import { MemoryStorage } from "./store/memoryStorage.js";
-import { soleChannel, soleElection } from "./tabs/soleTab.js";
+import { alwaysRunning, soleChannel, soleElection } from "./tabs/soleTab.js";
 import { ConvexTransport } from "./transport/convexTransport.js";
 
 const ids = ["a", "b", "c", "d", "e"];
@@ -300,6 +300,7 @@ describe("space on the device", () => {
       clock,
       randomness,
       overrides: new Map(),
+      lifecycle: alwaysRunning,
       space,
     });
     void replica.start();

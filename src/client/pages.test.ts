@@ -134,3 +134,108 @@ test("documents that are forgotten end the author, who would use their clocks ag
   expect(forgetDocuments(context, []).commit.author).toBeUndefined();
   expect(forgetDocuments(context, [held("x", "DE", 3n)]).commit.author).toBe(freshAuthor);
 });
+
+/** As another life of `x` that stands in FR would be. */
+const newLife = (type: "snapshot" | "update"): StreamEntry => {
+  const doc = openDocument([]);
+  const fields = { name: "new", country: "FR", status: "open" };
+  const { bytes } = authorUpdate(doc, 8, [{ type: "insert", fields }])!;
+  return {
+    type,
+    document: "x",
+    ts: 7n,
+    bytes: type === "update" ? bytes.buffer : encodeSnapshot(doc).buffer,
+  };
+};
+const oldLife = {
+  ...held("x", "DE", 3n),
+  base: encodeSnapshot(stateOf("DE", [{ type: "increment", field: "visits", by: 5 }])),
+};
+
+test.each(["snapshot", "update"] as const)(
+  "I-8: a %s from another scope begins a new life: an id that was purged there and inserted here has nothing of the old",
+  async (type) => {
+    const { commit } = decidePage(await setUp([oldLife]), page(newLife(type)), position("FR"));
+    expect(commit.documents).toMatchObject([{ scope: "FR", ts: 7n, row: { name: "new", visits: 0 } }]);
+  },
+);
+
+test("I-8: what comes late from the scope that a document has left adds nothing to its new life", async () => {
+  const context = await setUp([oldLife]);
+  const inFrance = decidePage(context, page(newLife("update")), position("FR"));
+  await context.journal.change(() => inFrance);
+  const late = page({ ...snapshot("x", 4n, "DE"), bytes: oldLife.base.slice().buffer } as StreamEntry);
+  const { commit } = decidePage(context, late, position("DE"));
+  expect(commit.documents).toMatchObject([{ scope: "FR", ts: 7n, row: { name: "new", visits: 0 } }]);
+});
+
+test("a snapshot of the scope a document is held in takes its place, unless something newer is held", async () => {
+  const place = async (ts: bigint) => {
+    const { commit } = decidePage(await setUp([oldLife]), page(snapshot("x", ts, "DE")), position("DE"));
+    return commit.documents!.map(({ row }) => row!["visits"]);
+  };
+  expect([await place(3n), await place(2n)]).toEqual([[0], [5]]);
+});
+
+test("an author whose clocks went with the old life is not used again; one who is in the new is", async () => {
+  const own = (author: number) => {
+    const doc = stateOf("DE");
+    authorUpdate(doc, author, [{ type: "set", field: "name", value: "mine" }]);
+    return { ...held("x", "DE", 3n), base: encodeSnapshot(doc) };
+  };
+  const authorAfter = async (document: StoredDocument, entry: StreamEntry) =>
+    decidePage(await setUp([document]), page(entry), position("FR")).commit.author;
+  expect(await authorAfter(own(42), newLife("snapshot"))).toBe(freshAuthor);
+  expect(await authorAfter(own(43), newLife("snapshot"))).toBeUndefined();
+  const moved: StreamEntry = { type: "snapshot", document: "x", ts: 7n, bytes: own(42).base.slice().buffer };
+  expect(await authorAfter(own(42), moved)).toBeUndefined();
+});
+
+const part = (ts: bigint, preview: string, name = "log"): StreamEntry => ({
+  type: "part",
+  document: "x",
+  ts,
+  part: name,
+  newest: ts,
+  preview,
+});
+const rowsAfter = async (documents: StoredDocument[], scope: string, ...entries: StreamEntry[]) =>
+  decidePage(await setUp(documents), page(...entries), position(scope)).commit.documents!.map(({ row }) => [
+    row?.["log"],
+    row?.["report"],
+  ]);
+
+test("a text's preview is in the row of its document, and the newest of each text stays", async () => {
+  const known = { ...held("x", "DE", 3n), previews: { log: "old", report: "kept" } };
+  expect(await rowsAfter([held("x", "DE", 3n)], "DE", part(4n, "Dear"))).toEqual([["Dear", undefined]]);
+  expect(await rowsAfter([known], "DE", part(4n, "Dear"), part(5n, "Dear all"))).toEqual([
+    ["Dear all", "kept"],
+  ]);
+  expect(await rowsAfter([known], "DE", snapshot("x", 4n, "DE"))).toEqual([["old", "kept"]]);
+});
+
+test("I-12: a preview goes with the document, comes with it to another scope, and is of its present life only", async () => {
+  const known = { ...held("x", "DE", 3n), previews: { log: "old" } };
+  expect(await rowsAfter([known], "FR", snapshot("x", 7n, "FR"))).toEqual([[undefined, undefined]]);
+  expect(await rowsAfter([known], "FR", snapshot("x", 7n, "FR"), part(7n, "old"))).toEqual([
+    ["old", undefined],
+  ]);
+  expect(await rowsAfter([known], "FR", part(7n, "of another"))).toEqual([]);
+  expect(await rowsAfter([], "DE", part(7n, "of nothing"))).toEqual([]);
+  expect(await rowsAfter([held("x", "DE", 3n)], "DE", part(4n, "later life", "log\u00001"))).toEqual([
+    [undefined, undefined],
+  ]);
+});
+
+test("an import is told of once it is news: not at a first load, and not when the scope is read anew", async () => {
+  const bulk: StreamEntry = { type: "bulk", document: "", ts: 5n, job: "j", count: 7 };
+  const told = async (before: StoredScope | null) => {
+    const context = await setUp([]);
+    if (before !== null)
+      await context.journal.change(() => ({ commit: { scopes: [before] }, publication: emptyPublication }));
+    return decidePage(context, page(bulk), position("DE")).publication.bulks;
+  };
+  expect(await told(position("DE"))).toEqual([{ collection: "sites", scope: "DE", count: 7 }]);
+  for (const before of [null, { ...position("DE"), isComplete: false }, { ...position("DE"), unmet: [] }])
+    expect(await told(before)).toBeUndefined();
+});

@@ -1,8 +1,11 @@
 // What a leader makes of what a scope's stream brings: decisions on the contents of the database, nothing else.
 import type { AnyCollection } from "../collections/index.js";
-import { isStateEntry, type Page, type StateEntry, type StreamEntry } from "../shared/wire.js";
-import { emptyPublication, joinPublications } from "./base/publication.js";
+import { isStateEntry, type Page, type StreamEntry } from "../shared/wire.js";
+import { emptyPublication, joinPublications, type Publication } from "./base/publication.js";
+import { clockIn } from "./documents/author.js";
+import { withPreviews, type Previews } from "./core/previews.js";
 import { mergeDocument } from "./documents/merge.js";
+import { collectionOf, isStaged } from "./epochs.js";
 import { entriesOf, settleGroup } from "./outbox/answers.js";
 import type { AuthoredGroup, AuthoredUpdate, StoredDocument, StoredScope } from "./ports/storage.js";
 import type { Decision, Journal } from "./store/journal.js";
@@ -16,18 +19,52 @@ export interface PageContext {
 }
 
 /** Merges a page, drops what has left the scope, and settles this device's own updates that the rows now contain. */
-export function decidePage(context: PageContext, page: Page, position: StoredScope): Decision {
-  const left = page.entries.flatMap((entry) => findLeft(context, entry, position) ?? []);
-  // One that was purged may have been inserted again: the new one stands on nothing of the old.
-  const merged = mergeEntries(context, page.entries, position, new Set(left.map(({ id }) => id)));
-  const covered = new Set(merged.flatMap((each) => each.covered));
-  const removal = forgetDocuments(context, left, (update) => covered.has(update));
+export function decidePage(context: PageContext, page: Page, reached: StoredScope): Decision {
+  const { journal, freshAuthor } = context;
+  const { collection, scope } = reached;
+  const folded = [...byDocument(page.entries)].map(([id, entries]) =>
+    foldEntries(journal.document(collection, id), id, entries, reached),
+  );
+  const { position, unmet } = noteMet(journal.scope(collection, scope), reached, folded, page.done);
+  const left = folded.flatMap(({ held, hasLeft }) => (hasLeft && held !== undefined ? [held] : []));
+  const vanished = unmet.flatMap((id) => {
+    const held = journal.document(collection, id);
+    return held?.scope === scope ? [held] : [];
+  });
+  const open = isStaged(collection) ? [] : openUpdates(journal, collection);
+  const merged = folded.flatMap((each) => mergeFolded(context, collection, each, open) ?? []);
   const documents = merged.map(({ document }) => document);
-  const rows = documents.map(({ collection, id, row }) => ({ collection, id, row }));
+  if (isStaged(collection)) {
+    const removedDocuments = [...left, ...vanished].map(({ id }) => ({ collection, id }));
+    return { commit: { documents, removedDocuments, scopes: [position] }, publication: emptyPublication };
+  }
+  const covered = new Set(merged.flatMap((each) => each.covered));
+  const removal = forgetDocuments(context, [...left, ...vanished], (update) => covered.has(update));
+  const rows = documents.map(({ id, row }) => ({ collection, id, row }));
+  const before = journal.scope(collection, scope);
+  const isNews = before?.isComplete === true && before.unmet === undefined;
+  const bulks = isNews ? bulksIn(page, position) : [];
+  const isAuthorLost = merged.some((each) => each.isAuthorLost);
   return {
-    commit: { ...removal.commit, documents, scope: position },
-    publication: joinPublications(removal.publication, { ...emptyPublication, rows }),
+    commit: {
+      ...removal.commit,
+      ...(isAuthorLost ? { author: freshAuthor() } : {}),
+      documents,
+      scopes: [position],
+    },
+    publication: joinPublications(removal.publication, {
+      ...emptyPublication,
+      rows,
+      ...(bulks.length > 0 ? { bulks } : {}),
+    }),
   };
+}
+
+/** The imports that a page tells of. What was there before the scope was read is no news. */
+function bulksIn({ entries }: Page, { collection, scope }: StoredScope): NonNullable<Publication["bulks"]> {
+  return entries.flatMap((entry) =>
+    entry.type === "bulk" ? [{ collection, scope, count: entry.count }] : [],
+  );
 }
 
 /**
@@ -65,49 +102,114 @@ export function forgetDocuments(
   };
 }
 
-function mergeEntries(
-  { journal, definitions, report }: PageContext,
+/** What a page's entries make of one document. */
+interface Folded {
+  readonly id: string;
+  readonly held: StoredDocument | undefined;
+  /** It was told of in its scope: it stood there, or went from there. */
+  readonly isMet: boolean;
+  readonly hasLeft: boolean;
+  /** Where its newest entry stands; null: it is not here any more, or none of this was of its state. */
+  readonly place: { readonly scope: string; readonly ts: bigint } | null;
+  /** What it is made of, in stream order. */
+  readonly blobs: readonly Uint8Array[];
+  readonly previews: Previews | undefined;
+  /** It took the place of what was held of another scope. */
+  readonly isReplaced: boolean;
+}
+
+/**
+ * Goes through the entries of one document in stream order. What is newer than what is held, and whole, takes its
+ * place: a snapshot, and whatever comes from another scope than the one it was held in. Under an id that was purged
+ * there and inserted here anew, the old document would live on otherwise. What is older than what is held of another
+ * scope is passed over: the document has gone on, and what it became holds it.
+ */
+function foldEntries(
+  held: StoredDocument | undefined,
+  id: string,
   entries: readonly StreamEntry[],
-  { collection, scope }: StoredScope,
-  left: ReadonlySet<string>,
-): { document: StoredDocument; covered: readonly AuthoredUpdate[] }[] {
-  const definition = definitions.get(collection);
-  if (definition === undefined) return [];
-  const open = journal.groups().flatMap((group) => group.updates);
-  return [...byDocument(entries)].flatMap(([id, own]) => {
-    const stored = left.has(id) ? undefined : journal.document(collection, id);
-    const updates = open.filter(
-      (update) => update.collection === collection && update.document === id && !update.isCovered,
-    );
-    const blobs = own.map(({ bytes }) => new Uint8Array(bytes));
-    const ts = own.at(-1)?.ts ?? 0n;
-    // It may have come from the scope that it went to before what stood here came through.
-    const place = stored !== undefined && stored.ts > ts ? stored : { scope, ts };
-    try {
-      const { covered, ...state } = mergeDocument(definition, id, stored?.base, blobs, updates);
-      return [{ document: { collection, id, scope: place.scope, ts: place.ts, ...state }, covered }];
-    } catch (error) {
-      report(error); // one document that cannot be read keeps no other from being read (I-15)
-      return [];
+  { scope }: StoredScope,
+): Folded {
+  let place: Folded["place"] = held === undefined ? null : { scope: held.scope, ts: held.ts };
+  let blobs: Uint8Array[] = held === undefined ? [] : [held.base];
+  let previews = held?.previews;
+  let [isMet, hasLeft, isReplaced] = [false, false, false];
+  for (const entry of entries) {
+    const isNewer = place === null || place.ts <= entry.ts;
+    const isElsewhere = place !== null && place.scope !== scope;
+    if (entry.type === "leave") {
+      if (place === null || isElsewhere || !isNewer) continue;
+      [place, blobs, previews, isMet, hasLeft] = [null, [], undefined, true, true];
+    } else if (entry.type === "part") {
+      if (place === null || isElsewhere) continue;
+      [previews, isMet] = [{ ...previews, [entry.part]: entry.preview }, true];
+    } else if (isStateEntry(entry)) {
+      isMet = true;
+      if (isElsewhere && !isNewer) continue;
+      if (isNewer && isElsewhere) [previews, isReplaced] = [undefined, true]; // it brings its own
+      if (isNewer && (isElsewhere || entry.type === "snapshot")) blobs = [];
+      blobs.push(new Uint8Array(entry.bytes));
+      if (isNewer) place = { scope, ts: entry.ts };
     }
-  });
+  }
+  return { id, held, isMet, hasLeft, place, blobs, previews, isReplaced };
 }
 
-/** The document that a leave means, if nothing newer of it is known, from whatever scope. */
-function findLeft(
-  { journal }: PageContext,
-  entry: StreamEntry,
-  { collection, scope }: StoredScope,
-): StoredDocument | null {
-  if (entry.type !== "leave") return null;
-  const stored = journal.document(collection, entry.document);
-  return stored !== undefined && stored.scope === scope && stored.ts <= entry.ts ? stored : null;
+/** @returns null if there is nothing to store of it */
+function mergeFolded(
+  { journal, definitions, report }: PageContext,
+  collection: string,
+  { id, held, isMet, place, blobs, previews, isReplaced }: Folded,
+  open: readonly AuthoredUpdate[],
+): { document: StoredDocument; covered: readonly AuthoredUpdate[]; isAuthorLost: boolean } | null {
+  const definition = definitions.get(collectionOf(collection));
+  if (definition === undefined || place === null || !isMet) return null;
+  const updates = open.filter((update) => update.document === id);
+  try {
+    const merged = mergeDocument(definition, id, undefined, blobs, updates);
+    const { base, covered, incarnation } = merged;
+    const row = withPreviews(definition, merged.row, previews, incarnation);
+    const told = previews === undefined ? {} : { previews };
+    // Clocks that were used in what was held, and are free in what took its place, would be used twice.
+    const { author } = journal;
+    const isAuthorLost =
+      isReplaced && held !== undefined && clockIn(held.base, author) > clockIn(base, author);
+    return { document: { collection, id, ...place, base, row, ...told }, covered, isAuthorLost };
+  } catch (error) {
+    report(error); // one document that cannot be read keeps no other from being read (I-15)
+    return null;
+  }
 }
 
-function byDocument(entries: readonly StreamEntry[]): Map<string, StateEntry[]> {
-  const found = new Map<string, StateEntry[]>();
-  for (const entry of entries)
-    if (isStateEntry(entry)) found.set(entry.document, [...(found.get(entry.document) ?? []), entry]);
+/** Crosses off what a scope that is read anew has met. @returns at its end what it has not: that has left the scope */
+function noteMet(
+  before: StoredScope | undefined,
+  reached: StoredScope,
+  folded: readonly Folded[],
+  isDone: boolean,
+): { position: StoredScope; unmet: readonly string[] } {
+  const { unmet: _, ...position } = reached;
+  if (before?.unmet === undefined) return { position, unmet: [] };
+  const met = new Set(folded.filter(({ isMet }) => isMet).map(({ id }) => id));
+  const unmet = before.unmet.filter((id) => !met.has(id));
+  return isDone ? { position, unmet } : { position: { ...position, unmet }, unmet: [] };
+}
+
+/** What this device has authored in the collection, and no row contains yet. */
+function openUpdates(journal: Journal, collection: string): AuthoredUpdate[] {
+  return journal
+    .groups()
+    .flatMap((group) => group.updates)
+    .filter((update) => update.collection === collection && !update.isCovered);
+}
+
+function byDocument(entries: readonly StreamEntry[]): Map<string, StreamEntry[]> {
+  const found = new Map<string, StreamEntry[]>();
+  for (const entry of entries) {
+    const own = found.get(entry.document);
+    if (own === undefined) found.set(entry.document, [entry]);
+    else own.push(entry);
+  }
   return found;
 }
 

@@ -2,13 +2,14 @@ import type { AnyCollection } from "../collections/index.js";
 import { createDeferred } from "./base/deferred.js";
 import { asError, closedError, ReplicaError } from "./base/errors.js";
 import { Emitter } from "./base/events.js";
+import { Candidacy } from "./candidacy.js";
 import { FailedTransactions } from "./failedTransactions.js";
 import { inspectReplica } from "./inspect.js";
 import { Leadership } from "./leadership.js";
 import { Appender } from "./outbox/appender.js";
 import type { OutboxEntry, Stored } from "./ports/storage.js";
 import { unknownSpace } from "./ports/storageSpace.js";
-import type { Publication } from "./base/publication.js";
+import { emptyPublication, type Publication } from "./base/publication.js";
 import { ReplicaEmitters } from "./replicaEmitters.js";
 import type { ReplicaParts } from "./replicaParts.js";
 import { createReplicaCollection } from "./replicaCollection.js";
@@ -16,7 +17,7 @@ import { Opening, reportsOf } from "./opening.js";
 import { StorageGauge } from "./storageGauge.js";
 import { StatusBoard } from "./statusBoard.js";
 import { Subscriptions } from "./subscriptions.js";
-import type { LeaderStatus, TabMessage, Want } from "./base/tabMessages.js";
+import { noStatus, type LeaderStatus, type TabMessage, type Want } from "./base/tabMessages.js";
 import type {
   Replica,
   ReplicaCollection,
@@ -33,8 +34,6 @@ import type { LocalTransaction } from "./view/localTransaction.js";
 import { matchesFilter } from "./view/transactionFilter.js";
 import { View } from "./view/view.js";
 import { Writer } from "./writer.js";
-
-const noStatus: LeaderStatus = { scopes: [], lastSyncAt: null, blocked: null };
 
 /**
  * One tab's part of a profile's replica. It shows what the database and the leader tell it, and appends what is
@@ -59,6 +58,7 @@ export class LocalReplica implements Replica {
   /** Why nothing can be written any more. */
   #readOnly: ReplicaError | null = null;
   readonly #leadership: Leadership;
+  readonly #candidacy: Candidacy;
   #leaderStatus: LeaderStatus = noStatus;
   readonly #statusBoard: StatusBoard;
   /** The last commit that was read from the database: messages about it or earlier ones tell nothing new. */
@@ -130,6 +130,13 @@ export class LocalReplica implements Replica {
       view.changed.on((ids) => this.#emitters.emit("documentsChanged", { collection: name, ids }));
     this.#view.transactionsChanged.on((changed) => this.#onTransactions(changed));
     this.#leadership = this.#createLeadership();
+    this.#candidacy = new Candidacy({
+      ...parts,
+      askLeader: () => this.#post({ type: "leaderCalled" }),
+      onElected: () => void this.#lead(),
+      onLost: () => this.#leadership.stepDown(),
+      onResume: () => void this.#reload(),
+    });
     this.#statusBoard = new StatusBoard(() => ({
       leaderStatus: this.#leaderStatus,
       isConnected: transport.isConnected,
@@ -152,7 +159,7 @@ export class LocalReplica implements Replica {
     this.#ready.resolve();
     if (!this.#isClosed) void this.#gauge.start();
     this.#sendWants([]);
-    if (!this.#isClosed) this.#endings.push(this.#parts.election.campaign(() => void this.#lead()));
+    if (!this.#isClosed) this.#candidacy.start();
   }
 
   get ready(): Promise<void> {
@@ -181,6 +188,14 @@ export class LocalReplica implements Replica {
 
   transact(change: () => unknown, options: TransactOptions = {}): Transaction {
     return this.#writer.transact(change, options);
+  }
+
+  prioritise(definition: AnyCollection, ids: readonly string[]): void {
+    this.#assertOpen();
+    this.collection(definition);
+    const documents = ids.map((id) => ({ collection: definition.name, id }));
+    this.#post({ type: "visible", tab: this.#tab, documents });
+    this.#leadership.noteVisible(this.#tab, documents);
   }
 
   readonly transactions = {
@@ -261,7 +276,8 @@ export class LocalReplica implements Replica {
 
   #end(): void {
     this.#closed.reject(closedError());
-    this.#post({ type: "wants", tab: this.#tab, wants: [], forget: [] });
+    this.#post({ type: "ended", tab: this.#tab });
+    this.#candidacy.end();
     this.#leadership.end();
     this.#gauge.stop();
     for (const end of this.#endings.splice(0)) end();
@@ -285,12 +301,18 @@ export class LocalReplica implements Replica {
         this.#post({ type: "status", status });
         this.#takeLeaderStatus(status);
       },
-      onChange: () => {
-        if (this.#leadership.isLeader) this.#post({ type: "leader" });
-        this.#refreshStatus();
-      },
+      onChange: () => this.#onLeadership(),
+      beat: () => this.#post({ type: "beat" }),
       onError: (error, dataAtRisk = false) => this.#emitters.emitError(asError(error), dataAtRisk),
     });
+  }
+
+  #onLeadership(): void {
+    if (this.#leadership.isLeader) {
+      this.#candidacy.onLeading();
+      this.#post({ type: "leader" });
+    } else this.#candidacy.hear();
+    this.#refreshStatus();
   }
 
   async #lead(): Promise<void> {
@@ -300,7 +322,12 @@ export class LocalReplica implements Replica {
 
   #publish(publication: Publication, commit: number | null): void {
     this.#post({ type: "publication", publication, commit });
+    this.#show(publication);
+  }
+
+  #show(publication: Publication): void {
     this.#view.apply(publication);
+    for (const bulk of publication.bulks ?? []) this.#emitters.emit("bulkCompleted", bulk);
   }
 
   #takeLeaderStatus(status: LeaderStatus): void {
@@ -314,13 +341,23 @@ export class LocalReplica implements Replica {
     if (this.#early !== null) return void this.#early.push(message);
     switch (message.type) {
       case "publication":
-        if (message.commit === null || message.commit > this.#seenCommit)
-          this.#view.apply(message.publication);
+        if (message.commit === null || message.commit > this.#seenCommit) this.#show(message.publication);
         return;
       case "status":
         return this.#takeLeaderStatus(message.status);
       case "leader":
+        this.#candidacy.hear();
         return void this.#reload();
+      case "beat":
+        this.#candidacy.hear();
+        return this.#sendWants([]);
+      case "leaderCalled":
+        if (this.#leadership.isLeader) this.#post({ type: "beat" });
+        return;
+      case "ended":
+        return this.#leadership.noteEnded(message.tab);
+      case "visible":
+        return this.#leadership.noteVisible(message.tab, message.documents);
       case "appended":
         this.#view.receive(message.entries);
         return this.#leadership.onAppended();
@@ -378,11 +415,8 @@ export class LocalReplica implements Replica {
 
   #onNotStored(error: ReplicaError, transactions: readonly LocalTransaction[]): void {
     const failure = { type: "failed", failure: { code: error.code, message: error.message } } as const;
-    this.#view.apply({
-      rows: [],
-      covered: [],
-      transactions: transactions.map(({ id }) => ({ id, phase: failure })),
-    });
+    const phases = transactions.map(({ id }) => ({ id, phase: failure }));
+    this.#view.apply({ ...emptyPublication, transactions: phases });
     this.#emitters.emitError(error, true);
     void this.#gauge.measure();
   }

@@ -14,6 +14,7 @@ export class ReplicaEmitters {
   readonly #clock: Clock;
   readonly #emitters: Emitters = {
     documentsChanged: new Emitter(),
+    bulkCompleted: new Emitter(),
     transaction: new Emitter(),
     status: new Emitter(),
     error: new Emitter(),

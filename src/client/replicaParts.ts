@@ -4,7 +4,7 @@ import type { TabMessage } from "./base/tabMessages.js";
 import type { Clock, Randomness } from "./ports/clock.js";
 import type { Storage } from "./ports/storage.js";
 import type { StorageSpace } from "./ports/storageSpace.js";
-import type { LeaderElection, TabChannel } from "./ports/tabs.js";
+import type { LeaderElection, TabChannel, TabLifecycle } from "./ports/tabs.js";
 import type { Transport } from "./ports/transport.js";
 
 /** Everything a replica touches the world through. */
@@ -15,6 +15,7 @@ export interface ReplicaParts {
   readonly transport: Transport;
   readonly election: LeaderElection;
   readonly channel: TabChannel<TabMessage>;
+  readonly lifecycle: TabLifecycle;
   readonly clock: Clock;
   readonly randomness: Randomness;
   /** Default: nothing is known of it. */

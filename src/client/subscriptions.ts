@@ -39,7 +39,18 @@ export class Subscriptions {
     return subscription;
   }
 
-  /** Takes what the leader, or the database, says of scopes. */
+  /** Takes what the database says of scopes. */
+  reportStored(scopes: readonly (Want & { readonly isComplete: boolean })[]): void {
+    this.report(
+      scopes.map(({ collection, scope, isComplete }) => ({
+        ...{ collection, scope, isComplete },
+        state: "idle",
+        progress: 0,
+      })),
+    );
+  }
+
+  /** Takes what the leader says of scopes. */
   report(reports: readonly ScopeReport[]): void {
     for (const report of reports) this.#reports.set(keyOf(report), report);
     for (const subscription of this.#open) subscription.refresh();

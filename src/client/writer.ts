@@ -9,6 +9,7 @@ import {
 import { limits } from "../shared/limits.js";
 import type { Operation } from "../shared/operations.js";
 import { applyToRow } from "./core/overlay.js";
+import { withoutPreviews } from "./core/previews.js";
 import { ReplicaError } from "./base/errors.js";
 import type { Clock, Randomness } from "./ports/clock.js";
 import type { TransactOptions } from "./base/types.js";
@@ -170,7 +171,7 @@ function basedOn(before: PlainRow | null, operations: readonly Operation[]): Pic
 
 function checkRow(definition: AnyCollection, before: PlainRow | null, after: PlainRow | null): void {
   if (after === null) return;
-  const fault = validateFields(definition, after);
+  const fault = validateFields(definition, before === null ? after : withoutPreviews(definition, after));
   if (fault !== null) throw new ReplicaError("invalid_row", fault.message, { data: { field: fault.field } });
   inCodedErrors(() => scopeOf(definition, after));
 }

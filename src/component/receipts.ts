@@ -3,7 +3,10 @@ import { limits } from "../shared/limits.js";
 import { vStatusResult, type TransactionStatus } from "../shared/wire.js";
 import { query } from "./_generated/server.js";
 
-/** What became of a client's transactions. `user` must be the client's owner, or nothing is known of them. */
+/**
+ * What became of a client's transactions. `user` must be the client's owner: "unknown" would have its device make
+ * them again.
+ */
 export const status = query({
   args: { client: v.string(), user: v.union(v.string(), v.null()), transactions: v.array(v.string()) },
   returns: vStatusResult,
@@ -17,15 +20,17 @@ export const status = query({
       .query("clients")
       .withIndex("by_client", (q) => q.eq("client", client))
       .unique();
+    if (owner !== null && owner.user !== user)
+      throw new ConvexError({
+        code: "denied" as const,
+        message: "These transactions are another user's. Ask as the user who made them.",
+      });
     const statuses: TransactionStatus[] = [];
     for (const id of transactions) {
-      const receipt =
-        owner?.user !== user
-          ? null
-          : await ctx.db
-              .query("receipts")
-              .withIndex("by_transaction", (q) => q.eq("client", client).eq("transaction", id))
-              .unique();
+      const receipt = await ctx.db
+        .query("receipts")
+        .withIndex("by_transaction", (q) => q.eq("client", client).eq("transaction", id))
+        .unique();
       statuses.push(receipt === null ? { id, status: "unknown" } : { id, ...receipt.outcome });
     }
     return statuses;

@@ -40,6 +40,8 @@ export const limits = {
   retryAttempts: 5,
   /** A refusal quotes what was sent, and is stored with the receipt. */
   messageLength: 1000,
+  /** Scopes that a client brings up to date at once: the first that are asked for are there soon, however many there are. */
+  scopesReadAtOnce: 8,
   /** A page is one Convex call: small enough to decode within a frame or two, large enough to be few. */
   pageEntries: 256,
   pageBytes: 1 * MIB,

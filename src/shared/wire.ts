@@ -186,6 +186,7 @@ export const vPushResult = v.union(
 export type PushResult = Infer<typeof vPushResult>;
 
 export const statusArgs = { client: v.string(), transactions: v.array(v.string()) };
+export type StatusArgs = ObjectType<typeof statusArgs>;
 
 export const vTransactionStatus = v.union(
   v.object({ id: v.string(), status: v.literal("applied") }),

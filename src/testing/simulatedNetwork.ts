@@ -20,6 +20,8 @@ interface Watch {
   readonly onError: ((error: Error) => void) | undefined;
   /** JSON of the last answer; null: none on this connection yet. */
   answered: string | null;
+  /** The number of the question that was answered last. */
+  seen: number;
 }
 
 /** A deployment that simulated clients connect to. */
@@ -72,6 +74,7 @@ export class SimulatedClient implements ConvexClientShape {
   #loseAnswers = 0;
   #loseRequests = 0;
   #isHeld = false;
+  #questions = 0;
   readonly #failures: Error[] = [];
 
   constructor(functions: Functions, network: SimulatedNetwork) {
@@ -94,10 +97,22 @@ export class SimulatedClient implements ConvexClientShape {
     onResult: (result: FunctionReturnType<Q>) => unknown,
     onError?: (error: Error) => unknown,
   ): () => void {
-    const watch = { query, args, onResult, onError, answered: null };
+    const watch = { query, args, onResult, onError, answered: null, seen: 0 };
     this.#watches.add(watch);
     void this.#answer(watch);
     return () => void this.#watches.delete(watch);
+  }
+
+  async query<Q extends FunctionReference<"query">>(
+    query: Q,
+    args: FunctionArgs<Q>,
+  ): Promise<FunctionReturnType<Q>> {
+    await this.#connected();
+    const result = await this.#network.run("queries", () =>
+      this.#functions.query(query, structuredClone(args)),
+    );
+    await this.#connected();
+    return result as FunctionReturnType<Q>;
   }
 
   mutation<M extends FunctionReference<"mutation">>(
@@ -122,7 +137,7 @@ export class SimulatedClient implements ConvexClientShape {
     this.#isConnected = true;
     this.#tell();
     for (const resume of this.#waiting.splice(0)) resume();
-    for (const watch of this.#watches) void this.#answer(watch);
+    void this.refresh();
   }
 
   /** Its process ends: nothing comes back any more, but what is under way takes effect. */
@@ -140,7 +155,7 @@ export class SimulatedClient implements ConvexClientShape {
 
   release(): void {
     this.#isHeld = false;
-    for (const watch of this.#watches) void this.#answer(watch);
+    void this.refresh();
   }
 
   /** The next mutation takes effect, but the connection is cut before its answer arrives. */
@@ -158,8 +173,10 @@ export class SimulatedClient implements ConvexClientShape {
     this.#loseRequests++;
   }
 
+  /** All answers come at once, as of one moment. */
   async refresh(): Promise<void> {
-    await Promise.all([...this.#watches].map((watch) => this.#answer(watch)));
+    const deliveries = await Promise.all([...this.#watches].map((watch) => this.#ask(watch)));
+    for (const deliver of deliveries) deliver();
   }
 
   async #mutate<M extends FunctionReference<"mutation">>(
@@ -196,7 +213,13 @@ export class SimulatedClient implements ConvexClientShape {
   }
 
   async #answer(watch: Watch): Promise<void> {
-    if (!this.#isConnected || this.#isHeld) return;
+    (await this.#ask(watch))();
+  }
+
+  /** @returns what tells the answer, unless a later one was told meanwhile */
+  async #ask(watch: Watch): Promise<() => void> {
+    if (!this.#isConnected || this.#isHeld) return () => {};
+    const question = ++this.#questions;
     let deliver: () => void;
     let json: string;
     try {
@@ -209,9 +232,13 @@ export class SimulatedClient implements ConvexClientShape {
       json = String(error);
       deliver = () => watch.onError?.(error as Error);
     }
-    if (!this.#isConnected || this.#isHeld || !this.#watches.has(watch) || watch.answered === json) return;
-    watch.answered = json;
-    deliver();
+    return () => {
+      const isOver = !this.#isConnected || this.#isHeld || !this.#watches.has(watch);
+      if (isOver || question < watch.seen || watch.answered === json) return;
+      watch.seen = question;
+      watch.answered = json;
+      deliver();
+    };
   }
 
   #tell(): void {

@@ -1,11 +1,11 @@
 import type { AnyCollection } from "../collections/index.js";
-import type { LeaderElection, TabChannel } from "../client/ports/tabs.js";
+import type { CampaignOptions, LeaderElection, TabChannel, TabLifecycle } from "../client/ports/tabs.js";
 import type { Randomness } from "../client/ports/clock.js";
 import type { Storage } from "../client/ports/storage.js";
 import type { TabMessage } from "../client/base/tabMessages.js";
 import { LocalReplica } from "../client/replica.js";
 import { MemoryDatabase, MemoryStorage } from "../client/store/memoryStorage.js";
-import { soleChannel, soleElection } from "../client/tabs/soleTab.js";
+import { alwaysRunning, soleChannel, soleElection } from "../client/tabs/soleTab.js";
 import { ConvexTransport } from "../client/transport/convexTransport.js";
 import { plainOverrides, type OverridesOf } from "../client/base/overrides.js";
 import type { Replica } from "../client/base/types.js";
@@ -16,14 +16,17 @@ import type { SimulatedClient } from "./simulatedNetwork.js";
 /** A profile: its local database and its tabs outlive any replica on them. */
 export class TestProfile {
   readonly database = new MemoryDatabase();
-  readonly #queue: { onElected: () => void }[] = [];
+  readonly #queue: { onElected: () => void; onLost: () => void }[] = [];
   readonly #channels = new Set<MemoryChannel>();
 
   /** First come, first served; passed on when the leader ends, as a Web Lock is. */
   readonly election: LeaderElection = {
-    campaign: (onElected) => {
-      const candidate = { onElected };
-      this.#queue.push(candidate);
+    campaign: (onElected, { onLost = () => {}, byForce = false } = {}) => {
+      const candidate = { onElected, onLost };
+      const robbed = byForce ? this.#queue.shift() : undefined;
+      if (byForce) this.#queue.unshift(candidate);
+      else this.#queue.push(candidate);
+      robbed?.onLost();
       if (this.#queue[0] === candidate) queueMicrotask(() => this.#queue[0] === candidate && onElected());
       return () => {
         const wasLeader = this.#queue[0] === candidate;
@@ -49,6 +52,11 @@ export class TestTab {
   readonly election: LeaderElection;
   readonly #endings: (() => void)[] = [];
   #isKilled = false;
+  #isFrozen = false;
+  #isRobbed = false;
+  #wasTold = false;
+  #onLost: () => void = () => {};
+  #events: { onFreeze: () => void; onResume: () => void } | null = null;
 
   constructor(profile: TestProfile, channel: TabChannel<TabMessage>) {
     const storage = new MemoryStorage(profile.database);
@@ -61,13 +69,38 @@ export class TestTab {
     });
     this.channel = channel;
     this.election = {
-      campaign: (onElected) => {
+      campaign: (onElected, options: CampaignOptions = {}) => {
         if (this.#isKilled) return () => {};
-        const end = profile.election.campaign(onElected);
+        const onLost = () => void (this.#isFrozen ? (this.#isRobbed = true) : options.onLost?.());
+        this.#onLost = () => options.onLost?.();
+        const end = profile.election.campaign(onElected, { ...options, onLost });
         this.#endings.push(end);
         return end;
       },
     };
+  }
+
+  readonly lifecycle: TabLifecycle = {
+    watch: (onFreeze, onResume) => {
+      this.#events = { onFreeze, onResume };
+      return () => void (this.#events = null);
+    },
+  };
+
+  /** It runs no more: neither timers nor messages. @param isTold whether the browser tells it before */
+  freeze({ isTold }: { readonly isTold: boolean }): void {
+    if (isTold) this.#events?.onFreeze();
+    this.#isFrozen = true;
+    this.#wasTold = isTold;
+    (this.channel as MemoryChannel).pause();
+  }
+
+  thaw(): void {
+    this.#isFrozen = false;
+    (this.channel as MemoryChannel).unpause();
+    if (this.#isRobbed) this.#onLost();
+    this.#isRobbed = false;
+    if (this.#wasTold) this.#events?.onResume();
   }
 
   /** It dies without a word, as a tab does whose process is killed. */
@@ -81,16 +114,34 @@ export class TestTab {
 class MemoryChannel implements TabChannel<TabMessage> {
   readonly #all: Set<MemoryChannel>;
   #listener: (message: TabMessage) => void = () => {};
+  #kept: TabMessage[] | null = null;
 
   constructor(all: Set<MemoryChannel>) {
     this.#all = all;
   }
 
   post(message: TabMessage): void {
+    if (this.#kept !== null) return;
     for (const other of this.#all) {
       const copy = structuredClone(message);
-      if (other !== this) queueMicrotask(() => this.#all.has(other) && other.#listener(copy));
+      if (other !== this) queueMicrotask(() => this.#all.has(other) && other.#take(copy));
     }
+  }
+
+  /** What comes is kept, as a browser keeps it for a frozen page; what it would post is lost. */
+  pause(): void {
+    this.#kept = [];
+  }
+
+  unpause(): void {
+    const kept = this.#kept ?? [];
+    this.#kept = null;
+    for (const message of kept) this.#listener(message);
+  }
+
+  #take(message: TabMessage): void {
+    if (this.#kept === null) this.#listener(message);
+    else this.#kept.push(message);
   }
 
   onMessage(listener: (message: TabMessage) => void): void {
@@ -120,7 +171,9 @@ export function seededRandomness(seed: number): Randomness {
 }
 
 export interface TestReplicaOptions<Cs extends readonly AnyCollection[]> {
+  /** Sessions are joined only if `hasSessions`: an api that is made up at each access has every function. */
   readonly api: ReplicaApi;
+  readonly hasSessions?: boolean;
   readonly client: SimulatedClient;
   readonly collections: Cs;
   readonly clock: ManualClock;
@@ -132,9 +185,14 @@ export interface TestReplicaOptions<Cs extends readonly AnyCollection[]> {
   readonly overrides?: OverridesOf<Cs>;
 }
 
+function withoutSessions({ push, pull, status }: ReplicaApi): ReplicaApi {
+  return { push, pull, status };
+}
+
 /** A replica in memory, on a simulated connection, in time that the test drives. */
 export function openTestReplica<const Cs extends readonly AnyCollection[]>({
   api,
+  hasSessions = false,
   client,
   collections,
   clock,
@@ -147,9 +205,10 @@ export function openTestReplica<const Cs extends readonly AnyCollection[]>({
     collections,
     user: null,
     storage: tab?.storage ?? new MemoryStorage(profile.database),
-    transport: new ConvexTransport(client, api),
+    transport: new ConvexTransport(client, hasSessions ? api : withoutSessions(api)),
     election: tab?.election ?? soleElection,
     channel: tab?.channel ?? soleChannel,
+    lifecycle: tab?.lifecycle ?? alwaysRunning,
     clock,
     randomness,
     overrides: plainOverrides(overrides),

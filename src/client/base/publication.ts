@@ -29,6 +29,12 @@ export interface Publication {
     readonly phase: Phase;
     readonly attempts?: readonly StoredAttempt[];
   }[];
+  /** Imports that are done; so many documents have arrived. */
+  readonly bulks?: readonly {
+    readonly collection: string;
+    readonly scope: string;
+    readonly count: number;
+  }[];
 }
 
 export const emptyPublication: Publication = { rows: [], covered: [], transactions: [] };
@@ -38,6 +44,20 @@ export function joinPublications(a: Publication, b: Publication): Publication {
     rows: [...a.rows, ...b.rows],
     covered: [...a.covered, ...b.covered],
     transactions: [...a.transactions, ...b.transactions],
+    ...(a.bulks || b.bulks ? { bulks: [...(a.bulks ?? []), ...(b.bulks ?? [])] } : {}),
+  };
+}
+
+/** Divides a publication that is not shown yet into what it tells of some documents, and the rest. */
+export function splitPublication(
+  { rows, covered, ...others }: Publication,
+  isTaken: (collection: string, id: string) => boolean,
+): { readonly taken: Publication; readonly rest: Publication } {
+  const isOfTaken = ({ collection, id }: { collection: string; id: string }) => isTaken(collection, id);
+  const isOfRest = (each: { collection: string; id: string }) => !isOfTaken(each);
+  return {
+    taken: { rows: rows.filter(isOfTaken), covered: covered.filter(isOfTaken), transactions: [] },
+    rest: { rows: rows.filter(isOfRest), covered: covered.filter(isOfRest), ...others },
   };
 }
 

@@ -14,12 +14,20 @@ export interface ScopeReport extends Want {
   readonly isComplete: boolean;
 }
 
+export interface DocumentName {
+  readonly collection: string;
+  readonly id: string;
+}
+
 /** What only the leader knows and every tab shows. */
 export interface LeaderStatus {
   readonly scopes: readonly ScopeReport[];
   readonly lastSyncAt: number | null;
   readonly blocked: StoredFailure | null;
 }
+
+/** Before there is a leader. */
+export const noStatus: LeaderStatus = { scopes: [], lastSyncAt: null, blocked: null };
 
 /** What the tabs of a profile tell each other. */
 export type TabMessage =
@@ -28,6 +36,14 @@ export type TabMessage =
   | { readonly type: "status"; readonly status: LeaderStatus }
   /** From a tab that has become the leader: say what you want, and read the database anew. */
   | { readonly type: "leader" }
+  /** From the leader, every few seconds: it is there; who else is? Each tab answers with what it wants. */
+  | { readonly type: "beat" }
+  /** From a tab that has not heard of the leader for long: let it beat, if it is there. */
+  | { readonly type: "leaderCalled" }
+  /** From a tab: it ends. */
+  | { readonly type: "ended"; readonly tab: string }
+  /** From a tab: what is on its screen is needed first. */
+  | { readonly type: "visible"; readonly tab: string; readonly documents: readonly DocumentName[] }
   /** From a tab: what it has stored. */
   | { readonly type: "appended"; readonly entries: readonly OutboxEntry[] }
   /** From a tab: it removes the database. */

@@ -1,5 +1,5 @@
 // The public types of the browser SDK.
-import type { AnyCollection, DraftOf, InsertOf, RowOf, ScopedOf } from "../../collections/index.js";
+import type { AnyCollection, DraftOf, InsertOf, PartOf, RowOf, ScopedOf } from "../../collections/index.js";
 import type { ErrorCode } from "../../shared/errorCodes.js";
 import type { Value } from "convex/values";
 import type { Operation } from "../../shared/operations.js";
@@ -96,7 +96,7 @@ export type OrderBy<C extends AnyCollection> =
   (keyof RowOf<C> & string) | readonly [keyof RowOf<C> & string, "asc" | "desc"];
 
 export interface QueryOptions<C extends AnyCollection> {
-  readonly where?: (row: Readonly<RowOf<C>>) => boolean;
+  readonly where?: (row: Readonly<ReplicaRow<C>>) => boolean;
   readonly orderBy?: OrderBy<C>;
   readonly limit?: number;
 }
@@ -104,18 +104,21 @@ export interface QueryOptions<C extends AnyCollection> {
 /** A live query over local rows. */
 export interface Query<C extends AnyCollection> {
   /** The rows now; the same array until one of them changes. */
-  readonly current: readonly Readonly<RowOf<C>>[];
+  readonly current: readonly Readonly<ReplicaRow<C>>[];
   /** Calls `listener` when `current` has changed. @returns a function that ends it */
   subscribe(listener: () => void): () => void;
 }
+
+/** A row as it is read on a device: texts are strings with how they begin, or absent; open the document for the rest. */
+export type ReplicaRow<C extends AnyCollection> = RowOf<C> & { readonly [K in PartOf<C>]?: string };
 
 /** A collection's documents on this device. Reads and writes are synchronous and local. */
 export interface ReplicaCollection<C extends AnyCollection> {
   readonly definition: C;
   readonly size: number;
-  get(id: string): Readonly<RowOf<C>> | undefined;
+  get(id: string): Readonly<ReplicaRow<C>> | undefined;
   has(id: string): boolean;
-  rows(): IterableIterator<Readonly<RowOf<C>>>;
+  rows(): IterableIterator<Readonly<ReplicaRow<C>>>;
   status(id: string): RowStatus;
   query(options?: QueryOptions<C>): Query<C>;
   /** Calls `listener` with the ids whose row or status changed, once per page or transaction. */
@@ -187,6 +190,8 @@ export interface Observable<T> {
 /** What `replica.events` emits, by name. */
 export interface ReplicaEvents {
   documentsChanged: { readonly collection: string; readonly ids: ReadonlySet<string> };
+  /** An import has brought so many documents into a scope: told once, after they are there. */
+  bulkCompleted: { readonly collection: string; readonly scope: string; readonly count: number };
   transaction: Transaction;
   status: ReplicaStatus;
   /** `dataAtRisk`: something the user wrote is in danger; thrown as an unhandled error if nobody listens. */
@@ -212,6 +217,11 @@ export interface Replica<C extends AnyCollection = AnyCollection> {
   subscribe<D extends C>(definition: D, ...args: SubscribeArgs<D>): Subscription;
   /** Groups the writes that `change` makes into one transaction. If `change` throws, none is made. */
   transact<T>(change: () => T & Sync<T>, options?: TransactOptions): Transaction;
+  /**
+   * Has what is on screen brought up to date first: the scopes that hold these documents come before others that wait.
+   * Each call replaces what the one before said.
+   */
+  prioritise<D extends C>(definition: D, ids: readonly string[]): void;
   readonly transactions: {
     /** Unfinished and failed transactions, oldest first. */
     list(filter?: TransactionFilter<C>): readonly Transaction[];

@@ -1,5 +1,5 @@
 import type { ErrorCode } from "../../shared/errorCodes.js";
-import { authorUpdate, openDocument, type AuthoredUpdate } from "../../shared/document.js";
+import { authorUpdate, clockOf, openDocument, type AuthoredUpdate } from "../../shared/document.js";
 import { readMain } from "../../shared/mainDocument.js";
 import type { Operation } from "../../shared/operations.js";
 import { projectRow, type AnyCollection, type PlainRow } from "../../collections/index.js";
@@ -49,6 +49,11 @@ export function authorDocument(
     return refused("invalid_row", `The change of "${id}" could not be merged: ${rebased.message}`);
   const update = authorUpdate(doc, author, rebased);
   return update === null ? { type: "unchanged" } : { type: "authored", update };
+}
+
+/** The next clock of `author` in a document's state. */
+export function clockIn(base: Uint8Array, author: number): number {
+  return clockOf(openDocument([base]), author);
 }
 
 function refused(code: ErrorCode, message: string): AuthorOutcome {

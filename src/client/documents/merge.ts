@@ -14,6 +14,8 @@ interface ClockRange {
 export interface MergedDocument<U extends ClockRange> {
   readonly base: Uint8Array;
   readonly row: PlainRow | null;
+  /** In which of its lives the document is. */
+  readonly incarnation: number;
   /** Those of the given updates that the state contains, whichever way they came. */
   readonly covered: readonly U[];
 }
@@ -36,6 +38,7 @@ export function mergeDocument<U extends ClockRange>(
   return {
     base: merged,
     row: projectRow(definition, id, state),
+    incarnation: state.incarnation,
     // Every authored update adds a struct, so the state vector tells exactly whether a state contains it.
     covered: updates.filter((update) => nextClock(update.author) >= update.to),
   };

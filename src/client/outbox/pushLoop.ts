@@ -42,6 +42,8 @@ export interface PushLoopOptions {
   /** The epoch of each collection that was pulled. */
   epochs(): Record<string, string>;
   onPushed(): void;
+  /** The server is in another epoch than the one that was read. */
+  onOtherEpoch(): void;
   /** Why pushes wait, or null once they no longer do. */
   onBlocked(error: ReplicaError | null): void;
   /** An error that ends the loop or will be tried again. */
@@ -179,8 +181,9 @@ export class PushLoop {
 
   /** Refused whole, for nothing that the transactions could help: they wait, however long it takes. */
   #takeRefusal(reason: "epoch" | "identity", batch: readonly AuthoredGroup[]): number {
-    const { journal, clock, randomness, onBlocked } = this.#options;
+    const { journal, clock, randomness, onBlocked, onOtherEpoch } = this.#options;
     onBlocked(blockedBy(reason));
+    if (reason === "epoch") onOtherEpoch();
     journal.announce({ transactions: waitingStep(this.#entriesOf(batch)).publication.transactions });
     const delayMs = Math.min(mostBlockedMs, backoffMs(++this.#failures, randomness.fraction()));
     this.#blockedUntil = clock.now() + delayMs;

@@ -26,8 +26,10 @@ export interface StoredDocument {
   /** Where it stood when its newest entry came, and at which commit. */
   readonly scope: string;
   readonly ts: bigint;
-  /** The projection of `base`; null: deleted. */
+  /** The projection of `base`, with previews where there are any; null: deleted. */
   readonly row: PlainRow | null;
+  /** How the texts of its parts begin, by part (see `partKey`); absent: nothing was told of any. */
+  readonly previews?: Readonly<Record<string, string>>;
   /** Its whole state, as one blob. */
   readonly base: Uint8Array;
 }
@@ -116,6 +118,13 @@ export interface StoredScope {
   readonly isComplete: boolean;
   /** Read from the start again, because the device has lost documents of it; until it is complete. */
   readonly isRepair?: true;
+  /**
+   * While the scope is read anew: the documents held of it that this reading has not met. Those left at its end have
+   * left the scope, and nothing tells of it any more.
+   */
+  readonly unmet?: readonly string[];
+  /** Since when no tab wants it, in ms since 1970; absent: one did when it was read last. */
+  readonly unwantedSince?: number;
 }
 
 /** A record that is not what was written, or that the browser cannot read. */
@@ -161,12 +170,12 @@ export interface StorageWatcher {
   onLost(reason: Refusal): void;
 }
 
-/** What a leader writes in one storage transaction. Absent lists change nothing. */
+/** What a leader writes in one storage transaction: first what is removed goes. Absent lists change nothing. */
 export interface Commit {
   readonly documents?: readonly StoredDocument[];
   readonly removedDocuments?: readonly { readonly collection: string; readonly id: string }[];
-  readonly scope?: StoredScope;
-  readonly removedScope?: { readonly collection: string; readonly scope: string };
+  readonly scopes?: readonly StoredScope[];
+  readonly removedScopes?: readonly { readonly collection: string; readonly scope: string }[];
   readonly groups?: readonly AuthoredGroup[];
   readonly removedGroups?: readonly number[];
   /** Replaces entries that are there; one that was taken away meanwhile stays away. */

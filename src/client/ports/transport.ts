@@ -1,5 +1,26 @@
 import type { FunctionArgs, FunctionReference, FunctionReturnType } from "convex/server";
-import type { PullArgs, PullResult, PushArgs, PushResult } from "../../shared/wire.js";
+import type {
+  HeartbeatArgs,
+  HeartbeatResult,
+  JoinArgs,
+  JoinResult,
+  LeaveArgs,
+} from "../../shared/sessionWire.js";
+import type {
+  PullArgs,
+  PullResult,
+  PushArgs,
+  PushResult,
+  StatusArgs,
+  TransactionStatus,
+} from "../../shared/wire.js";
+
+/** Sessions (see `src/shared/sessionWire.ts`). Each call may throw whatever calls throw. */
+export interface SessionTransport {
+  join(args: JoinArgs): Promise<JoinResult>;
+  heartbeat(args: HeartbeatArgs): Promise<HeartbeatResult>;
+  leave(args: LeaveArgs): Promise<null>;
+}
 
 /** The way to the server. */
 export interface Transport {
@@ -19,6 +40,10 @@ export interface Transport {
   ): () => void;
   /** Sends one push. May settle late, but never runs it twice by itself. @throws whatever the call throws */
   push(args: PushArgs): Promise<PushResult>;
+  /** What the server knows of transactions. @throws whatever the call throws */
+  status(args: StatusArgs): Promise<TransactionStatus[]>;
+  /** Null: the app keeps no sessions. */
+  readonly sessions: SessionTransport | null;
 }
 
 interface ConnectionLike {
@@ -26,6 +51,10 @@ interface ConnectionLike {
   subscribeToConnectionState(
     listener: (state: { readonly isWebSocketConnected: boolean }) => void,
   ): () => void;
+  query<Q extends FunctionReference<"query">>(
+    query: Q,
+    args: FunctionArgs<Q>,
+  ): Promise<FunctionReturnType<Q>>;
   mutation<M extends FunctionReference<"mutation">>(
     mutation: M,
     args: FunctionArgs<M>,

@@ -41,11 +41,11 @@ export function applyCommit(contents: Contents, changes: Commit): void {
   for (const each of changes.documents ?? []) documents.set(keyOf(each.collection, each.id), each);
   for (const sequence of changes.removedGroups ?? []) groups.delete(sequence);
   for (const group of changes.groups ?? []) groups.set(group.sequence, group);
-  const { scope, removedScope, repair } = changes;
+  const { repair } = changes;
   for (const each of repair?.damage ?? []) if (each.type === "group") groups.delete(each.sequence);
   for (const each of repair?.scopes ?? []) scopes.set(keyOf(each.collection, each.scope), each);
-  if (removedScope) scopes.delete(keyOf(removedScope.collection, removedScope.scope));
-  if (scope) scopes.set(keyOf(scope.collection, scope.scope), scope);
+  for (const { collection, scope } of changes.removedScopes ?? []) scopes.delete(keyOf(collection, scope));
+  for (const scope of changes.scopes ?? []) scopes.set(keyOf(scope.collection, scope.scope), scope);
   for (const sequence of changes.removedOutbox ?? []) outbox.delete(sequence);
   for (const entry of changes.outbox ?? []) if (outbox.has(entry.sequence)) outbox.set(entry.sequence, entry);
 }

@@ -51,8 +51,11 @@ beforeEach(async () => {
   const storage = openTab();
   await storage.open(fresh);
   const { meta } = await storage.takeOver();
-  await storage.commit(meta.term, { documents: [...pageOf("d", "DE"), document("x")], scope: scope("DE") });
-  await storage.commit(meta.term, { documents: pageOf("f", "FR"), scope: scope("FR") });
+  await storage.commit(meta.term, {
+    documents: [...pageOf("d", "DE"), document("x")],
+    scopes: [scope("DE")],
+  });
+  await storage.commit(meta.term, { documents: pageOf("f", "FR"), scopes: [scope("FR")] });
   await storage.commit(meta.term, { documents: [document("x"), document("y")] });
   await storage.append([transaction("a"), transaction("b")]);
   await storage.commit(meta.term, { groups: [group(1, "a"), group(2, "b")] });

@@ -10,14 +10,14 @@ import type { StoreLimits } from "./storeLimits.js";
 /** The stores that a commit touches: whoever needs another one need not wait for it. */
 export function storesOf(changes: Commit): StoreName[] {
   const { documents = [], removedDocuments = [], groups = [], removedGroups = [] } = changes;
-  const { outbox = [], removedOutbox = [], scope, removedScope, repair } = changes;
+  const { outbox = [], removedOutbox = [], scopes = [], removedScopes = [], repair } = changes;
   const touched: [StoreName, boolean][] = [
     ["meta", true],
     ["pages", documents.length > 0 || repair !== undefined],
     ["tail", documents.length + removedDocuments.length > 0 || repair !== undefined],
     ["groups", groups.length + removedGroups.length > 0 || repair !== undefined],
     ["outbox", outbox.length + removedOutbox.length > 0],
-    ["scopes", scope !== undefined || removedScope !== undefined || repair !== undefined],
+    ["scopes", scopes.length + removedScopes.length > 0 || repair !== undefined],
   ];
   return touched.flatMap(([store, isTouched]) => (isTouched ? [store] : []));
 }
@@ -51,9 +51,10 @@ export async function putDocuments(
 }
 
 export async function putProgress(tx: Write, changes: Commit): Promise<void> {
-  const { scope, removedScope, groups = [], removedGroups = [], outbox = [], removedOutbox = [] } = changes;
-  if (removedScope) begin(tx.objectStore("scopes").delete([removedScope.collection, removedScope.scope]));
-  for (const each of [...(changes.repair?.scopes ?? []), ...(scope ? [scope] : [])])
+  const { groups = [], removedGroups = [], outbox = [], removedOutbox = [] } = changes;
+  for (const { collection, scope } of changes.removedScopes ?? [])
+    begin(tx.objectStore("scopes").delete([collection, scope]));
+  for (const each of [...(changes.repair?.scopes ?? []), ...(changes.scopes ?? [])])
     begin(tx.objectStore("scopes").put(seal(each), [each.collection, each.scope]));
   for (const sequence of removedGroups) begin(tx.objectStore("groups").delete(sequence));
   for (const group of groups) begin(tx.objectStore("groups").put(seal(group), group.sequence));

@@ -85,7 +85,7 @@ describe("what a journal holds at first", () => {
     const { meta } = await storage.takeOver();
     await storage.commit(meta.term, {
       documents: [document("x", "one"), document("y", "two", "FR")],
-      scope: scope("DE"),
+      scopes: [scope("DE")],
       groups: [group(a, "a")],
     });
     const journal = await lead();
@@ -224,12 +224,12 @@ describe("change", () => {
     const [a = 0] = await other.append([transaction("a")]);
     const journal = await lead();
     await journal.change(() =>
-      decision({ documents: [document("x", "one")], scope: scope("DE"), groups: [group(a, "a")] }),
+      decision({ documents: [document("x", "one")], scopes: [scope("DE")], groups: [group(a, "a")] }),
     );
     await journal.change(() =>
       decision({
         removedDocuments: [{ collection: "sites", id: "x" }],
-        removedScope: { collection: "sites", scope: "DE" },
+        removedScopes: [{ collection: "sites", scope: "DE" }],
         removedGroups: [a],
         removedOutbox: [a],
       }),

@@ -57,6 +57,10 @@ export class Journal {
     );
   }
 
+  documentsOf(collection: string): StoredDocument[] {
+    return [...this.#contents.documents.values()].filter((each) => each.collection === collection);
+  }
+
   scope(collection: string, scope: string): StoredScope | undefined {
     return this.#contents.scopes.get(keyOf(collection, scope));
   }

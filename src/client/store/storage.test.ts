@@ -87,7 +87,7 @@ describe.each(implementations)("a %s storage", (_name, create) => {
   test("I-2: a commit's documents and cursor are there together", async () => {
     const { meta } = await storage.takeOver();
     const many = Array.from({ length: 200 }, (_, n) => document(`d${n}`, "page"));
-    expect(await storage.commit(meta.term, { documents: many, scope })).toBe(1);
+    expect(await storage.commit(meta.term, { documents: many, scopes: [scope] })).toBe(1);
     const changed = [document("d3", "tail")];
     const removed = [{ collection: "sites", id: "d4" }];
     expect(await storage.commit(meta.term, { documents: changed, removedDocuments: removed })).toBe(2);

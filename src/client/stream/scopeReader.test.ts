@@ -19,6 +19,7 @@ interface Watch {
 class HandTransport implements Transport {
   readonly deployment = "test";
   readonly isConnected = true;
+  readonly sessions = null;
   readonly watches: Watch[] = [];
   /** `open 5`, `close 0`: which question, by its cursor. */
   readonly log: string[] = [];
@@ -38,6 +39,10 @@ class HandTransport implements Transport {
   }
 
   push(): Promise<never> {
+    return Promise.reject(new Error("A reader pushes nothing."));
+  }
+
+  status(): Promise<never> {
     return Promise.reject(new Error("A reader pushes nothing."));
   }
 }
@@ -72,7 +77,7 @@ function setUp(position?: StoredScope) {
   const transport = new HandTransport();
   const clock = new ManualClock(0);
   const pages: { ts: number; entries: number; isComplete: boolean; isFirstLoad: boolean }[] = [];
-  const calls = { forget: 0, read: 0 };
+  const calls = { forget: 0, read: 0, beginAnew: [] as string[] };
   const errors: unknown[] = [];
   const states: ScopeState[] = [];
   const storage = { nextError: null as Error | null, gate: Promise.resolve() };
@@ -93,8 +98,13 @@ function setUp(position?: StoredScope) {
     storePage: ({ entries }, { cursor, isComplete }, isFirstLoad) =>
       store(() => pages.push({ ts: Number(cursor.ts), entries: entries.length, isComplete, isFirstLoad })),
     forget: () => store(() => calls.forget++),
+    beginAnew: async (epoch) => {
+      await store(() => calls.beginAnew.push(epoch));
+      return position && { ...position, cursor: startCursor };
+    },
     onRead: () => void calls.read++,
     onChange: () => void states.push(reader.state),
+    onIdle: () => {},
     onError: (error) => void errors.push(error),
   });
   return {
@@ -185,7 +195,7 @@ const transitions: Record<string, Record<string, Expected>> = {
     "page with more behind": ["bootstrapping", [9], false, 1],
     "empty page with more behind": ["bootstrapping", [9], false, 0],
     denied: ["denied", [0], false, 0],
-    reset: ["error", [], false, 0],
+    reset: ["bootstrapping", [0], false, 0],
     "query error": ["error", [], false, 0],
     "storage error": ["error", [], false, 0],
     disconnect: ["bootstrapping", [0], false, 0],
@@ -196,7 +206,7 @@ const transitions: Record<string, Record<string, Expected>> = {
     "last page, empty": ["live", [9], true, 1],
     "page with more behind": ["bootstrapping", [9], false, 1],
     "empty page with more behind": ["bootstrapping", [9], false, 0],
-    reset: ["error", [], false, 0],
+    reset: ["bootstrapping", [0], false, 0],
     "query error": ["error", [], false, 0],
     "storage error": ["error", [], false, 0],
     disconnect: ["bootstrapping", [5], false, 0],
@@ -207,7 +217,7 @@ const transitions: Record<string, Record<string, Expected>> = {
     "last page, empty": ["live", [9], true, 0],
     "page with more behind": ["catchingUp", [9], true, 1],
     "empty page with more behind": ["catchingUp", [9], true, 0],
-    reset: ["error", [], true, 0],
+    reset: ["catchingUp", [0], true, 0],
     "query error": ["error", [], true, 0],
     "storage error": ["error", [], true, 0],
     disconnect: ["catchingUp", [5], true, 0],
@@ -218,7 +228,7 @@ const transitions: Record<string, Record<string, Expected>> = {
     "last page, empty": ["live", [9], true, 0],
     "page with more behind": ["catchingUp", [9], true, 1],
     "empty page with more behind": ["catchingUp", [9], true, 0],
-    reset: ["error", [], true, 0],
+    reset: ["catchingUp", [0], true, 0],
     "query error": ["error", [], true, 0],
     "storage error": ["error", [], true, 0],
     disconnect: ["catchingUp", [5], true, 0],
@@ -230,7 +240,7 @@ const transitions: Record<string, Record<string, Expected>> = {
     "page with more behind": ["bootstrapping", [9], false, 1],
     "empty page with more behind": ["bootstrapping", [9], false, 0],
     denied: ["denied", [0], false, 0],
-    reset: ["error", [], false, 0],
+    reset: ["bootstrapping", [0], false, 0],
     "query error": ["error", [], false, 0],
     "storage error": ["error", [], false, 0],
     disconnect: ["denied", [0], false, 0],
@@ -427,7 +437,6 @@ describe("errors", () => {
   test.each<[string, keyof typeof events, object]>([
     ["the query fails", "query error", { message: "the query failed" }],
     ["the storage fails", "storage error", { message: "the disk is full" }],
-    ["the server was restored", "reset", { code: "storage_corrupt" }],
   ])("%s: told, and after a while asked again from the same place", async (_name, event, told) => {
     const world = await arrivals["live"]!();
     const { reader, clock, errors, transport, answer } = world;
@@ -473,6 +482,36 @@ describe("errors", () => {
     const { reader, clock } = await arrivals["error"]!();
     reader.stop();
     expect(clock.runNext()).toBe(false);
+  });
+});
+
+describe("a reset", () => {
+  test("I-18: begins anew where it is told to, once that is stored", async () => {
+    const { reader, answer, hold, calls, open, last } = await arrivals["live"]!();
+    const release = hold();
+    await answer({ type: "reset", epoch: "0" });
+    expect([reader.state, open(), calls.beginAnew]).toEqual(["live", [5], []]);
+    await release();
+    expect([reader.state, open(), calls.beginAnew]).toEqual(["catchingUp", [0], ["0"]]);
+    expect(last().args.epoch).toBe("0");
+  });
+
+  test("of a reader that is replaced meanwhile asks nothing more", async () => {
+    const { reader, answer, hold, open } = await arrivals["live"]!();
+    const release = hold();
+    await answer({ type: "reset", epoch: "1" });
+    reader.stop();
+    await release();
+    expect(open()).toEqual([]);
+  });
+
+  test("a page that ends a new reading is stored though it brings nothing", async () => {
+    const { reader, answer, pages } = setUp({ ...stored(0, true), unmet: ["x"] });
+    reader.start();
+    await answer(page(9, 0, false));
+    expect(pages).toEqual([]);
+    await answer(page(9, 0, true));
+    expect(pages).toEqual([{ ts: 9, entries: 0, isComplete: true, isFirstLoad: false }]);
   });
 });
 

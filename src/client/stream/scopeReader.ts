@@ -1,6 +1,5 @@
 import { startCursor, type Cursor, type Page, type PullResult } from "../../shared/wire.js";
 import { backoffMs } from "../core/backoff.js";
-import { ReplicaError } from "../base/errors.js";
 import type { Clock, Randomness } from "../ports/clock.js";
 import type { StoredScope } from "../ports/storage.js";
 import type { Transport } from "../ports/transport.js";
@@ -18,9 +17,18 @@ export interface ScopeReaderOptions {
   storePage(page: Page, position: StoredScope, isFirstLoad: boolean): Promise<void>;
   /** The user may not read this scope, now or any more. */
   forget(): Promise<void>;
+  /**
+   * The server's stream cannot be gone on with from here: it is to be read anew.
+   *
+   * @param epoch the server's
+   * @returns where to begin; nothing of it matters if the reader was stopped meanwhile
+   */
+  beginAnew(epoch: string): Promise<StoredScope | undefined>;
   /** The server has answered, and what it sent is stored. */
   onRead(): void;
   onChange(): void;
+  /** Whatever the server has sent so far is stored. */
+  onIdle(): void;
   onError(error: unknown): void;
 }
 
@@ -30,6 +38,7 @@ export interface ScopeReaderOptions {
  *
  *     idle → bootstrapping ─ done ─→ live ⇄ catchingUp (a page that is not the last, or the connection was lost)
  *     any → denied (the server says so) → bootstrapping (it answers again)
+ *     any → bootstrapping or catchingUp, from the start (the server says reset)
  *     any → error (the query or the storage fails) → as before, after a while
  */
 export class ScopeReader {
@@ -72,6 +81,12 @@ export class ScopeReader {
 
   get epoch(): string | undefined {
     return this.#position?.epoch;
+  }
+
+  /** Whether there is something of the stream that it has not shown: what has left another scope may be in it. */
+  get isBehind(): boolean {
+    const isToCatchUp = this.#state === "catchingUp" || (this.#state === "idle" && this.isComplete);
+    return !this.#isStopped && (this.#isBusy || isToCatchUp);
   }
 
   /** Whether pushing need not wait for this scope. */
@@ -144,26 +159,26 @@ export class ScopeReader {
       this.#fail(error);
     } finally {
       this.#isBusy = false;
+      if (!this.#isStopped) this.#options.onIdle();
     }
   }
 
   async #process(result: PullResult): Promise<void> {
     if (result.type === "denied") return this.#deny();
-    if (result.type === "reset")
-      throw new ReplicaError(
-        "storage_corrupt",
-        `The server's data of "${this.collection}" was restored from a backup. Clear the local data to read it anew.`,
-      );
+    if (result.type === "reset") return this.#beginAnew(result.epoch);
     const { collection, scope } = this.#options;
     const isFirstLoad = !this.isComplete;
     const cursor = result.cursor as Cursor;
     const isComplete = this.isComplete || result.done;
-    const isMoved = result.entries.length > 0 || isComplete !== this.isComplete;
+    const unmet = result.done ? undefined : this.#position?.unmet;
+    const isMoved =
+      result.entries.length > 0 || isComplete !== this.isComplete || unmet !== this.#position?.unmet;
     if (isFirstLoad) this.#progress += result.entries.length;
     const { epoch, horizon } = result;
     const behind = horizon === undefined ? {} : { horizon };
     const repair = this.#position?.isRepair && !isComplete ? { isRepair: true as const } : {};
-    const position = { collection, scope, cursor, epoch, isComplete, ...behind, ...repair };
+    const rest = { ...repair, ...(unmet === undefined ? {} : { unmet }) };
+    const position = { collection, scope, cursor, epoch, isComplete, ...behind, ...rest };
     if (isMoved) await this.#options.storePage(result, position, isFirstLoad);
     if (this.#isStopped) return;
     if (this.#state === "error") return void (this.#position = position); // the question failed meanwhile
@@ -176,6 +191,17 @@ export class ScopeReader {
       this.#next = null; // an answer to the question before: the next one is answered with all of it
       this.#watch();
     }
+  }
+
+  async #beginAnew(epoch: string): Promise<void> {
+    const position = await this.#options.beginAnew(epoch);
+    if (this.#isStopped) return;
+    this.#position = position;
+    if (this.#state === "error") return; // the question failed meanwhile
+    this.#progress = 0;
+    this.#setState(this.#readingState());
+    this.#next = null;
+    this.#watch();
   }
 
   async #deny(): Promise<void> {

@@ -1,4 +1,4 @@
-import type { LeaderElection, TabChannel } from "../ports/tabs.js";
+import type { LeaderElection, TabChannel, TabLifecycle } from "../ports/tabs.js";
 
 /** Where there are no other tabs: the leader at once. */
 export const soleElection: LeaderElection = {
@@ -12,3 +12,6 @@ export const soleElection: LeaderElection = {
 };
 
 export const soleChannel: TabChannel<never> = { post() {}, onMessage() {}, close() {} };
+
+/** Where nothing stops a tab from running. */
+export const alwaysRunning: TabLifecycle = { watch: () => () => {} };

@@ -1,7 +1,10 @@
 import { reportUncaught } from "../base/events.js";
-import type { LeaderElection, TabChannel } from "../ports/tabs.js";
+import type { CampaignOptions, LeaderElection, TabChannel, TabLifecycle } from "../ports/tabs.js";
 
-/** The holder of a Web Lock is the leader: the browser passes it on when a tab dies, whichever way. */
+/**
+ * The holder of a Web Lock is the leader: the browser passes it on when a tab dies, whichever way. A frozen tab keeps
+ * it; another one steals it then.
+ */
 export class WebLockElection implements LeaderElection {
   readonly #name: string;
 
@@ -9,20 +12,39 @@ export class WebLockElection implements LeaderElection {
     this.#name = name;
   }
 
-  campaign(onElected: () => void): () => void {
+  campaign(onElected: () => void, { onLost, byForce = false }: CampaignOptions = {}): () => void {
     const ended = new AbortController();
+    let isElected = false;
     const hold = () =>
       new Promise<void>((release) => {
         if (ended.signal.aborted) return release();
         ended.signal.addEventListener("abort", () => release());
+        isElected = true;
         onElected();
       });
-    navigator.locks.request(this.#name, { signal: ended.signal }, hold).catch((error: unknown) => {
-      if (!ended.signal.aborted) reportUncaught(error);
+    // A request that steals cannot be aborted, and need not be: it is granted at once.
+    const options = byForce ? { steal: true } : { signal: ended.signal };
+    navigator.locks.request(this.#name, options, hold).catch((error: unknown) => {
+      if (ended.signal.aborted) return;
+      if (isElected && error instanceof DOMException && error.name === "AbortError") onLost?.();
+      else reportUncaught(error);
     });
     return () => ended.abort();
   }
 }
+
+/** The page's own events. Chrome tells of freezing; a page that is put away for the back button is told of by all. */
+export const pageLifecycle: TabLifecycle = {
+  watch(onFreeze, onResume) {
+    const ended = new AbortController();
+    const { signal } = ended;
+    document.addEventListener("freeze", onFreeze, { signal });
+    document.addEventListener("resume", onResume, { signal });
+    window.addEventListener("pagehide", (event) => event.persisted && onFreeze(), { signal });
+    window.addEventListener("pageshow", (event) => event.persisted && onResume(), { signal });
+    return () => ended.abort();
+  },
+};
 
 export class BroadcastTabChannel<Message> implements TabChannel<Message> {
   readonly #channel: BroadcastChannel;

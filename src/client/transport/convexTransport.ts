@@ -1,6 +1,18 @@
 import type { ReplicaApi } from "../../shared/replicaApi.js";
-import type { PullArgs, PullResult, PushArgs, PushResult } from "../../shared/wire.js";
-import type { ConvexClientLike, ConvexReactClientShape, Transport } from "../ports/transport.js";
+import type {
+  PullArgs,
+  PullResult,
+  PushArgs,
+  PushResult,
+  StatusArgs,
+  TransactionStatus,
+} from "../../shared/wire.js";
+import type {
+  ConvexClientLike,
+  ConvexReactClientShape,
+  SessionTransport,
+  Transport,
+} from "../ports/transport.js";
 
 /** Over the app's own Convex client, so over its socket, session and authentication. */
 export class ConvexTransport implements Transport {
@@ -40,6 +52,20 @@ export class ConvexTransport implements Transport {
 
   push(args: PushArgs): Promise<PushResult> {
     return this.#client.mutation(this.#api.push, args);
+  }
+
+  get sessions(): SessionTransport | null {
+    const { join, heartbeat, leave } = this.#api;
+    if (join === undefined || heartbeat === undefined || leave === undefined) return null;
+    return {
+      join: (args) => this.#client.mutation(join, args),
+      heartbeat: (args) => this.#client.mutation(heartbeat, args),
+      leave: (args) => this.#client.mutation(leave, args),
+    };
+  }
+
+  status(args: StatusArgs): Promise<TransactionStatus[]> {
+    return this.#client.query(this.#api.status, args);
   }
 }
 

@@ -121,6 +121,7 @@ export class LocalTransaction implements Transaction {
   enter(phase: Phase | { readonly type: "discarded" }): void {
     if (!this.isUnfinished && phase.type !== "discarded") return;
     this.#phase = phase;
+    if (phase.type === "waiting") this.#covered.clear(); // to be authored anew: no row contains any of it
     if (phase.type === "persisted_awaiting_sync" || phase.type === "completed") this.#confirmed.resolve();
     if (phase.type === "failed") this.#confirmed.reject(toReplicaError(phase.failure));
     if (phase.type === "discarded")
