@@ -32,6 +32,10 @@ export interface ScopeReadersOptions {
   onError(error: unknown): void;
 }
 
+function keyOfScope({ collection, scope }: Want): string {
+  return keyOf(collection, scope);
+}
+
 interface Reading {
   readonly want: Want;
   /** Under which name its pages are stored: the collection's own, or that of its next epoch. */
@@ -102,7 +106,12 @@ export class ScopeReaders {
   /** Whether pushing need not wait for any of them. */
   get isSettled(): boolean {
     const { journal } = this.#options;
-    const isRead = [...this.#wants.keys()].every((key) => this.#readings.get(key)?.reader.isSettled === true);
+    // What is written on a document that is missing is not authored before it is there again.
+    const repaired = new Set(journal.scopes().flatMap((each) => (each.isRepair ? [keyOfScope(each)] : [])));
+    const isRead = [...this.#wants.keys(), ...repaired].every((key) => {
+      const reader = this.#readings.get(key)?.reader;
+      return reader?.isSettled === true && !(reader.state === "error" && repaired.has(key));
+    });
     return isRead && turningCollections(journal).length === 0;
   }
 
@@ -260,7 +269,9 @@ export class ScopeReaders {
       const isShown = isFirstLoad || (page.done && !(hasGone && this.#isBehind(reading)));
       return { commit, publication: this.#hold(want, publication, isShown) };
     });
-    if (this.#planOf(want, new Set(turningCollections(journal))) !== reading.plan) this.refresh();
+    const isOver = reached.isComplete && !this.isWanted(want); // it was read to repair it, say
+    const isElsewhere = this.#planOf(want, new Set(turningCollections(journal))) !== reading.plan;
+    if (isOver || isElsewhere) this.refresh();
   }
 
   async #beginAnew(reading: Reading, epoch: string): Promise<StoredScope | undefined> {
