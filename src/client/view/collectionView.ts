@@ -56,8 +56,15 @@ export class CollectionView {
   recompute(id: string): void {
     const pending = this.#pendingOf(id);
     const confirmed = this.#confirmed.get(id) ?? null;
-    const operations = pending.flatMap((change) => change.operations);
-    const row = applyToRow(this.definition, id, confirmed, operations);
+    const row =
+      pending.length === 0
+        ? confirmed
+        : applyToRow(
+            this.definition,
+            id,
+            confirmed,
+            pending.flatMap((change) => change.operations),
+          );
     const before = this.#shown.get(id);
     if (row === null) this.#shown.delete(id);
     else if (before === undefined || !isSameValue(before, row)) this.#shown.set(id, Object.freeze(row));
