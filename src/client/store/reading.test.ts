@@ -112,3 +112,12 @@ test("a tab that takes over while it reads does not read the pages twice", async
   IDBObjectStore.prototype.get = get;
   expect(pages).toBe(6);
 });
+
+test("of a slice of something larger only the slice is stored", async () => {
+  const base = new Uint8Array(1_000_000).subarray(10, 12);
+  await leader.commit(term, { documents: [{ ...document("d0", "new"), base }] });
+  const db = await openDB(name);
+  const record = (await db.get("tail", ["sites", "d0"])) as { value: StoredDocument };
+  db.close();
+  expect(record.value.base.buffer.byteLength).toBe(2);
+});
