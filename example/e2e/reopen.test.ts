@@ -90,13 +90,13 @@ describe.skipIf(chromiumPath === null)("a device that is opened again", () => {
   });
   afterAll(() => profile.remove());
 
-  test.each([10_000, 100_000])(
+  test.each([10_000, 30_000])(
     "shows all of %i documents, the first of them at once",
     async (count) => {
       await inNewPage((page) => run(page, "fill", count));
       const opened: Awaited<ReturnType<ReopenPage["open"]>>[] = [];
       const floors: number[] = [];
-      for (let round = 0; round < 5; round++) {
+      for (let round = 0; round < 3; round++) {
         floors.push(await inNewPage((page) => run(page, "floor", count)));
         opened.push(await inNewPage((page) => run(page, "open", count)));
       }
@@ -108,8 +108,8 @@ describe.skipIf(chromiumPath === null)("a device that is opened again", () => {
         longest: of("longest"),
         floor: median(floors),
       };
-      console.log(`${count} documents, ms, median of 5: ${shown(times)}`);
-      expect(opened).toHaveLength(5);
+      console.log(`${count} documents, ms, median of 3: ${shown(times)}`);
+      expect(opened).toHaveLength(3);
     },
     300_000,
   );

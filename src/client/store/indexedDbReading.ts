@@ -130,10 +130,10 @@ function toSlice(page: number, record: PageRecord | undefined, directory: PageDi
   try {
     const entries = decodePage(record?.bytes);
     const keys = entries.map(({ collection, id }) => keyOf(collection, id));
+    const areLive = directory.addOlder(page, record?.bytes.byteLength ?? 0, keys);
     const documents = entries.filter(
-      (entry, index): entry is StoredDocument => !isGone(entry) && !directory.has(keys[index] as string),
+      (entry, index): entry is StoredDocument => areLive[index] === true && !isGone(entry),
     );
-    directory.addOlder(page, record?.bytes.byteLength ?? 0, keys);
     return { documents, damage: [] };
   } catch (error) {
     if (!(error instanceof DamagedPageError)) throw error;

@@ -27,11 +27,6 @@ export class PageDirectory {
     return [...this.#pages].map(([page, info]) => ({ page, ...info }));
   }
 
-  /** Whether anything that was read or written so far speaks of the document. */
-  has(key: string): boolean {
-    return this.#tail.has(key) || this.#pagesOf.has(key);
-  }
-
   isLive(page: number, key: string): boolean {
     return !this.#tail.has(key) && this.#pagesOf.get(key)?.[0] === page;
   }
@@ -41,16 +36,20 @@ export class PageDirectory {
     return this.#pagesOf.get(key)?.some((page) => !pages.has(page)) ?? false;
   }
 
-  /** A page that is older than all that are known. */
-  addOlder(page: number, bytes: number, keys: readonly string[]): void {
+  /**
+   * A page that is older than all that are known.
+   *
+   * @returns for each of its documents whether it says how that is now
+   */
+  addOlder(page: number, bytes: number, keys: readonly string[]): boolean[] {
     const own = [page];
-    let live = 0;
-    for (const key of keys) {
+    const areLive = keys.map((key) => {
       const newer = this.#pagesOf.get(key);
-      if (newer === undefined && !this.#tail.has(key)) live++;
       this.#pagesOf.set(key, newer === undefined ? own : [...newer, page]);
-    }
-    this.#pages.set(page, { bytes, entries: keys.length, live });
+      return newer === undefined && !this.#tail.has(key);
+    });
+    this.#pages.set(page, { bytes, entries: keys.length, live: areLive.filter(Boolean).length });
+    return areLive;
   }
 
   /** A page that is newer than all that are known, and than the tail: what the tail had of its documents is gone. */

@@ -3,6 +3,7 @@ import { beforeEach, describe, expect, test } from "vitest";
 import {
   FencedError,
   type Storage,
+  type Stored,
   type StoredDocument,
   type StoredScope,
   type StoredTransaction,
@@ -141,6 +142,119 @@ describe.each(implementations)("a %s storage", (_name, create) => {
     const stored = await reopened();
     expect(stored.groups).toEqual([]);
     expect(stored.outbox).toEqual([failed[0]]);
+  });
+
+  /** Opens as a tab does, and collects what comes until all has come. */
+  async function openInSlices(tab: Storage, onSlice: (slices: string[][]) => unknown = () => {}) {
+    const slices: string[][] = [];
+    const take = (documents: readonly StoredDocument[]) => {
+      slices.push(documents.map(({ id, row }) => `${id} ${String(row?.["name"])}`));
+      onSlice(slices);
+    };
+    let end = () => {};
+    let fail = (_reason: unknown) => {};
+    const read = new Promise<void>((resolve, reject) => ([end, fail] = [resolve, reject]));
+    const first = await tab.open(fresh, {
+      onDocuments: (documents) => void answered.then(() => take(documents)),
+      onRead: () => void answered.then(end),
+      onUnreadable: fail,
+      onLost: fail,
+    });
+    take(first.documents);
+    answer();
+    await read;
+    return { first, slices };
+  }
+  let answer = () => {};
+  let answered: Promise<void>;
+  beforeEach(() => void (answered = new Promise((resolve) => (answer = resolve))));
+  const manyOf = (name: string, count = 1300) =>
+    Array.from({ length: count }, (_, n) => document(`d${n}`, name));
+
+  test("an opening with a watcher brings each document once, in slices", async () => {
+    const { meta } = await storage.takeOver();
+    await storage.commit(meta.term, { documents: manyOf("old"), scope });
+    await storage.commit(meta.term, { documents: manyOf("new", 600) });
+    await storage.commit(meta.term, { documents: [document("d0", "newest")] });
+    const { first, slices } = await openInSlices(openTab());
+    expect(first).toMatchObject({ meta: { commit: 3 }, scopes: [scope], damage: [] });
+    expect(slices.length).toBeGreaterThan(2);
+    expect(Math.max(...slices.map(({ length }) => length))).toBeLessThanOrEqual(501);
+    const expected = manyOf("old").map(
+      ({ id }, n) => `${id} ${n === 0 ? "newest" : n < 600 ? "new" : "old"}`,
+    );
+    expect(slices.flat().sort()).toEqual(expected.sort());
+  });
+
+  test("what is committed and folded meanwhile is not read, what is appended is stored at once", async () => {
+    const { meta } = await storage.takeOver();
+    await storage.commit(meta.term, { documents: manyOf("old") });
+    const meanwhile: Promise<unknown>[] = [];
+    const { slices } = await openInSlices(openTab(), (all) => {
+      if (all.length > 1) return;
+      meanwhile.push(storage.append([transaction("a")]));
+      meanwhile.push(
+        storage
+          .commit(meta.term, {
+            documents: manyOf("late", 900),
+            removedDocuments: [{ collection: "sites", id: "d1200" }],
+          })
+          .then(() => storage.fold(meta.term)),
+      );
+    });
+    expect(slices.flat().sort()).toEqual(
+      manyOf("old")
+        .map(({ id }) => `${id} old`)
+        .sort(),
+    );
+    await Promise.all(meanwhile);
+    const { documents, outbox } = await reopened();
+    expect([documents.length, outbox.length]).toEqual([1299, 1]);
+  });
+
+  test("a tab that takes over while it is still reading has everything, and can fold and commit on", async () => {
+    const { meta: before } = await storage.takeOver();
+    await storage.commit(before.term, { documents: manyOf("old") });
+    for (const part of [0, 1, 2])
+      await storage.commit(before.term, {
+        documents: manyOf("new", 60).map((each) => ({ ...each, id: `n${part}` })),
+      });
+    const tab = openTab();
+    const taken: Promise<Stored>[] = [];
+    const { slices } = await openInSlices(tab, () => taken.length === 0 && taken.push(tab.takeOver()));
+    const { meta, documents } = (await taken[0])!;
+    const texts = (all: readonly StoredDocument[]) =>
+      all.map(({ id, row }) => `${id} ${String(row?.["name"])}`).sort();
+    expect(texts(documents)).toEqual(slices.flat().sort());
+    await expect(storage.commit(before.term, {})).rejects.toThrow(FencedError);
+    await tab.commit(meta.term, {
+      removedDocuments: manyOf("", 700).map(({ collection, id }) => ({ collection, id })),
+    });
+    while (await tab.fold(meta.term));
+    expect(texts((await reopened()).documents)).toEqual(
+      texts(documents).filter((text) => !/^d([0-9]|[1-9][0-9]|[1-6][0-9][0-9]) /.test(text)),
+    );
+  });
+
+  test("I-2: an opening between commits and steps of folding is of one moment", async () => {
+    const { meta } = await storage.takeOver();
+    let isOver = false;
+    const write = async () => {
+      for (let n = 1; n <= 40; n++) {
+        // By turns into a page and into the tail.
+        const documents = manyOf(String(n), n % 2 === 0 ? 70 : 2);
+        expect(await storage.commit(meta.term, { documents })).toBe(n);
+        await storage.fold(meta.term);
+      }
+      isOver = true;
+    };
+    const writing = write();
+    while (!isOver) {
+      const { meta, documents } = await reopened();
+      const names = documents.filter(({ id }) => id === "d0" || id === "d1").map(({ row }) => row?.["name"]);
+      expect(names).toEqual(meta.commit === 0 ? [] : [String(meta.commit), String(meta.commit)]);
+    }
+    await writing;
   });
 
   test("after close every call is refused with `closed`, after destroy nothing is left", async () => {

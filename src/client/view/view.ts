@@ -202,10 +202,8 @@ export class View implements TransactionHost {
     const told = this.#told;
     if (told === null) return; // all of it was loaded meanwhile
     const dirty: Dirty = new Map();
-    this.#confirm(
-      documents.filter(({ collection, id }) => !told.has(`${collection}\0${id}`)),
-      dirty,
-    );
+    const isTold = ({ collection, id }: (typeof documents)[number]) => told.has(`${collection}\0${id}`);
+    this.#confirm(told.size === 0 ? documents : documents.filter((each) => !isTold(each)), dirty);
     this.#settle([], dirty);
   }
 
@@ -290,6 +288,7 @@ export class View implements TransactionHost {
   }
 
   #overlayOf(collection: string, id: string): OverlaidChange[] {
+    if (this.#byDocument.size === 0) return []; // of most documents, and while opening of all
     const key = `${collection}\0${id}`;
     return (this.#byDocument.get(key) ?? [])
       .filter((transaction) => transaction.isOverlaid(key))

@@ -1,0 +1,123 @@
+import "fake-indexeddb/auto";
+import { openDB } from "idb";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { systemClock } from "../ports/clock.js";
+import type { Stored, StoredDocument } from "../ports/storage.js";
+import { toPageRecord } from "./indexedDbSchema.js";
+import { IndexedDbStorage } from "./indexedDbStorage.js";
+import { seal } from "./sealed.js";
+import { storeLimits } from "./storeLimits.js";
+
+const fresh = { client: "client-1", author: 42 };
+const limits = { ...storeLimits, pageDocuments: 6, pageFrom: 2, tailRecords: 4, foldPages: 50 };
+const document = (id: string, text: string): StoredDocument => ({
+  collection: "sites",
+  id,
+  scope: "DE",
+  ts: 1n,
+  row: { id, text },
+  base: new Uint8Array([2, 1]),
+});
+const textsOf = ({ documents }: Stored) =>
+  documents.map(({ id, row }) => `${id} ${String(row?.["text"])}`).sort();
+
+let databases = 0;
+let name: string;
+let leader: IndexedDbStorage;
+let term: number;
+const opened: IndexedDbStorage[] = [];
+const openTab = () => {
+  const storage = new IndexedDbStorage(name, systemClock, limits);
+  opened.push(storage);
+  return storage;
+};
+
+/** A leader that has written six pages of two documents each. */
+beforeEach(async () => {
+  name = `read ${++databases}`;
+  leader = openTab();
+  await leader.open(fresh);
+  term = (await leader.takeOver()).meta.term;
+  for (let n = 0; n < 12; n += 2)
+    await leader.commit(term, { documents: [document(`d${n}`, "old"), document(`d${n + 1}`, "old")] });
+});
+afterEach(async () => {
+  await Promise.all(opened.splice(0).map((storage) => storage.close()));
+});
+const everything = (text: string) => Array.from({ length: 12 }, (_, n) => `d${n} ${text}`).sort();
+
+/** Opens a tab, and has `work` done when the first slice has come and others are still to be read. */
+async function openAnd<T>(tab: IndexedDbStorage, work: () => Promise<T>): Promise<T> {
+  let end = () => {};
+  const read = new Promise<void>((resolve) => (end = resolve));
+  await tab.open(fresh, { onDocuments: () => {}, onRead: end, onUnreadable: end, onLost: end });
+  const done = work();
+  await read;
+  return done;
+}
+
+test("I-2: a commit between the reading of positions and that of pages has both read again", async () => {
+  const db = await openDB(name);
+  const { transaction } = IDBDatabase.prototype;
+  let isCommitted = false;
+  IDBDatabase.prototype.transaction = function (this: IDBDatabase, stores, mode, options) {
+    if (!isCommitted && mode === undefined && [...stores].join() === "meta,pages") {
+      isCommitted = true;
+      const tx = db.transaction(["meta", "pages"], "readwrite");
+      void tx.objectStore("meta").put(seal({ ...fresh, term, commit: 7 }), "meta");
+      void tx.objectStore("pages").add(toPageRecord([document("d0", "new"), document("d1", "new")]));
+    }
+    return transaction.call(this, stores, mode, options);
+  };
+  const stored = await openTab().open(fresh);
+  IDBDatabase.prototype.transaction = transaction;
+  db.close();
+  expect(isCommitted).toBe(true);
+  expect(stored.meta.commit).toBe(7);
+  expect(textsOf(stored)).toEqual(
+    [...everything("old").filter((text) => !/d[01] /.test(text)), "d0 new", "d1 new"].sort(),
+  );
+});
+
+test("who takes over after a commit that its reading did not see reads again", async () => {
+  const tab = openTab();
+  const stored = await openAnd(tab, () => {
+    void leader.commit(term, { documents: [document("d3", "new")] });
+    return tab.takeOver();
+  });
+  expect(textsOf(stored)).toEqual(everything("old").map((text) => text.replace("d3 old", "d3 new")));
+});
+
+test("who takes over after a fold that its reading did not see knows where everything is", async () => {
+  const tab = openTab();
+  const { meta, ...stored } = await openAnd(tab, () => {
+    void leader.fold(term);
+    return tab.takeOver();
+  });
+  expect(textsOf({ meta, ...stored })).toEqual(everything("old"));
+  for (let n = 0; n < 12; n++) await tab.commit(meta.term, { documents: [document(`d${n}`, "new")] });
+  while (await tab.fold(meta.term));
+  expect(textsOf(await openTab().open(fresh))).toEqual(everything("new"));
+});
+
+test("a tab that takes over while it reads does not read the pages twice", async () => {
+  const { get } = IDBObjectStore.prototype;
+  let pages = 0;
+  IDBObjectStore.prototype.get = function (this: IDBObjectStore, key) {
+    if (this.name === "pages") pages++;
+    return get.call(this, key);
+  };
+  const tab = openTab();
+  await openAnd(tab, () => tab.takeOver());
+  IDBObjectStore.prototype.get = get;
+  expect(pages).toBe(6);
+});
+
+test("of a slice of something larger only the slice is stored", async () => {
+  const base = new Uint8Array(1_000_000).subarray(10, 12);
+  await leader.commit(term, { documents: [{ ...document("d0", "new"), base }] });
+  const db = await openDB(name);
+  const record = (await db.get("tail", ["sites", "d0"])) as { value: StoredDocument };
+  db.close();
+  expect(record.value.base.buffer.byteLength).toBe(2);
+});
