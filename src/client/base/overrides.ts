@@ -24,7 +24,7 @@ export interface PlainOverrides extends Partial<Persister> {
 
 /** By the names of the collections. */
 export type OverridesOf<Cs extends readonly AnyCollection[]> = {
-  readonly [C in Cs[number] as C["name"]]?: CollectionOverrides<C>;
+  readonly [N in Cs[number]["name"]]?: CollectionOverrides<Extract<Cs[number], { readonly name: N }>>;
 };
 
 export function plainOverrides<Cs extends readonly AnyCollection[]>(
