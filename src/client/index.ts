@@ -6,6 +6,7 @@ export type { ConvexClientLike } from "./ports/transport.js";
 export { MemoryDatabase, MemoryStorage } from "./store/memoryStorage.js";
 export type { InspectOptions, InspectedTransaction, Inspection } from "./base/inspection.js";
 export type { CollectionOverrides, OverridesOf } from "./base/overrides.js";
+export { NonRetriableError, type PersistRequest } from "./base/persistence.js";
 export type { PendingChange } from "./core/rebase.js";
 export type { RetryPolicy } from "./core/retry.js";
 export type {

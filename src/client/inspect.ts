@@ -1,8 +1,8 @@
 import type { InspectedError, InspectedTransaction, Inspection } from "./base/inspection.js";
 import type { ReplicaStatus } from "./base/types.js";
 import type { Stored } from "./ports/storage.js";
-import type { CollectionView } from "./view/collectionView.js";
 import type { LocalTransaction } from "./view/localTransaction.js";
+import type { View } from "./view/view.js";
 
 /** What an inspection is made of. */
 export interface InspectedParts {
@@ -11,14 +11,13 @@ export interface InspectedParts {
   readonly tabs: number;
   readonly stored: Stored;
   readonly status: ReplicaStatus;
-  readonly collections: ReadonlyMap<string, CollectionView>;
-  readonly transactions: readonly LocalTransaction[];
+  readonly view: View;
   readonly errors: readonly InspectedError[];
 }
 
 /** @param hasContent with what users wrote, and messages, which may quote it */
 export function inspectReplica(parts: InspectedParts, hasContent: boolean): Inspection {
-  const { at, tab, tabs, stored, status, collections, transactions, errors } = parts;
+  const { at, tab, tabs, stored, status, view, errors } = parts;
   const { client, author, term, commit } = stored.meta;
   const { blocked, scopes, ...rest } = status;
   return {
@@ -31,12 +30,12 @@ export function inspectReplica(parts: InspectedParts, hasContent: boolean): Insp
     commit,
     status: { ...rest, blocked: blocked?.code ?? null },
     scopes: inspectScopes(stored, scopes),
-    documents: [...collections].map(([collection, view]) => {
+    documents: [...view.collections].map(([collection, rows]) => {
       const own = stored.documents.filter((each) => each.collection === collection);
       const bytes = own.reduce((sum, { base }) => sum + base.length, 0);
-      return { collection, shown: view.size, stored: own.length, bytes };
+      return { collection, shown: rows.size, stored: own.length, bytes };
     }),
-    outbox: transactions.map((each) => inspectTransaction(each, hasContent)),
+    outbox: view.transactions().map((each) => inspectTransaction(each, hasContent)),
     groups: stored.groups.map(({ updates, ...group }) => ({
       ...group,
       updates: updates.map(({ bytes, schemaVersion: _version, ...update }) => ({

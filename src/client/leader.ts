@@ -6,11 +6,16 @@ import type { RetryPolicy } from "./core/retry.js";
 import { authorDocument } from "./documents/author.js";
 import { mergeDocument } from "./documents/merge.js";
 import type { ReplicaError } from "./base/errors.js";
+import type { Persister } from "./base/persistence.js";
+import { collapse } from "./core/collapse.js";
+import { journalPart } from "./outbox/journalPart.js";
+import { PersistLoop } from "./outbox/persistLoop.js";
 import { PushLoop } from "./outbox/pushLoop.js";
 import type { Clock, Randomness } from "./ports/clock.js";
 import {
   FencedError,
   type AuthoredUpdate,
+  type OutboxEntry,
   type Storage,
   type Stored,
   type StoredDocument,
@@ -38,6 +43,8 @@ export interface LeaderOptions {
   /** How collections want failed attempts to be taken, and parallel transactions merged. */
   readonly retries: ReadonlyMap<string, RetryPolicy>;
   readonly merges: ReadonlyMap<string, MergeRows>;
+  /** Collections whose transactions do not go through the Convex push. */
+  readonly persisters: ReadonlyMap<string, Persister>;
   /** To every tab, this one included. */
   publish(publication: Publication, commit: number | null): void;
   /** What the database held when this tab took over: earlier messages may have been lost with the last leader. */
@@ -62,6 +69,7 @@ export class Leader {
   readonly #keeper: Keeper;
   readonly #pushLoop: PushLoop;
   readonly #folder: Folder;
+  readonly #persistLoop: PersistLoop;
   readonly #stopListening: () => void;
   #isStopped = false;
   /** A tab's first connection proves nothing: a page that is reloaded again and again would not wait for the server. */
@@ -119,8 +127,19 @@ export class Leader {
         isConnected: () => transport.isConnected,
         onError: (error) => this.#report(error),
       });
+    const isCustom = ({ transaction }: OutboxEntry) =>
+      transaction.changes.some((change) => options.persisters.has(change.collection));
+    this.#persistLoop = new PersistLoop({
+      journal: journalPart(journal, isCustom),
+      clock,
+      randomness,
+      persisters: options.persisters,
+      retries: options.retries,
+      settle: (entry) => this.#settlePersisted(entry),
+      onError: (error) => this.#report(error),
+    });
     this.#pushLoop = new PushLoop({
-      journal,
+      journal: journalPart(journal, (entry) => !isCustom(entry)),
       transport,
       clock,
       randomness,
@@ -139,6 +158,7 @@ export class Leader {
     this.#stopListening = transport.onConnectionChange(() => this.#onConnectionChange());
     this.#readers.refresh();
     this.#pushLoop.wake();
+    this.#persistLoop.wake();
   }
 
   get #pageContext(): PageContext {
@@ -159,6 +179,7 @@ export class Leader {
   /** A tab has appended to the outbox. */
   onAppended(): void {
     this.#pushLoop.gather();
+    this.#persistLoop.wake();
   }
 
   /** A tab has taken failed transactions away. */
@@ -193,6 +214,7 @@ export class Leader {
     this.#isStopped = true;
     this.#stopListening();
     this.#pushLoop.stop();
+    this.#persistLoop.stop();
     this.#folder.stop();
     this.#readers.stop();
     this.#turns.stop();
@@ -251,6 +273,24 @@ export class Leader {
     return {
       document: { ...stored, base, row: withPreviews(definition, row, stored.previews, incarnation) },
     };
+  }
+
+  /** What was persisted elsewhere becomes the confirmed state here, unless a stream that is read brings it. */
+  #settlePersisted({ transaction }: OutboxEntry): StoredDocument[] {
+    const collection = transaction.changes[0]?.collection ?? "";
+    const definition = this.#options.definitions.get(collection);
+    if (definition === undefined || this.#readers.isCollectionRead(collection)) return [];
+    return [...new Set(transaction.changes.map(({ id }) => id))].flatMap((id) => {
+      const operations = transaction.changes
+        .filter((change) => change.id === id)
+        .flatMap((each) => each.operations);
+      const stored = this.#journal.document(collection, id);
+      const blobs = stored === undefined ? [] : [stored.base];
+      const authored = authorDocument(id, blobs, this.#journal.author, collapse(operations));
+      if (authored.type !== "authored") return [];
+      const { base, row } = mergeDocument(definition, id, stored?.base, [authored.update.bytes], []);
+      return [{ collection, id, scope: row === null ? "" : scopeOf(definition, row), ts: 0n, base, row }];
+    });
   }
 
   /** The scope of a document that is not on the device yet, by the operations that insert it. */

@@ -29,7 +29,7 @@ import type {
   TransactionFilter,
 } from "./base/types.js";
 import type { InspectOptions, Inspection } from "./base/inspection.js";
-import { pickOverrides } from "./base/overrides.js";
+import { persistersOf, pickOverrides } from "./base/overrides.js";
 import type { LocalTransaction } from "./view/localTransaction.js";
 import { matchesFilter } from "./view/transactionFilter.js";
 import { View } from "./view/view.js";
@@ -112,6 +112,7 @@ export class LocalReplica implements Replica {
       assertWritable: () => this.#assertWritable(),
       isOpening: () => this.#opening.isOpening,
       submit: (transaction) => this.#appender.append(transaction),
+      persisters: persistersOf(parts.overrides),
     });
     this.#decisions = new FailedTransactions({
       view: this.#view,
@@ -125,7 +126,13 @@ export class LocalReplica implements Replica {
       },
       onError: (error) => this.#emitters.emitError(asError(error), false),
     });
-    this.#collections = new Map(collections.map((each) => [each.name, this.#createCollection(each)]));
+    const newId = () => randomness.id();
+    this.#collections = new Map(
+      [...this.#view.collections].map(([name, rows]) => [
+        name,
+        createReplicaCollection(rows.definition, this.#view, rows, this.#writer, newId),
+      ]),
+    );
     for (const [name, view] of this.#view.collections)
       view.changed.on((ids) => this.#emitters.emit("documentsChanged", { collection: name, ids }));
     this.#view.transactionsChanged.on((changed) => this.#onTransactions(changed));
@@ -219,16 +226,9 @@ export class LocalReplica implements Replica {
     await this.#appender.idle();
     const { storage, randomness, clock } = this.#parts;
     const stored = await storage.open({ client: randomness.id(), author: randomness.author() });
-    const parts = {
-      at: clock.now(),
-      tab: this.#tab,
-      tabs: this.#leadership.knownTabs + 1,
-      stored,
-      status: this.status.get(),
-      collections: this.#view.collections,
-      transactions: this.#view.transactions(),
-      errors: this.#emitters.lastErrors,
-    };
+    const [tab, tabs, status] = [this.#tab, this.#leadership.knownTabs + 1, this.status.get()];
+    const [view, errors] = [this.#view, this.#emitters.lastErrors];
+    const parts = { at: clock.now(), tab, tabs, stored, status, view, errors };
     return inspectReplica(parts, content);
   }
 
@@ -292,6 +292,7 @@ export class LocalReplica implements Replica {
       clock,
       randomness,
       definitions: new Map(collections.map((each) => [each.name, each])),
+      persisters: persistersOf(this.#parts.overrides),
       retries: pickOverrides(this.#parts.overrides, ({ retry }) => retry),
       merges: pickOverrides(this.#parts.overrides, ({ merge }) => merge),
       ownWants: () => this.#subscriptions.wants,
@@ -414,9 +415,7 @@ export class LocalReplica implements Replica {
   }
 
   #onNotStored(error: ReplicaError, transactions: readonly LocalTransaction[]): void {
-    const failure = { type: "failed", failure: { code: error.code, message: error.message } } as const;
-    const phases = transactions.map(({ id }) => ({ id, phase: failure }));
-    this.#view.apply({ ...emptyPublication, transactions: phases });
+    this.#view.show(...transactions);
     this.#emitters.emitError(error, true);
     void this.#gauge.measure();
   }
@@ -442,14 +441,6 @@ export class LocalReplica implements Replica {
 
   #post(message: TabMessage): void {
     this.#parts.channel.post(message);
-  }
-
-  #createCollection(definition: AnyCollection): ReplicaCollection<AnyCollection> {
-    const rows = this.#view.collections.get(definition.name);
-    if (rows === undefined)
-      throw new ReplicaError("unknown_collection", `No collection "${definition.name}".`);
-    const { randomness } = this.#parts;
-    return createReplicaCollection(definition, this.#view, rows, this.#writer, () => randomness.id());
   }
 
   #assertWritable(): void {

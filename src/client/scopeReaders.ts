@@ -121,6 +121,11 @@ export class ScopeReaders {
     return reading !== undefined && reading.reader.state !== "denied";
   }
 
+  /** Whether a stream of the collection is read. */
+  isCollectionRead(collection: string): boolean {
+    return [...this.#readings.values()].some(({ want }) => want.collection === collection);
+  }
+
   /** Whether all that has to be read of a collection in its next epoch is there. */
   isTurnRead(collection: string): boolean {
     const readings = [...this.#readings.values()].filter(({ want }) => want.collection === collection);

@@ -3,7 +3,14 @@ import { ConvexClient } from "convex/browser";
 import { ConvexReactClient } from "convex/react";
 import { v } from "convex/values";
 import { defineCollection, field, type AnyCollection, type RowOf } from "../collections/index.js";
-import { createReplica, ReplicaError, type Replica, type ReplicaApi } from "./index.js";
+import {
+  createReplica,
+  lastUser,
+  NonRetriableError,
+  ReplicaError,
+  type Replica,
+  type ReplicaApi,
+} from "./index.js";
 
 const sites = defineCollection("sites", {
   fields: {
@@ -106,6 +113,41 @@ const error: unknown = transaction.error;
 if (ReplicaError.is(error, "denied", "exists")) error.code satisfies "denied" | "exists";
 // @ts-expect-error no such code
 ReplicaError.is(error, "nope");
+
+createReplica({
+  client: new ConvexClient(""),
+  api,
+  collections: [sites, settings],
+  name: "fieldbook",
+  user: lastUser("fieldbook"),
+  overrides: {
+    sites: {
+      merge: (row, pending) => ({ ...row, name: `${row.name} ${pending.operations.length}` }),
+      retry: {
+        attempts: 3,
+        delay: (attempt) => attempt * 1000,
+        classify: () => "retry" as const,
+      },
+    },
+    settings: {
+      persist: async ({ transaction, changes, attempt, signal }) => {
+        [transaction.id, changes.length, attempt, signal.aborted] satisfies [string, number, number, boolean];
+        throw new NonRetriableError("no");
+      },
+      awaitSync: async ({ signal }) => signal.throwIfAborted(),
+    },
+  },
+});
+const options = { client: new ConvexClient(""), api, collections: [sites], name: "f", user: null } as const;
+// @ts-expect-error not one of the replica's collections
+createReplica({ ...options, overrides: { settings: {} } });
+// @ts-expect-error a merge returns a whole row
+createReplica({ ...options, overrides: { sites: { merge: () => ({ name: "x" }) } } });
+const parallel = replica.transact(() => col.delete("x"), { strategy: "parallel", metadata: {} });
+parallel.attempts[0]?.nextRetryAt satisfies number | undefined;
+parallel.queuedBehind satisfies readonly string[];
+// @ts-expect-error no such strategy
+replica.transact(() => col.delete("x"), { strategy: "fast" });
 
 export const anyReplica: Replica = replica;
 export function generic<C extends AnyCollection>(r: Replica, definition: C): Readonly<RowOf<C>> | undefined {

@@ -28,6 +28,8 @@ export interface WriterOptions {
   isOpening(): boolean;
   /** Hands a complete transaction to the outbox. */
   submit(transaction: LocalTransaction): void;
+  /** Collections that persist by themselves: a transaction on one of them is on no other. */
+  readonly persisters: ReadonlyMap<string, unknown>;
 }
 
 interface Group {
@@ -92,6 +94,7 @@ export class Writer {
           "too_large",
           `A transaction has at most ${limits.transactionOperations} operations, this one ${group.changes.length}.`,
         );
+      this.#assertOnePersister(group.changes);
     } catch (error) {
       this.#options.view.remove([group.transaction]);
       throw error;
@@ -100,6 +103,16 @@ export class Writer {
     }
     this.#end(group);
     return group.transaction;
+  }
+
+  #assertOnePersister(changes: readonly StoredChange[]): void {
+    const names = [...new Set(changes.map(({ collection }) => collection))];
+    const custom = names.find((name) => this.#options.persisters.has(name));
+    if (custom === undefined || names.length === 1) return;
+    throw new ReplicaError(
+      "invalid_row",
+      `Collection "${custom}" has a persist() of its own: a transaction on it cannot be on others too, this one is on ${names.join(", ")}.`,
+    );
   }
 
   #write(view: CollectionView, id: string, operationsOf: () => Operation[]): LocalTransaction {

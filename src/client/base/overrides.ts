@@ -1,9 +1,10 @@
 import type { AnyCollection, RowOf } from "../../collections/index.js";
+import type { Persister } from "./persistence.js";
 import type { MergeRows, PendingChange } from "../core/rebase.js";
 import type { RetryPolicy } from "../core/retry.js";
 
 /** What a collection does in its own way. */
-export interface CollectionOverrides<C extends AnyCollection = AnyCollection> {
+export interface CollectionOverrides<C extends AnyCollection = AnyCollection> extends Partial<Persister> {
   /** How failed attempts are taken. Of a transaction over several collections the first that has a policy decides. */
   readonly retry?: RetryPolicy;
   /**
@@ -16,14 +17,14 @@ export interface CollectionOverrides<C extends AnyCollection = AnyCollection> {
 }
 
 /** The same without the collection's types. */
-export interface PlainOverrides {
+export interface PlainOverrides extends Partial<Persister> {
   readonly retry?: RetryPolicy;
   readonly merge?: MergeRows;
 }
 
 /** By the names of the collections. */
 export type OverridesOf<Cs extends readonly AnyCollection[]> = {
-  readonly [C in Cs[number] as C["name"]]?: CollectionOverrides<C>;
+  readonly [N in Cs[number]["name"]]?: CollectionOverrides<Extract<Cs[number], { readonly name: N }>>;
 };
 
 export function plainOverrides<Cs extends readonly AnyCollection[]>(
@@ -42,5 +43,11 @@ export function pickOverrides<T>(
       const picked = pick(each);
       return picked === undefined ? [] : [[name, picked]];
     }),
+  );
+}
+
+export function persistersOf(overrides: ReadonlyMap<string, PlainOverrides>): ReadonlyMap<string, Persister> {
+  return pickOverrides(overrides, ({ persist, awaitSync }) =>
+    persist === undefined ? undefined : { persist, ...(awaitSync === undefined ? {} : { awaitSync }) },
   );
 }

@@ -74,6 +74,9 @@ export interface StoredTransaction {
   readonly failure?: StoredFailure;
   /** Absent: `ordered`. */
   readonly strategy?: "parallel";
+  /** Of a collection with its own `persist`: how often that was begun, and whether it has done its work. */
+  readonly persistTries?: number;
+  readonly isPersisted?: true;
   /** The last of them, at most `limits.keptAttempts`. */
   readonly attempts?: readonly StoredAttempt[];
 }

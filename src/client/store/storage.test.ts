@@ -173,7 +173,7 @@ describe.each(implementations)("a %s storage", (_name, create) => {
 
   test("an opening with a watcher brings each document once, in slices", async () => {
     const { meta } = await storage.takeOver();
-    await storage.commit(meta.term, { documents: manyOf("old"), scope });
+    await storage.commit(meta.term, { documents: manyOf("old"), scopes: [scope] });
     await storage.commit(meta.term, { documents: manyOf("new", 600) });
     await storage.commit(meta.term, { documents: [document("d0", "newest")] });
     const { first, slices } = await openInSlices(openTab());

@@ -95,9 +95,9 @@ export class View implements TransactionHost {
     this.collections.get(collection)?.recompute(id);
   }
 
-  /** Tells everybody of an open transaction. */
-  show(transaction: LocalTransaction): void {
-    this.#settle([transaction], dirtyOf([transaction]));
+  /** Tells everybody of transactions of this tab: open ones, or ones that could not be stored. */
+  show(...transactions: LocalTransaction[]): void {
+    this.#settle(transactions, dirtyOf(transactions));
   }
 
   /** Takes transactions away that never happened, or that the user discarded. */
@@ -180,7 +180,8 @@ export class View implements TransactionHost {
       this.#transactions.get(transaction.id)?.becomeDurable(sequence);
       const { failure, attempts } = transaction;
       if (attempts !== undefined) this.#transactions.get(transaction.id)?.noteAttempts(attempts);
-      this.#enter(transaction.id, failure ? { type: "failed", failure } : { type: "waiting" });
+      const type = transaction.isPersisted ? "persisted_awaiting_sync" : "waiting";
+      this.#enter(transaction.id, failure ? { type: "failed", failure } : { type });
     }
     for (const { transactions, updates, isAnswered } of stored.groups)
       for (const id of transactions) {
