@@ -1,10 +1,11 @@
 import { scopeOf, type AnyCollection } from "../collections/index.js";
 import { applyToRow } from "./core/overlay.js";
+import { withhold } from "./outbox/withhold.js";
 import { withPreviews } from "./core/previews.js";
 import { authorDocument } from "./documents/author.js";
 import { mergeDocument } from "./documents/merge.js";
 import type { ReplicaError } from "./base/errors.js";
-import { PushLoop } from "./outbox/pushLoop.js";
+import { PushLoop, type PushJournal } from "./outbox/pushLoop.js";
 import type { Clock, Randomness } from "./ports/clock.js";
 import {
   FencedError,
@@ -97,7 +98,7 @@ export class Leader {
         onError: (error) => this.#report(error),
       });
     this.#pushLoop = new PushLoop({
-      journal,
+      journal: this.#createPushJournal(),
       transport,
       clock,
       randomness,
@@ -128,7 +129,35 @@ export class Leader {
   get status(): LeaderStatus {
     const { code, message } = this.#blocked ?? {};
     const blocked = code === undefined || message === undefined ? null : { code, message };
-    return { scopes: this.#readers.reports, lastSyncAt: this.#lastSyncAt, blocked };
+    const tooNew = [...this.#options.definitions.keys()].filter((name) => this.#isTooNew(name));
+    return { scopes: this.#readers.reports, lastSyncAt: this.#lastSyncAt, blocked, tooNew };
+  }
+
+  /** What the push loop sees: not what is written to a collection that is too new for this app. */
+  #createPushJournal(): PushJournal {
+    const journal = this.#journal;
+    return {
+      get client() {
+        return journal.client;
+      },
+      get author() {
+        return journal.author;
+      },
+      document: (collection, id) => journal.document(collection, id),
+      groups: () => journal.groups(),
+      outbox: () => journal.outbox(),
+      waiting: () => withhold(journal.waiting(), (collection) => this.#isTooNew(collection)),
+      refresh: () => journal.refresh(),
+      announce: (publication) => journal.announce(publication),
+      change: (decide) => journal.change(decide),
+    };
+  }
+
+  #isTooNew(collection: string): boolean {
+    const known = this.#options.definitions.get(collection)?.schemaVersion ?? 1;
+    return this.#journal
+      .scopes()
+      .some((each) => each.collection === collection && (each.schemaVersion ?? 1) > known);
   }
 
   /** A tab has appended to the outbox. */

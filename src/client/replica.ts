@@ -95,6 +95,7 @@ export class LocalReplica implements Replica {
       clock,
       randomness,
       submit: (transaction) => this.#appender.append(transaction),
+      isTooNew: (collection) => this.#leaderStatus.tooNew.includes(collection),
     });
     this.#subscriptions = new Subscriptions((forget) => this.#onWants(forget));
     this.#collections = new Map(collections.map((each) => [each.name, this.#createCollection(each)]));
@@ -344,9 +345,8 @@ export class LocalReplica implements Replica {
   }
 
   #onWants(forget: readonly Want[]): void {
-    if (this.#isClosed) return;
-    this.#sendWants(forget);
-    this.#leadership.setWants(forget);
+    if (!this.#isClosed) this.#sendWants(forget);
+    if (!this.#isClosed) this.#leadership.setWants(forget);
   }
 
   #sendWants(forget: readonly Want[]): void {

@@ -21,6 +21,8 @@ export interface WriterOptions {
   readonly view: View;
   readonly clock: Clock;
   readonly randomness: Randomness;
+  /** Whether the collection's data may be of a newer schema than its definition here. */
+  isTooNew(collection: string): boolean;
   /** Hands a complete transaction to the outbox. */
   submit(transaction: LocalTransaction): void;
 }
@@ -96,6 +98,11 @@ export class Writer {
 
   #write(view: CollectionView, id: string, operationsOf: () => Operation[]): LocalTransaction {
     const { definition } = view;
+    if (this.#options.isTooNew(definition.name))
+      throw new ReplicaError(
+        "schema_too_new",
+        `Collection "${definition.name}" has a newer schema on the server than version ${definition.schemaVersion}, which this app knows. Reload the app to write to it.`,
+      );
     const before = view.get(id) ?? null;
     const operations = inCodedErrors(operationsOf);
     checkRow(definition, before, applyToRow(definition, id, before, operations));
