@@ -236,6 +236,6 @@ test("I-3, I-4, I-8, I-18: whatever is restored, pruned or killed when, rows end
         if (!isDeleted) for (const tag of world.kept) expect(known).toContain(tag);
       },
     ),
-    { seed: 1, numRuns },
+    { seed: 1, numRuns, endOnFailure: true },
   );
 }, 300_000);

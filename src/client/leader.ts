@@ -1,5 +1,6 @@
 import { scopeOf, type AnyCollection } from "../collections/index.js";
 import { applyToRow } from "./core/overlay.js";
+import { withhold } from "./outbox/withhold.js";
 import { withPreviews } from "./core/previews.js";
 import type { MergeRows } from "./core/rebase.js";
 import type { RetryPolicy } from "./core/retry.js";
@@ -130,7 +131,7 @@ export class Leader {
     const isCustom = ({ transaction }: OutboxEntry) =>
       transaction.changes.some((change) => options.persisters.has(change.collection));
     this.#persistLoop = new PersistLoop({
-      journal: journalPart(journal, isCustom),
+      journal: journalPart(journal, (queue) => queue.filter(isCustom)),
       clock,
       randomness,
       persisters: options.persisters,
@@ -139,7 +140,12 @@ export class Leader {
       onError: (error) => this.#report(error),
     });
     this.#pushLoop = new PushLoop({
-      journal: journalPart(journal, (entry) => !isCustom(entry)),
+      journal: journalPart(journal, (queue) =>
+        withhold(
+          queue.filter((entry) => !isCustom(entry)),
+          (collection) => this.#isTooNew(collection),
+        ),
+      ),
       transport,
       clock,
       randomness,
@@ -173,7 +179,15 @@ export class Leader {
   get status(): LeaderStatus {
     const { code, message } = this.#blocked ?? {};
     const blocked = code === undefined || message === undefined ? null : { code, message };
-    return { scopes: this.#readers.reports, lastSyncAt: this.#lastSyncAt, blocked };
+    const tooNew = [...this.#options.definitions.keys()].filter((name) => this.#isTooNew(name));
+    return { scopes: this.#readers.reports, lastSyncAt: this.#lastSyncAt, blocked, tooNew };
+  }
+
+  #isTooNew(collection: string): boolean {
+    const known = this.#options.definitions.get(collection)?.schemaVersion ?? 1;
+    return this.#journal
+      .scopes()
+      .some((each) => each.collection === collection && (each.schemaVersion ?? 1) > known);
   }
 
   /** A tab has appended to the outbox. */

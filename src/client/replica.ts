@@ -113,6 +113,7 @@ export class LocalReplica implements Replica {
       isOpening: () => this.#opening.isOpening,
       submit: (transaction) => this.#appender.append(transaction),
       persisters: persistersOf(parts.overrides),
+      isTooNew: (collection) => this.#leaderStatus.tooNew.includes(collection),
     });
     this.#decisions = new FailedTransactions({
       view: this.#view,
@@ -399,9 +400,8 @@ export class LocalReplica implements Replica {
   }
 
   #onWants(forget: readonly Want[]): void {
-    if (this.#isClosed) return;
-    this.#sendWants(forget);
-    this.#leadership.setWants(forget);
+    if (!this.#isClosed) this.#sendWants(forget);
+    if (!this.#isClosed) this.#leadership.setWants(forget);
   }
 
   #sendWants(forget: readonly Want[]): void {

@@ -38,7 +38,7 @@ export class StatusBoard {
 
   #compute(): ReplicaStatus {
     const { leaderStatus, isConnected, isLeader, transactions, ...rest } = this.#sources();
-    const { scopes, lastSyncAt, blocked } = leaderStatus;
+    const { scopes, lastSyncAt, blocked, tooNew } = leaderStatus;
     return {
       connection: isConnected ? "connected" : "disconnected",
       leader: isLeader,
@@ -46,6 +46,7 @@ export class StatusBoard {
       failed: transactions.filter((transaction) => transaction.phase === "failed").length,
       scopes,
       lastSyncAt,
+      tooNew,
       blocked: blocked === null ? null : toReplicaError(blocked),
       ...rest,
     };

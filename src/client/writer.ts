@@ -26,6 +26,8 @@ export interface WriterOptions {
   assertWritable(): void;
   /** Whether there may be documents that are not shown yet. */
   isOpening(): boolean;
+  /** Whether the collection's data may be of a newer schema than its definition here. */
+  isTooNew(collection: string): boolean;
   /** Hands a complete transaction to the outbox. */
   submit(transaction: LocalTransaction): void;
   /** Collections that persist by themselves: a transaction on one of them is on no other. */
@@ -118,6 +120,11 @@ export class Writer {
   #write(view: CollectionView, id: string, operationsOf: () => Operation[]): LocalTransaction {
     this.#options.assertWritable();
     const { definition } = view;
+    if (this.#options.isTooNew(definition.name))
+      throw new ReplicaError(
+        "schema_too_new",
+        `Collection "${definition.name}" has a newer schema on the server than version ${definition.schemaVersion}, which this app knows. Reload the app to write to it.`,
+      );
     const before = view.get(id) ?? null;
     const operations = inCodedErrors(operationsOf);
     checkRow(definition, before, applyToRow(definition, id, before, operations));

@@ -169,14 +169,16 @@ export class Replicate<DM extends GenericDataModel> {
         handler: async (ctx: GenericQueryCtx<GenericDataModel>, args) => {
           const user = await registry.user(ctx);
           const { scope } = args;
-          const { read } = findCollection(registry, args.collection);
+          const { read, definition } = findCollection(registry, args.collection);
           if (scope.length > limits.idLength)
             throw coded(
               "too_large",
               `A scope has at most ${limits.idLength} characters, this one ${scope.length}.`,
             );
           if ((await read(ctx, { user, scope })) !== true) return { type: "denied" as const };
-          return await ctx.runQuery(registry.component.stream.page, args);
+          const page = await ctx.runQuery(registry.component.stream.page, args);
+          const { schemaVersion } = definition;
+          return page.type === "page" && schemaVersion > 1 ? { ...page, schemaVersion } : page;
         },
       }),
       status: queryGeneric({

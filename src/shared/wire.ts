@@ -80,13 +80,15 @@ export const vPage = v.object({
   /** False: there is more now, pull again at once. */
   done: v.boolean(),
 });
-export type Page = Infer<typeof vPage>;
+/** A page as clients get it. `schemaVersion`: that of the server's definition, omitted if it is 1. */
+export const vPullPage = v.object({ ...vPage.fields, schemaVersion: v.optional(v.number()) });
+export type Page = Infer<typeof vPullPage>;
 
 /** The cursor is of another epoch: begin anew. */
 export const vReset = v.object({ type: v.literal("reset"), epoch: v.string() });
 
 /** `denied`: the user may not read the scope (any more). */
-export const vPullResult = v.union(vPage, vReset, v.object({ type: v.literal("denied") }));
+export const vPullResult = v.union(vPullPage, vReset, v.object({ type: v.literal("denied") }));
 export type PullResult = Infer<typeof vPullResult>;
 
 /** Where a part stands in no scope's stream, but in its own. Nothing is before `startOfPart`. */

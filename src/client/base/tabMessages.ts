@@ -24,10 +24,12 @@ export interface LeaderStatus {
   readonly scopes: readonly ScopeReport[];
   readonly lastSyncAt: number | null;
   readonly blocked: StoredFailure | null;
+  /** Collections whose data may be of a newer schema than this app knows. */
+  readonly tooNew: readonly string[];
 }
 
 /** Before there is a leader. */
-export const noStatus: LeaderStatus = { scopes: [], lastSyncAt: null, blocked: null };
+export const noStatus: LeaderStatus = { scopes: [], lastSyncAt: null, blocked: null, tooNew: [] };
 
 /** What the tabs of a profile tell each other. */
 export type TabMessage =

@@ -1,8 +1,11 @@
 import type { PushJournal } from "./pushLoop.js";
 import type { OutboxEntry } from "../ports/storage.js";
 
-/** The journal as one of two loops sees it that share the outbox: without what waits for the other. */
-export function journalPart(journal: PushJournal, isMine: (entry: OutboxEntry) => boolean): PushJournal {
+/** The journal as one of two loops sees it that share the outbox. @param ownOf what of all that waits is for this one */
+export function journalPart(
+  journal: PushJournal,
+  ownOf: (waiting: readonly OutboxEntry[]) => OutboxEntry[],
+): PushJournal {
   return {
     get client() {
       return journal.client;
@@ -13,7 +16,7 @@ export function journalPart(journal: PushJournal, isMine: (entry: OutboxEntry) =
     document: (collection, id) => journal.document(collection, id),
     groups: () => journal.groups(),
     outbox: () => journal.outbox(),
-    waiting: () => journal.waiting().filter(isMine),
+    waiting: () => ownOf(journal.waiting()),
     refresh: () => journal.refresh(),
     announce: (publication) => journal.announce(publication),
     change: (decide) => journal.change(decide),

@@ -126,6 +126,8 @@ export interface StoredScope {
    * left the scope, and nothing tells of it any more.
    */
   readonly unmet?: readonly string[];
+  /** The server's version of the collection's definition when it was read last; absent: 1. */
+  readonly schemaVersion?: number;
   /** Since when no tab wants it, in ms since 1970; absent: one did when it was read last. */
   readonly unwantedSince?: number;
 }

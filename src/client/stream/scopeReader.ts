@@ -171,13 +171,20 @@ export class ScopeReader {
     const cursor = result.cursor as Cursor;
     const isComplete = this.isComplete || result.done;
     const unmet = result.done ? undefined : this.#position?.unmet;
+    const { schemaVersion } = result;
     const isMoved =
-      result.entries.length > 0 || isComplete !== this.isComplete || unmet !== this.#position?.unmet;
+      result.entries.length > 0 ||
+      isComplete !== this.isComplete ||
+      unmet !== this.#position?.unmet ||
+      schemaVersion !== this.#position?.schemaVersion;
     if (isFirstLoad) this.#progress += result.entries.length;
     const { epoch, horizon } = result;
     const behind = horizon === undefined ? {} : { horizon };
-    const repair = this.#position?.isRepair && !isComplete ? { isRepair: true as const } : {};
-    const rest = { ...repair, ...(unmet === undefined ? {} : { unmet }) };
+    const rest = {
+      ...(this.#position?.isRepair && !isComplete ? { isRepair: true as const } : {}),
+      ...(unmet === undefined ? {} : { unmet }),
+      ...(schemaVersion === undefined ? {} : { schemaVersion }),
+    };
     const position = { collection, scope, cursor, epoch, isComplete, ...behind, ...rest };
     if (isMoved) await this.#options.storePage(result, position, isFirstLoad);
     if (this.#isStopped) return;
