@@ -1,0 +1,44 @@
+import { Violation } from "../violation.js";
+import { act } from "./act.js";
+import type { BackendDriver } from "./backend.js";
+import { inSealedWorld } from "./sealedGlobals.js";
+import { settle } from "./settle.js";
+import type { Script } from "./steps.js";
+import { Timeline } from "./timeline.js";
+import { Trace } from "./trace.js";
+import { World } from "./world.js";
+
+export interface Run {
+  /** A number for all that happened: the same for the same script (I-20). */
+  readonly hash: string;
+  readonly trace: readonly string[];
+  readonly violation: Violation | null;
+  /** Steps that were taken, until something went wrong. */
+  readonly steps: number;
+}
+
+/** Runs a script from beginning to end, in a world of its own. @throws what no code under test should throw */
+export async function runScript(script: Script, drive: BackendDriver): Promise<Run> {
+  const timeline = new Timeline();
+  const trace = new Trace();
+  return inSealedWorld(script.seed, timeline, async () => {
+    let steps = 0;
+    try {
+      const world = await World.create(script, timeline, trace, drive);
+      await timeline.pass(300);
+      for (const step of script.steps) {
+        trace.add(`${timeline.now()} ${JSON.stringify(step)}`);
+        await act(world, step);
+        await timeline.rest();
+        world.throwIfViolated();
+        steps += 1;
+      }
+      await settle(world);
+      return { hash: trace.hash, trace: trace.lines, violation: null, steps };
+    } catch (error) {
+      if (!(error instanceof Violation)) throw error;
+      trace.add(error.message);
+      return { hash: trace.hash, trace: trace.lines, violation: error, steps };
+    }
+  });
+}
