@@ -109,6 +109,7 @@ export class Device {
     Object.assign(this.link, { user: this.user, latencyMs: usualLatencyMs, ...noTrouble });
     this.disk.repair();
     for (const { life, connection } of this.livingTabs) {
+      life.spare();
       life.thaw();
       connection.reauthenticate();
     }

@@ -1,5 +1,6 @@
 // From a seed to a script. The same seed gives the same script (I-20).
 import { SeededRandom } from "../random.js";
+import { knownGaps, type KnownGap } from "./knownGaps.js";
 import {
   scopes,
   steadyDocuments,
@@ -10,16 +11,6 @@ import {
   type Step,
   type StepKind,
 } from "./steps.js";
-
-/**
- * What is implemented but not generated, because today's client is known not to stand it (docs/simulation.md says what
- * is missing and who brings it). Everything that is left out is left out here.
- */
-export const notYet: Partial<Record<StepKind, string>> = {
-  newEpoch: "the client answers a new epoch with the state `error`: it does not resync yet",
-  tidy: "a client that was away for longer than leaves are kept is told `reset`: it does not resync yet",
-  purge: "an id that was purged in one scope and is inserted anew in another is merged into the old one",
-};
 
 const weights: Readonly<Record<StepKind, number>> = {
   pass: 30,
@@ -76,7 +67,7 @@ export function generateScript(seed: number, options: GenerateOptions = {}): Scr
   const random = new SeededRandom(seed);
   const devices = Array.from({ length: 1 + random.below(3) }, (_, n) => generateDevice(random, n));
   const without = new Set([
-    ...Object.keys(notYet),
+    ...Object.values<KnownGap>(knownGaps).flatMap(({ kinds = [] }) => kinds),
     ...optional.flatMap(([chance, kinds]) => (random.chance(chance) ? [] : kinds)),
   ]);
   const wildness = random.pick([0, 0.3, 0.6]);

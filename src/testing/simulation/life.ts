@@ -36,6 +36,11 @@ export class Life {
     if (points === 0) this.end();
   }
 
+  /** It lives on, whatever was planned. */
+  spare(): void {
+    this.#left = null;
+  }
+
   /** The tab has come to a point. @returns whether it goes on from there */
   passes(): boolean {
     if (!this.#isAlive) return false;

@@ -31,6 +31,10 @@ export class Answers {
     return answers;
   }
 
+  hasAnswered(client: string | undefined): boolean {
+    return this.all.some((answer) => answer.client === client);
+  }
+
   isApplied(id: string): boolean {
     return this.final.get(id)?.status === "applied";
   }

@@ -17,7 +17,7 @@ export interface Run {
   readonly steps: number;
 }
 
-/** Runs a script from beginning to end, in a world of its own. @throws what no code under test should throw */
+/** Runs a script from beginning to end, in a world of its own. What code under test throws and should not is a violation too. */
 export async function runScript(script: Script, drive: BackendDriver): Promise<Run> {
   const timeline = new Timeline();
   const trace = new Trace();
@@ -36,9 +36,13 @@ export async function runScript(script: Script, drive: BackendDriver): Promise<R
       await settle(world);
       return { hash: trace.hash, trace: trace.lines, violation: null, steps };
     } catch (error) {
-      if (!(error instanceof Violation)) throw error;
-      trace.add(error.message);
-      return { hash: trace.hash, trace: trace.lines, violation: error, steps };
+      const violation = error instanceof Violation ? error : unexpected(error);
+      trace.add(violation.message);
+      return { hash: trace.hash, trace: trace.lines, violation, steps };
     }
   });
+}
+
+function unexpected(error: unknown): Violation {
+  return new Violation("error", error instanceof Error ? (error.stack ?? error.message) : String(error));
 }

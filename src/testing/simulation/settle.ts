@@ -33,6 +33,7 @@ async function comeToRest(world: World): Promise<void> {
   while (quiet < 3) {
     if (world.timeline.now() > end)
       throw new Violation("I-19", `after half an hour ${restless(world).join("; ")}`);
+    for (const device of world.devices) if (device.livingTabs.length === 0) device.open();
     await world.timeline.pass(stepMs);
     world.throwIfViolated();
     quiet = restless(world).length === 0 ? quiet + 1 : 0;
