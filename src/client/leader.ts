@@ -214,7 +214,7 @@ export class Leader {
     const definition = this.#options.definitions.get(collection);
     if (definition === undefined) return { document: null };
     const stored = this.#journal.document(collection, id);
-    const scope = stored?.scope ?? this.#scopeOfInsert(definition, id);
+    const scope = stored?.scope ?? this.#scopeOfInsert(definition, update);
     const reader = scope === null ? undefined : this.#readers.get(keyOf(collection, scope));
     if (reader !== undefined && reader.state !== "denied") return null;
     if (stored === undefined) return { document: null };
@@ -222,10 +222,14 @@ export class Leader {
     return { document: { ...stored, base, row } };
   }
 
-  /** The scope of a document that is not on the device yet, by the operations that insert it. */
-  #scopeOfInsert(definition: AnyCollection, id: string): string | null {
+  /** The scope of a document that is not on the device yet, by the operations up to those that insert it. */
+  #scopeOfInsert(definition: AnyCollection, update: AuthoredUpdate): string | null {
+    const id = update.document;
+    const group = this.#journal.groups().find(({ updates }) => updates.includes(update));
     const operations = this.#journal
       .outbox()
+      // What waits behind it is not applied, and may never be.
+      .filter(({ sequence }) => sequence <= (group?.sequence ?? Infinity))
       .flatMap(({ transaction }) => (transaction.failure === undefined ? transaction.changes : []))
       .filter((change) => change.collection === definition.name && change.id === id)
       .flatMap((change) => change.operations);
