@@ -16,6 +16,7 @@ export async function act(world: World, step: Step): Promise<void> {
     case "pass":
       return world.timeline.pass(step.ms);
     case "permit":
+      for (const device of world.devices) if (device.user === step.user) device.mayHaveLost = true;
       return world.permit(step.user, step.scope, step.isReadable);
     case "serverWrite":
       return writeOnServer(world, step.changes);
@@ -79,6 +80,7 @@ async function actOnDevice(world: World, device: Device, step: DeviceStep): Prom
     case "unsubscribe":
       device.wants.delete(step.scope);
       device.keepsOther = true;
+      device.mayHaveLost = true;
       return device.livingTabs.forEach((tab) => tab.unsubscribe(step.scope, step.keepData));
     default: {
       const tab = device.tab(step.tab);

@@ -31,6 +31,18 @@ export class DiskCheck {
       }
     }
   }
+
+  /** I-2: and what is stored of the stream is covered by the stored cursor. */
+  checkDocuments({ scopes, documents }: Stored): void {
+    for (const { collection, id, scope, ts } of documents) {
+      const read = scopes.find((each) => each.collection === collection && each.scope === scope);
+      if (read === undefined || read.cursor.ts < ts)
+        throw new Violation(
+          "I-2",
+          `"${id}" is stored as of ${ts}, and the cursor of ${scope} is at ${read?.cursor.ts}`,
+        );
+    }
+  }
 }
 
 /** I-1: whatever is sent is stored, to the byte. */

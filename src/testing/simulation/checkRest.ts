@@ -34,6 +34,11 @@ export function checkOutcomes(device: Device, answers: Answers): void {
         throw new Violation("I-4", `"${id}" is ${found.state} for ever`);
       if (canonicalJson(found.changes as never) !== canonicalJson(stored.changes as never))
         throw new Violation("I-4", `"${id}" has failed, and its content is not what it was`);
+      if (!device.mayHaveLost && stored.changes.every((change) => isSteady(change.id)))
+        throw new Violation(
+          "I-15",
+          `nothing was wrong with "${id}", which has failed: ${found.error.message}`,
+        );
     }
   }
 }

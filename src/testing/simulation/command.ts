@@ -3,7 +3,10 @@ import { shrinkSteps } from "../shrink.js";
 import type { BackendDriver } from "./backend.js";
 import { generateScript } from "./generate.js";
 import { runScript, type Run } from "./run.js";
-import type { Script } from "./steps.js";
+import type { Script, Step } from "./steps.js";
+
+/** To shrink one failure: it is not to take longer than it took to find it. */
+const mostRuns = 150;
 
 export interface SimulateOptions {
   readonly drive: BackendDriver;
@@ -12,6 +15,8 @@ export interface SimulateOptions {
   readonly seeds: number;
   /** Steps of each script; default: as the seed has it. */
   readonly steps?: number;
+  /** Stops at the first that fails, without shrinking it. */
+  readonly stopsAtFirst?: boolean;
   /** No seed begins after so many seconds of real time. */
   readonly seconds?: number;
   /** Prints a line for each seed. */
@@ -38,6 +43,10 @@ export async function simulate(options: SimulateOptions): Promise<Summary> {
     if (options.isVerbose === true) print(`${seed} ${run.hash} ${run.steps} steps`);
     if (run.violation === null) continue;
     summary.violations += 1;
+    if (options.stopsAtFirst === true) {
+      print(`seed ${seed}: ${run.violation.message}`);
+      break;
+    }
     print(await describe(script, run, drive));
   }
   print(`${summary.seeds} seeds, ${summary.steps} steps, ${summary.violations} violations`);
@@ -58,9 +67,8 @@ export async function replay(
 
 /** The same failure by fewer steps. */
 export async function shrinkScript(script: Script, invariant: string, drive: BackendDriver): Promise<Script> {
-  const steps = await shrinkSteps(script.steps, invariant, (some) =>
-    runScript({ ...script, steps: some }, drive),
-  );
+  const run = (some: readonly Step[]) => runScript({ ...script, steps: some }, drive);
+  const steps = await shrinkSteps(script.steps, invariant, run, mostRuns);
   return { ...script, steps };
 }
 

@@ -35,6 +35,8 @@ export class Device {
   readonly decided = new Set<string>();
   /** Whether data of a scope that is not read any more may be kept. */
   keepsOther = false;
+  /** Whether it may have lost documents with the scope that steady ones are in, and what was pending on them. */
+  mayHaveLost = false;
   readonly #timeline: Timeline;
   readonly #server: Server;
   readonly #profile: Profile;

@@ -24,6 +24,9 @@ export const knownGaps = {
     kinds: ["purge"],
     why: "an id that was purged in one scope and is inserted anew in another is merged into the old document",
   },
+  heldPages: {
+    why: "what a client holds back while it catches up in several pages is shown wrongly: an answer that comes meanwhile uncovers what is held (I-7), what is held hides what another scope brought after it, and it is lost if the last page cannot be stored (I-8). Until then pages are as large as they really are, and no simulated catch-up has two",
+  },
   lapseBeforeFirstPush: {
     why: "a client whose very first push goes out under an expired token is registered as nobody's, and is `client_taken` once its user is signed in again: its writes wait for ever",
   },

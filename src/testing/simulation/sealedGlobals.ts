@@ -1,5 +1,13 @@
+import { limits } from "../../shared/limits.js";
 import { SeededRandom } from "../random.js";
+import { isOpenGap } from "./knownGaps.js";
 import type { Timeline } from "./timeline.js";
+
+/**
+ * Small, so that scripts of some dozen steps meet all of it: pages that end within a commit, states that a push compacts
+ * before it appends.
+ */
+const smallLimits = { compactInPlaceDeltas: 6, ...(isOpenGap("heldPages") ? {} : { pageEntries: 3 }) };
 
 /**
  * Runs `work` in a world without a real clock, real timers or real randomness: what the server's functions and what
@@ -12,6 +20,7 @@ export async function inSealedWorld<T>(seed: number, timeline: Timeline, work: (
     replace(Math, "random", () => random.next()),
     sealCrypto(random),
     sealTimers(timeline),
+    replaceLimits(),
   ];
   try {
     return await work();
@@ -24,6 +33,12 @@ function replace<T extends object, K extends keyof T>(target: T, name: K, value:
   const real = target[name];
   target[name] = value;
   return () => void (target[name] = real);
+}
+
+function replaceLimits(): () => void {
+  const { pageEntries, compactInPlaceDeltas } = limits;
+  Object.assign(limits, smallLimits);
+  return () => void Object.assign(limits, { pageEntries, compactInPlaceDeltas });
 }
 
 function sealDate(timeline: Timeline): () => void {

@@ -3,6 +3,7 @@ import { simulate, shrinkScript } from "./command.js";
 import { startConvexTestBackend } from "./convexTestBackend.js";
 import { found } from "./found.js";
 import { generateScript } from "./generate.js";
+import { isOpenGap } from "./knownGaps.js";
 import { runScript } from "./run.js";
 import type { BackendDriver } from "./backend.js";
 
@@ -21,7 +22,8 @@ test(
   120_000 + seeds * 5000,
 );
 
-test.each(found.map((each) => [each.fault, each] as const))("found: %s", async (_fault, { script }) => {
+const mended = found.filter(({ gap }) => gap === undefined || !isOpenGap(gap));
+test.each(mended.map((each) => [each.fault, each] as const))("found: %s", async (_fault, { script }) => {
   const { violation } = await runScript(script, startConvexTestBackend);
   expect(violation?.message ?? null).toBeNull();
 });
@@ -49,8 +51,8 @@ test("another seed gives another trace", async () => {
 
 test("what a failure does not need is left out, and what is left still fails", async () => {
   /** A server that loses what it compacts alone. */
-  const broken: BackendDriver = async (rules, seed) => {
-    const backend = await startConvexTestBackend(rules, seed);
+  const broken: BackendDriver = async (rules) => {
+    const backend = await startConvexTestBackend(rules);
     const lose = async ([document = ""]: readonly string[]) => void (await backend.purge(document));
     const compact = (all: readonly string[]) => (all.length === 1 ? lose(all) : backend.compact(all));
     return { ...backend, compact };

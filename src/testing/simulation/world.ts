@@ -110,7 +110,9 @@ export class World implements AccessRules {
     this.trace.add(
       `${this.timeline.now()} disk ${device.index} ${method} outbox ${stored.outbox.length} groups ${stored.groups.length} ${scopes}`,
     );
-    if (method === "commit") this.diskChecks.get(device)?.checkCursors(stored, this.truth);
+    if (method !== "commit") return;
+    this.diskChecks.get(device)?.checkCursors(stored, this.truth);
+    this.diskChecks.get(device)?.checkDocuments(stored);
   }
 
   #seeQuery(args: PullArgs, user: string | null, outcome: Outcome): void {
