@@ -9,6 +9,7 @@ import type { Clock, Randomness } from "./ports/clock.js";
 import {
   FencedError,
   type AuthoredUpdate,
+  type OutboxEntry,
   type Storage,
   type Stored,
   type StoredDocument,
@@ -30,6 +31,8 @@ export interface LeaderOptions {
   readonly definitions: ReadonlyMap<string, AnyCollection>;
   /** To every tab, this one included. */
   publish(publication: Publication, commit: number | null): void;
+  /** What tabs have appended, as it is found in the database. */
+  onFound(entries: readonly OutboxEntry[]): void;
   /** What the database held when this tab took over: earlier messages may have been lost with the last leader. */
   onTakenOver(stored: Stored): void;
   onStatus(): void;
@@ -57,7 +60,8 @@ export class Leader {
   static async start(options: LeaderOptions): Promise<Leader> {
     const stored = await options.storage.takeOver();
     options.onTakenOver(stored);
-    return new Leader(options, new Journal(options.storage, stored, options.publish));
+    const { storage, publish, onFound } = options;
+    return new Leader(options, new Journal(storage, stored, publish, onFound));
   }
 
   private constructor(options: LeaderOptions, journal: Journal) {

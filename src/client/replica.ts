@@ -216,6 +216,7 @@ export class LocalReplica implements Replica {
       definitions: new Map(collections.map((each) => [each.name, each])),
       ownWants: () => this.#subscriptions.wants,
       publish: (publication, commit) => this.#publish(publication, commit),
+      onFound: (entries) => this.#onFound(entries),
       onTakenOver: (stored) => this.#load(stored),
       onStatus: (status) => {
         this.#post({ type: "status", status });
@@ -237,6 +238,14 @@ export class LocalReplica implements Replica {
   #publish(publication: Publication, commit: number | null): void {
     this.#post({ type: "publication", publication, commit });
     this.#view.apply(publication);
+  }
+
+  /** A tab that died may have stored them without a word: then nobody knows of them but the leader. */
+  #onFound(entries: readonly OutboxEntry[]): void {
+    const unheardOf = entries.filter(({ transaction }) => this.#view.find(transaction.id) === undefined);
+    if (unheardOf.length === 0) return;
+    this.#post({ type: "appended", entries: unheardOf });
+    this.#view.receive(unheardOf);
   }
 
   #takeLeaderStatus(status: LeaderStatus): void {

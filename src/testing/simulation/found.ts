@@ -360,4 +360,48 @@ export const found: readonly Found[] = [
       ],
     },
   },
+  {
+    fault:
+      "A transaction of a tab that died between storing it and telling of it was pushed, and was shown and listed by no other tab.",
+    invariant: "I-4",
+    script: {
+      seed: 27,
+      devices: [
+        { user: "user 0", scopes: ["DE", "FR", "IT"], tabs: 3 },
+        { user: "user 0", scopes: ["DE", "FR", "IT"], tabs: 2 },
+      ],
+      steps: [
+        {
+          do: "write",
+          device: 1,
+          tab: 0,
+          isGroup: true,
+          changes: [{ document: "a", kind: "name", country: "FR", value: 0 }],
+        },
+        { do: "loseRequest", device: 1, times: 1 },
+        { do: "kill", device: 1, tab: 0, after: 6 },
+        {
+          do: "write",
+          device: 1,
+          tab: 0,
+          isGroup: true,
+          changes: [
+            { document: "😀", kind: "count", country: "FR", value: 60 },
+            { document: "a", kind: "note", country: "DE", value: 61 },
+          ],
+        },
+        {
+          do: "write",
+          device: 0,
+          tab: 1,
+          isGroup: false,
+          changes: [
+            { document: "a", kind: "tag", country: "DE", value: 80 },
+            { document: "c", kind: "note", country: "DE", value: 81 },
+          ],
+        },
+        { do: "pass", ms: 1000 },
+      ],
+    },
+  },
 ];
