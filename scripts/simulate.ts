@@ -1,4 +1,5 @@
-// `npm run simulate -- --from SEED --seeds N [--steps M] [--seconds S] [--engine local] [--verbose] [--first]`, or
+// `npm run simulate -- --from SEED --seeds N [--steps M] [--seconds S] [--engine local] [--verbose]
+// [--first | --brief]`, or
 // `npm run simulate -- --script FILE`: see docs/simulation.md. The component's files are found as tests find them, so
 // everything is loaded through Vite.
 import fs from "node:fs";
@@ -17,6 +18,7 @@ const { values } = parseArgs({
     seconds: { type: "string" },
     script: { type: "string" },
     first: { type: "boolean", default: false },
+    brief: { type: "boolean", default: false },
     engine: { type: "string", default: "convex-test" },
     verbose: { type: "boolean", default: false },
   },
@@ -52,7 +54,7 @@ const summary = await command.simulate({
   ...(values.steps === undefined ? {} : { steps: toNumber("steps", values.steps) }),
   ...seconds,
   isVerbose: values.verbose,
-  stopsAtFirst: values.first,
+  ...(values.first ? { only: "first" } : values.brief ? { only: "brief" } : {}),
   print,
 });
 process.exit(summary.violations > 0 ? 1 : 0);

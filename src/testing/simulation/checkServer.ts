@@ -8,22 +8,14 @@ import type { Answer } from "./observations.js";
 import { steadyDocuments } from "./steps.js";
 import type { Truth } from "./truth.js";
 
-/** I-3: what became of a transaction once is what becomes of it whenever it is sent again. */
-export function checkAnswer(first: Answer | undefined, answer: Answer): void {
-  if (first === undefined) {
-    if (answer.status === "duplicate")
-      throw new Violation("I-3", `"${answer.id}" was never applied, and is said to have been`);
-    return;
-  }
-  const isSame =
-    first.status === "applied"
-      ? answer.status === "duplicate"
-      : answer.status === "rejected" && answer.code === first.code;
-  if (!isSame)
-    throw new Violation(
-      "I-3",
-      `"${answer.id}" was ${first.status}, and is ${answer.status} when it is sent again`,
-    );
+/** I-3: what became of a transaction once is what becomes of it whenever it is sent again. A gap is no outcome. */
+export function checkAnswer(first: Answer | undefined, { id, status, code }: Answer): void {
+  if (first === undefined && status === "duplicate")
+    throw new Violation("I-3", `"${id}" was never applied, and is said to have been`);
+  if (first === undefined) return;
+  const expected = first.status === "applied" ? "duplicate" : first.status;
+  if (status !== expected || code !== first.code)
+    throw new Violation("I-3", `"${id}" was ${first.status}, and is ${status} when it is sent again`);
 }
 
 /** I-6: of a transaction on several documents the server holds all or nothing. */

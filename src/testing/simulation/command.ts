@@ -15,8 +15,8 @@ export interface SimulateOptions {
   readonly seeds: number;
   /** Steps of each script; default: as the seed has it. */
   readonly steps?: number;
-  /** Stops at the first that fails, without shrinking it. */
-  readonly stopsAtFirst?: boolean;
+  /** What fails is not shrunk: `first` ends there, `brief` goes on. */
+  readonly only?: "first" | "brief";
   /** No seed begins after so many seconds of real time. */
   readonly seconds?: number;
   /** Prints a line for each seed. */
@@ -43,10 +43,9 @@ export async function simulate(options: SimulateOptions): Promise<Summary> {
     if (options.isVerbose === true) print(`${seed} ${run.hash} ${run.steps} steps`);
     if (run.violation === null) continue;
     summary.violations += 1;
-    if (options.stopsAtFirst === true) {
-      print(`seed ${seed}: ${run.violation.message}`);
-      break;
-    }
+    if (options.only !== undefined) print(`seed ${seed}: ${run.violation.message}`);
+    if (options.only === "first") break;
+    if (options.only === "brief") continue;
     print(await describe(script, run, drive));
   }
   print(`${summary.seeds} seeds, ${summary.steps} steps, ${summary.violations} violations`);

@@ -239,6 +239,8 @@ export class Connection implements ConvexClientShape {
     const outcome = await request.outcome;
     if (link.lostAnswers > 0) {
       link.lostAnswers -= 1;
+      // Not every client asks again by itself: then whoever called hears of it, and sends it anew.
+      if (this.#random.chance(0.5)) this.#life.deliver(() => this.#takeAnswer(id, connectionLost()));
       return this.disconnect();
     }
     if (this.#random.chance(0.5)) await this.#server.answer(socket.session);
@@ -280,4 +282,8 @@ export class Connection implements ConvexClientShape {
   #tell(): void {
     for (const listener of [...this.#listeners]) listener(this.connectionState());
   }
+}
+
+function connectionLost(): Outcome {
+  return { ok: false, error: new Error("The connection was lost while this was in flight.") };
 }

@@ -36,7 +36,7 @@ const weights: Readonly<Record<StepKind, number>> = {
   skew: 0.7,
   subscribe: 1.2,
   unsubscribe: 1.2,
-  permit: 1.5,
+  permit: 2.5,
   serverWrite: 5,
   compact: 4,
   purge: 1,
@@ -47,7 +47,7 @@ const weights: Readonly<Record<StepKind, number>> = {
 /** Kinds of trouble that a script has or has not: if each had all of them, what is rare would drown. */
 const optional: readonly (readonly [number, readonly StepKind[]])[] = [
   [0.5, ["storageFault", "slowDisk"]],
-  [0.4, ["permit"]],
+  [0.5, ["permit"]],
   [0.4, ["lapse", "refresh"]],
   [0.4, ["subscribe", "unsubscribe"]],
   [0.4, ["freeze", "thaw"]],
@@ -156,7 +156,7 @@ function generateStep(random: SeededRandom, kind: StepKind, context: Context): S
       return { do: kind, device, scope: random.pick(scopes), keepData: random.chance(0.5) };
     case "permit": {
       const { user } = devices[device] as DeviceSetup;
-      return { do: kind, user, scope: random.pick(scopes), isReadable: random.chance(0.5) };
+      return { do: kind, user, scope: random.pick(scopes), isReadable: random.chance(0.4) };
     }
     case "serverWrite":
       return { do: kind, changes: generateChanges(random, context) };

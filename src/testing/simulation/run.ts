@@ -22,6 +22,7 @@ export async function runScript(script: Script, drive: BackendDriver): Promise<R
   const timeline = new Timeline();
   const trace = new Trace();
   return inSealedWorld(script.seed, timeline, async () => {
+    const unhandled = listenForUnhandled();
     let steps = 0;
     try {
       const world = await World.create(script, timeline, trace, drive);
@@ -31,16 +32,38 @@ export async function runScript(script: Script, drive: BackendDriver): Promise<R
         await act(world, step);
         await timeline.rest();
         world.throwIfViolated();
+        unhandled.throwIfAny();
         steps += 1;
       }
       await settle(world);
+      unhandled.throwIfAny();
       return { hash: trace.hash, trace: trace.lines, violation: null, steps };
     } catch (error) {
       const violation = error instanceof Violation ? error : unexpected(error);
       trace.add(violation.message);
       return { hash: trace.hash, trace: trace.lines, violation, steps };
+    } finally {
+      await timeline.calm();
+      unhandled.end();
     }
   });
+}
+
+/** A promise that nobody waits for and an error that nobody catches are what an app would see of a fault. */
+function listenForUnhandled() {
+  const errors: unknown[] = [];
+  const note = (error: unknown) => void errors.push(error);
+  process.on("unhandledRejection", note);
+  process.on("uncaughtException", note);
+  return {
+    throwIfAny: () => {
+      if (errors.length > 0) throw unexpected(errors[0]);
+    },
+    end: () => {
+      process.off("unhandledRejection", note);
+      process.off("uncaughtException", note);
+    },
+  };
 }
 
 function unexpected(error: unknown): Violation {

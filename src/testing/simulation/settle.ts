@@ -16,6 +16,8 @@ export async function settle(world: World): Promise<void> {
   world.trace.add(`${world.timeline.now()} everything is put right`);
   await comeToRest(world);
   checkAll(world);
+  // All of it holds by what is stored alone.
+  for (const { livingTabs } of world.devices) for (const { life } of livingTabs) life.end();
   // Whoever comes now meets what was compacted, and nothing that was not.
   await world.timeline.during(() => world.server.backend.compact(allDocuments));
   await world.noteCommit(null);

@@ -54,9 +54,14 @@ export class Timeline {
 
   /** Lets everything that is under way go on to where it waits for an event. */
   async rest(): Promise<void> {
+    await this.calm();
+    for (const look of this.#afterEvent) await look();
+  }
+
+  /** As {@link Timeline.rest}, and nobody looks. */
+  async calm(): Promise<void> {
     do await new Promise<void>((resolve) => setImmediate(resolve));
     while (this.#busy > 0);
-    for (const look of this.#afterEvent) await look();
   }
 
   /** @returns whether there was an event before `end` */

@@ -131,14 +131,12 @@ export class World implements AccessRules {
       if (!isPush(args)) return;
       if (!outcome.ok) return this.trace.add(`${this.timeline.now()} push ${user} ${outcome.error.message}`);
       const result = outcome.value as PushResult;
-      for (const { ids } of args.transactions)
-        for (const id of ids) this.#firstAnswers.set(id, this.answers.final.get(id));
+      const firsts = new Map(this.answers.final);
       const answers = this.answers.take(args, result);
       this.trace.add(
         `${this.timeline.now()} push ${user} ${answers.map(({ id, status, code }) => `${id} ${status} ${code ?? ""}`).join(", ")}`,
       );
-      for (const answer of answers)
-        if (answer.status !== "gap") checkAnswer(this.#firstAnswers.get(answer.id), answer);
+      for (const answer of answers) checkAnswer(firsts.get(answer.id), answer);
       const hasWritten = answers.some(({ status }) => status === "applied");
       await this.truth.look(
         hasWritten && result.type === "results" ? (result.ts as unknown as bigint) : null,
@@ -146,8 +144,6 @@ export class World implements AccessRules {
       checkWhole(this.truth, this.ledger.groups);
     });
   }
-
-  readonly #firstAnswers = new Map<string, ReturnType<Answers["final"]["get"]>>();
 
   #look(): void {
     this.#guard(() => {
