@@ -1,4 +1,4 @@
-// `npm run simulate -- --from SEED --seeds N [--steps M] [--seconds S] [--engine local] [--verbose]
+// `npm run simulate -- --from SEED --seeds N [--steps M] [--seconds S] [--verbose]
 // [--first | --brief]`, or
 // `npm run simulate -- --script FILE`: see docs/simulation.md. The component's files are found as tests find them, so
 // everything is loaded through Vite.
@@ -6,7 +6,7 @@ import fs from "node:fs";
 import { parseArgs } from "node:util";
 import { createServer } from "vite";
 import type * as Command from "../src/testing/simulation/command.js";
-import type { BackendDriver } from "../src/testing/simulation/backend.js";
+import type * as Backend from "../src/testing/simulation/convexTestBackend.js";
 import type { Script } from "../src/testing/simulation/steps.js";
 
 process.env["REPLICATE_LOG_LEVEL"] ??= "ERROR";
@@ -19,15 +19,9 @@ const { values } = parseArgs({
     script: { type: "string" },
     first: { type: "boolean", default: false },
     brief: { type: "boolean", default: false },
-    engine: { type: "string", default: "convex-test" },
     verbose: { type: "boolean", default: false },
   },
 });
-const drivers: Readonly<Record<string, readonly [file: string, name: string]>> = {
-  "convex-test": ["/src/testing/simulation/convexTestBackend.ts", "startConvexTestBackend"],
-  local: ["/local/simulation/localBackend.ts", "startLocalBackend"],
-};
-
 const vite = await createServer({
   configFile: false,
   appType: "custom",
@@ -36,8 +30,9 @@ const vite = await createServer({
   optimizeDeps: { noDiscovery: true },
   ssr: { noExternal: [/^@convex-dev\//, "convex-test"] },
 });
-const [file, name] = drivers[values.engine] ?? fail(`--engine is one of ${Object.keys(drivers).join(", ")}`);
-const drive = ((await vite.ssrLoadModule(file)) as Record<string, BackendDriver>)[name] as BackendDriver;
+const { startConvexTestBackend: drive } = (await vite.ssrLoadModule(
+  "/src/testing/simulation/convexTestBackend.ts",
+)) as typeof Backend;
 const command = (await vite.ssrLoadModule("/src/testing/simulation/command.ts")) as typeof Command;
 const print = (line: string) => console.log(line);
 

@@ -71,7 +71,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     search: "this.#opened = storage.open({ client: randomness.id(), author: randomness.author() });",
     replace: "this.#opened = storage.open({ client: randomness.id(), author: 7 });",
     caughtBy: ["I-7", "I-3", "I-15", "I-19", "I-8", "I-4"],
-    seed: 1,
+    seed: 5,
   },
   {
     name: "all devices are one client",
@@ -104,7 +104,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     search: "const isFree = !documents.some((document) => waiting.has(document));",
     replace: "const isFree = true;",
     caughtBy: ["I-5", "I-4", "I-15", "I-3", "I-7"],
-    seed: 1,
+    seed: 3,
   },
   {
     name: "of coalesced increments only the last counts",
@@ -127,8 +127,8 @@ export const plantedBugs: readonly PlantedBug[] = [
     file: "src/client/pages.ts",
     search: 'if (entry.type !== "leave") return null;',
     replace: "return null;",
-    caughtBy: ["I-8", "I-12"],
-    seed: 1,
+    caughtBy: ["I-8", "I-12", "I-19"],
+    seed: 7,
   },
   {
     name: "who has lost a scope keeps its documents",
@@ -136,7 +136,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     search: "await this.#options.forget();",
     replace: "",
     caughtBy: ["I-8", "I-12", "I-2"],
-    seed: 1,
+    seed: 5,
   },
   {
     name: "the server forgets what it has answered",
@@ -145,7 +145,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     replace:
       "const answered = new Map(receipts.slice(0, 0).map(({ transaction, outcome }) => [transaction, outcome]));",
     caughtBy: ["I-3", "I-4", "I-15", "I-19"],
-    seed: 1,
+    seed: 9,
   },
   {
     name: "a compaction folds all but the newest change",
@@ -162,7 +162,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     search: 'if ((await read(ctx, { user, scope })) !== true) return { type: "denied" as const };',
     replace: "void read;",
     caughtBy: ["I-12"],
-    seed: 1,
+    seed: 5,
   },
   {
     name: "a push writes no rows of the app's",

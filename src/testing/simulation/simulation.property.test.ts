@@ -9,7 +9,7 @@ import type { BackendDriver } from "./backend.js";
 
 /** SEED and NUM_RUNS: others than the fixed ones. */
 const from = Number(process.env["SEED"] ?? 1);
-const seeds = Number(process.env["NUM_RUNS"] ?? 40);
+const seeds = Number(process.env["NUM_RUNS"] ?? 30);
 
 test(
   "I-1 to I-12, I-15, I-19: whatever befalls tabs, disks, network and server, everybody comes to rest and is equal",
