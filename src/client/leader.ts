@@ -48,6 +48,8 @@ export interface LeaderOptions {
   readonly persisters: ReadonlyMap<string, Persister>;
   /** To every tab, this one included. */
   publish(publication: Publication, commit: number | null): void;
+  /** What tabs have appended, as it is found in the database. */
+  onFound(entries: readonly OutboxEntry[]): void;
   /** What the database held when this tab took over: earlier messages may have been lost with the last leader. */
   onTakenOver(stored: Stored): void;
   onStatus(): void;
@@ -88,10 +90,11 @@ export class Leader {
 
   private constructor(options: LeaderOptions, stored: Stored) {
     this.#options = options;
-    const journal = new Journal(options.storage, stored, (publication, commit) => {
+    const publish = (publication: Publication, commit: number | null) => {
       options.publish(publication, commit);
       if (commit !== null) this.#folder.note();
-    });
+    };
+    const journal = new Journal(options.storage, stored, publish, (entries) => options.onFound(entries));
     this.#journal = journal;
     this.#folder = new Folder({
       clock: options.clock,
@@ -280,7 +283,7 @@ export class Leader {
     const definition = this.#options.definitions.get(collection);
     if (definition === undefined) return { document: null };
     const stored = this.#journal.document(collection, id);
-    const scope = stored?.scope ?? this.#scopeOfInsert(definition, id);
+    const scope = stored?.scope ?? this.#scopeOfInsert(definition, update);
     if (scope !== null && this.#readers.isRead({ collection, scope })) return null;
     if (stored === undefined) return { document: null };
     const { base, row, incarnation } = mergeDocument(definition, id, stored.base, [update.bytes], []);
@@ -307,10 +310,14 @@ export class Leader {
     });
   }
 
-  /** The scope of a document that is not on the device yet, by the operations that insert it. */
-  #scopeOfInsert(definition: AnyCollection, id: string): string | null {
+  /** The scope of a document that is not on the device yet, by the operations up to those that insert it. */
+  #scopeOfInsert(definition: AnyCollection, update: AuthoredUpdate): string | null {
+    const id = update.document;
+    const group = this.#journal.groups().find(({ updates }) => updates.includes(update));
     const operations = this.#journal
       .outbox()
+      // What waits behind it is not applied, and may never be.
+      .filter(({ sequence }) => sequence <= (group?.sequence ?? Infinity))
       .flatMap(({ transaction }) => (transaction.failure === undefined ? transaction.changes : []))
       .filter((change) => change.collection === definition.name && change.id === id)
       .flatMap((change) => change.operations);

@@ -298,6 +298,7 @@ export class LocalReplica implements Replica {
       merges: pickOverrides(this.#parts.overrides, ({ merge }) => merge),
       ownWants: () => this.#subscriptions.wants,
       publish: (publication, commit) => this.#publish(publication, commit),
+      onFound: (entries) => this.#onFound(entries),
       onTakenOver: (stored) => this.#load(stored),
       onStatus: (status) => {
         this.#post({ type: "status", status });
@@ -330,6 +331,14 @@ export class LocalReplica implements Replica {
   #show(publication: Publication): void {
     this.#view.apply(publication);
     for (const bulk of publication.bulks ?? []) this.#emitters.emit("bulkCompleted", bulk);
+  }
+
+  /** A tab that died may have stored them without a word: then nobody knows of them but the leader. */
+  #onFound(entries: readonly OutboxEntry[]): void {
+    const unheardOf = entries.filter(({ transaction }) => this.#view.find(transaction.id) === undefined);
+    if (unheardOf.length === 0) return;
+    this.#post({ type: "appended", entries: unheardOf });
+    this.#view.receive(unheardOf);
   }
 
   #takeLeaderStatus(status: LeaderStatus): void {

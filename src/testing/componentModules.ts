@@ -1,10 +1,35 @@
 /// <reference types="vite/client" />
 import { internalQueryGeneric } from "convex/server";
 import { v } from "convex/values";
+import { registerChildren } from "../test.js";
 
 type Modules = Record<string, () => Promise<unknown>>;
 
-const modules: Modules = import.meta.glob(["../component/**/*.ts", "!../component/**/*.test.ts"]);
+const modules: Modules = onceEach(
+  import.meta.glob(["../component/**/*.ts", "!../component/**/*.test.ts", "!../component/convex.config.ts"]),
+);
+
+interface Child {
+  readonly path: string;
+  readonly schema: Parameters<RegisterComponent>[1];
+  readonly modules: Modules;
+}
+type RegisterComponent = Parameters<typeof registerChildren>[0]["registerComponent"];
+const children: readonly Child[] = takeChildren();
+
+/** Mounts the components that the component is built on. */
+export function registerComponentChildren(t: { registerComponent: RegisterComponent }): void {
+  for (const { path, schema, modules: own } of children) t.registerComponent(path, schema, own);
+}
+
+/**
+ * Loads whatever convex-test would load when it is first called. Loading takes real time and real timers: a simulation,
+ * which has neither, does it before it begins.
+ */
+export async function loadComponentModules(): Promise<void> {
+  const all = [modules, ...children.map((child) => child.modules)].flatMap((each) => Object.values(each));
+  await Promise.all(all.map((load) => load()));
+}
 
 /** Says that every follower is awake, so that no push wakes one. */
 const nobodyAsleep = internalQueryGeneric({
@@ -24,4 +49,25 @@ export function componentModules({ hasFollowers }: { readonly hasFollowers: bool
     ...modules,
     "../component/follower.ts": async () => ({ ...(await follower()), asleep: nobodyAsleep }),
   };
+}
+
+function takeChildren(): Child[] {
+  const taken: Child[] = [];
+  const taker = {
+    registerComponent: (path: string, schema: Child["schema"], loaders: Modules) =>
+      void taken.push({ path, schema, modules: onceEach(loaders) }),
+  };
+  registerChildren(taker as unknown as Parameters<typeof registerChildren>[0], "replicate");
+  return taken;
+}
+
+function onceEach(loaders: Modules): Modules {
+  return Object.fromEntries(
+    Object.entries(loaders)
+      .filter(([file]) => !/\.(d|test|config|helpers)\.ts$/.test(file))
+      .map(([file, load]) => {
+        let loaded: Promise<unknown> | null = null;
+        return [file, () => (loaded ??= load())];
+      }),
+  );
 }

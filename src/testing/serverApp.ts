@@ -18,8 +18,7 @@ import type { MutationCtx as ComponentCtx } from "../component/_generated/server
 import componentSchema from "../component/schema.js";
 import { refuse, replicaTable, Replicate, type CollectionHooks } from "../server/index.js";
 import type { ReplicaApi } from "../shared/replicaApi.js";
-import { registerChildren } from "../test.js";
-import { componentModules } from "./componentModules.js";
+import { componentModules, registerComponentChildren } from "./componentModules.js";
 import { notes, sites } from "./fieldApp.js";
 
 const schema = defineSchema({ sites: replicaTable(sites, { score: v.optional(v.number()) }) });
@@ -98,7 +97,7 @@ export function createServerApp(
     ...componentModules({ hasFollowers }),
     "../component/tables.ts": async () => ({ all: allTables, scheduled: countScheduled, perform }),
   });
-  registerChildren(t as unknown as Parameters<typeof registerChildren>[0], "replicate");
+  registerComponentChildren(t as unknown as Parameters<typeof registerComponentChildren>[0]);
   const api = anyApi["replicate"] as unknown as ReplicaApi;
   const rows = () =>
     t.query(async (ctx) => {

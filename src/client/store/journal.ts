@@ -25,18 +25,22 @@ export class Journal {
   readonly #storage: Storage;
   readonly #contents: Contents;
   readonly #publish: (publication: Publication, commit: number | null) => void;
+  readonly #onFound: (entries: readonly OutboxEntry[]) => void;
   #lastSequence: number;
   #last: Promise<unknown> = Promise.resolve();
 
+  /** @param onFound what tabs have appended, as it is found in the database: a tab may have died before it told of it */
   constructor(
     storage: Storage,
     stored: Stored,
     publish: (publication: Publication, commit: number | null) => void,
+    onFound: (entries: readonly OutboxEntry[]) => void = () => {},
   ) {
     this.#storage = storage;
     this.#contents = indexContents(stored);
     this.#lastSequence = stored.outbox.at(-1)?.sequence ?? 0;
     this.#publish = publish;
+    this.#onFound = onFound;
   }
 
   get client(): string {
@@ -95,6 +99,7 @@ export class Journal {
     const entries = await this.#storage.outboxAfter(this.#lastSequence);
     for (const entry of entries) this.#contents.outbox.set(entry.sequence, entry);
     this.#lastSequence = entries.at(-1)?.sequence ?? this.#lastSequence;
+    if (entries.length > 0) this.#onFound(entries);
   }
 
   /** Forgets failed transactions that a tab has taken out of the database. */

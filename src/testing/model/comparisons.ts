@@ -7,7 +7,7 @@ import { covers, fingerprintOf, isSameState, type Fingerprint } from "./document
 import type { ModelServer } from "./modelServer.js";
 import type { Reader } from "./reader.js";
 import type { Subject } from "./subject.js";
-import { Violation } from "./violation.js";
+import { Violation } from "../violation.js";
 
 interface Sides {
   readonly subject: Subject;

@@ -1,9 +1,10 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { breaks, rulesOf } from "./breaks.js";
+import { describeFailure } from "./describeFailure.js";
 import { runSteps, type Run } from "./oracle.js";
-import { SeededRandom } from "./random.js";
+import { SeededRandom } from "../random.js";
 import { createServerSubject } from "./serverSubject.js";
-import { describeFailure, shrinkSteps } from "./shrink.js";
+import { shrinkSteps } from "../shrink.js";
 import { generateSteps, type Step } from "./steps.js";
 
 // Small, so that schedules of some dozen steps meet all of it: pages that end within a commit, states that a push

@@ -7,7 +7,7 @@ import { ModelServer, type Outcome } from "./modelServer.js";
 import { livingPart, PartReader } from "./partReader.js";
 import { Reader } from "./reader.js";
 import { rules as allRules, type Rules } from "./rules.js";
-import { SeededRandom } from "./random.js";
+import { SeededRandom } from "../random.js";
 import {
   batchDocuments,
   deviceScopes,
@@ -18,7 +18,7 @@ import {
   type Step,
 } from "./steps.js";
 import { rememberPulls, type ServerWrite, type Subject } from "./subject.js";
-import { Violation } from "./violation.js";
+import { Violation } from "../violation.js";
 
 /** Cursors from before: after each step one of them is gone on from, at the end all of them. */
 const keptReaders = 40;

@@ -3,7 +3,7 @@ import { startOfPart } from "../../shared/wire.js";
 import { append, fingerprintOf, isSameState, noUpdates, stateOf, type Updates } from "./documentState.js";
 import type { ModelServer } from "./modelServer.js";
 import type { Subject } from "./subject.js";
-import { Violation } from "./violation.js";
+import { Violation } from "../violation.js";
 
 interface World {
   readonly subject: Subject;

@@ -12,7 +12,7 @@ import { append, fingerprintOf, noUpdates, type Updates } from "./documentState.
 import type { Leave, ModelServer } from "./modelServer.js";
 import type { Rules } from "./rules.js";
 import type { Subject } from "./subject.js";
-import { Violation } from "./violation.js";
+import { Violation } from "../violation.js";
 
 /** A document as a reader holds it: where its newest entry stood, and all that it was made of. */
 export interface Held {

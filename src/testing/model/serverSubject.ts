@@ -1,15 +1,13 @@
 // The real server functions over the real component in convex-test.
 import type { FunctionReference } from "convex/server";
 import type { PlainRow } from "../../collections/index.js";
-import type { Writer } from "../../server/types.js";
-import type { Operation } from "../../shared/operations.js";
 import { sites } from "../fieldApp.js";
 import { createServerApp } from "../serverApp.js";
+import { writeOperation } from "../writeOperation.js";
 import { scopes } from "./steps.js";
 import type { Subject } from "./subject.js";
 
 type Jobs = Record<"leaves" | "retire", Record<string, FunctionReference<"mutation", "internal">>>;
-type SitesWriter = Writer<typeof sites>;
 
 /** @param time - which the tests under way have taken hold of: the real clock is never read */
 export function createServerSubject(time: { now(): number; pass(ms: number): void }): Subject {
@@ -60,26 +58,4 @@ export function createServerSubject(time: { now(): number; pass(ms: number): voi
     permit: (scope, isReadable) => void (isReadable ? readable.add(scope) : readable.delete(scope)),
     ...time,
   };
-}
-
-/** As an app would make it: by the writer's own methods. */
-export async function writeOperation(writer: SitesWriter, id: string, operation: Operation): Promise<void> {
-  switch (operation.type) {
-    case "insert":
-      return await writer.insert({ id, ...operation.fields } as never);
-    case "delete":
-      return await writer.delete(id);
-    case "set":
-      return await writer.update(id, (draft) => {
-        const registers = draft as unknown as Record<string, unknown>;
-        if (operation.value === undefined) delete registers[operation.field];
-        else registers[operation.field] = operation.value;
-      });
-    case "increment":
-      return await writer.update(id, (draft) => draft.visits.increment(operation.by));
-    case "add":
-      return await writer.update(id, (draft) => void draft.tags.add(operation.member as string));
-    case "remove":
-      return await writer.update(id, (draft) => void draft.tags.delete(operation.member as string));
-  }
 }

@@ -1,7 +1,7 @@
 // What may happen, as plain data: a step means something wherever it stands, so that a failing schedule can be made
 // shorter by leaving steps out. The same seed gives the same steps (I-20).
 import type { Operation } from "../../shared/operations.js";
-import { SeededRandom } from "./random.js";
+import { SeededRandom } from "../random.js";
 
 export const scopes = ["DE", "FR", "IT"] as const;
 /** Which scopes each device reads. The last one hardly ever does: it is the one that was offline for long. */

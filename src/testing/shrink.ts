@@ -1,6 +1,3 @@
-import type { Run } from "./oracle.js";
-import type { Step } from "./steps.js";
-
 /** Runs tried at most: leaving out single steps of a long schedule is quadratic. */
 const mostRuns = 300;
 
@@ -8,15 +5,16 @@ const mostRuns = 300;
  * Leaves out what a failure does not need: first halves, then ever smaller pieces, then single steps, as long as the
  * same invariant still breaks. (Zeller & Hildebrandt, "Simplifying and isolating failure-inducing input", 2002.)
  */
-export async function shrinkSteps(
+export async function shrinkSteps<Step>(
   steps: readonly Step[],
   invariant: string,
-  run: (steps: readonly Step[]) => Promise<Run>,
+  run: (steps: readonly Step[]) => Promise<{ readonly violation: { readonly invariant: string } | null }>,
+  most: number = mostRuns,
 ): Promise<readonly Step[]> {
   let shortest = steps;
   let runs = 0;
   for (let size = Math.ceil(steps.length / 2); size >= 1; size = size === 1 ? 0 : Math.ceil(size / 2)) {
-    for (let at = shortest.length - size; at > -size && runs < mostRuns; at -= size) {
+    for (let at = shortest.length - size; at > -size && runs < most; at -= size) {
       const from = Math.max(0, at);
       const shorter = [...shortest.slice(0, from), ...shortest.slice(at + size)];
       runs += 1;
@@ -28,15 +26,4 @@ export async function shrinkSteps(
   async function stillFails(some: readonly Step[]): Promise<boolean> {
     return (await run(some)).violation?.invariant === invariant;
   }
-}
-
-/** A failure as a script that can be run again: `runSteps([…], subject)`. */
-export function describeFailure(seed: number, steps: readonly Step[], { trace, violation }: Run): string {
-  return [
-    `seed ${seed}: ${violation?.message}`,
-    "steps:",
-    ...steps.map((step) => `  ${JSON.stringify(step)},`),
-    "what came of them:",
-    ...trace.map((line) => `  ${line}`),
-  ].join("\n");
 }

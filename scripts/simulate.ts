@@ -1,0 +1,67 @@
+// `npm run simulate -- --from SEED --seeds N [--steps M] [--seconds S] [--verbose]
+// [--first | --brief]`, or
+// `npm run simulate -- --script FILE`: see docs/simulation.md. The component's files are found as tests find them, so
+// everything is loaded through Vite.
+import fs from "node:fs";
+import { parseArgs } from "node:util";
+import { createServer } from "vite";
+import type * as Command from "../src/testing/simulation/command.js";
+import type * as Backend from "../src/testing/simulation/convexTestBackend.js";
+import type { Script } from "../src/testing/simulation/steps.js";
+
+process.env["REPLICATE_LOG_LEVEL"] ??= "ERROR";
+const { values } = parseArgs({
+  options: {
+    from: { type: "string" },
+    seeds: { type: "string" },
+    steps: { type: "string" },
+    seconds: { type: "string" },
+    script: { type: "string" },
+    first: { type: "boolean", default: false },
+    brief: { type: "boolean", default: false },
+    verbose: { type: "boolean", default: false },
+  },
+});
+const vite = await createServer({
+  configFile: false,
+  appType: "custom",
+  logLevel: "warn",
+  server: { middlewareMode: true, hmr: false, ws: false, watch: null },
+  optimizeDeps: { noDiscovery: true },
+  ssr: { noExternal: [/^@convex-dev\//, "convex-test"] },
+});
+const { startConvexTestBackend: drive } = (await vite.ssrLoadModule(
+  "/src/testing/simulation/convexTestBackend.ts",
+)) as typeof Backend;
+const command = (await vite.ssrLoadModule("/src/testing/simulation/command.ts")) as typeof Command;
+const print = (line: string) => console.log(line);
+
+if (values.script !== undefined) {
+  const script = JSON.parse(fs.readFileSync(values.script, "utf8")) as Script;
+  process.exit((await command.replay(script, drive, print)) ? 0 : 1);
+}
+const seconds = values.seconds === undefined ? {} : { seconds: toNumber("seconds", values.seconds) };
+const summary = await command.simulate({
+  drive,
+  // Fresh ones, if none are asked for: they are printed, so that they can be.
+  from: values.from === undefined ? Date.now() % 2 ** 31 : toNumber("from", values.from),
+  seeds: values.seeds === undefined ? ("seconds" in seconds ? Infinity : 1) : toNumber("seeds", values.seeds),
+  ...(values.steps === undefined ? {} : { steps: toNumber("steps", values.steps) }),
+  ...seconds,
+  isVerbose: values.verbose,
+  ...(values.first ? { only: "first" } : values.brief ? { only: "brief" } : {}),
+  print,
+});
+process.exit(summary.violations > 0 ? 1 : 0);
+
+function toNumber(option: string, text: string): number {
+  const number = Number(text);
+  return Number.isInteger(number) && number >= 0
+    ? number
+    : fail(`--${option} is a whole number, not ${text}`);
+}
+
+function fail(message: string): never {
+  console.error(message);
+  process.exit(2);
+}

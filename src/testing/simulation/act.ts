@@ -1,0 +1,172 @@
+// What each step does to the world.
+import { ReplicaError } from "../../client/base/errors.js";
+import type { Transaction } from "../../client/base/types.js";
+import { Violation } from "../violation.js";
+import { applyOnTab, operationsOnServer } from "./changes.js";
+import type { Device } from "./device.js";
+import { isOpenGap } from "./knownGaps.js";
+import type { Change, Step } from "./steps.js";
+import type { Tab } from "./tab.js";
+import type { World } from "./world.js";
+
+type Write = Extract<Step, { do: "write" }>;
+
+export async function act(world: World, step: Step): Promise<void> {
+  switch (step.do) {
+    case "pass":
+      return world.timeline.pass(step.ms);
+    case "permit":
+      for (const device of world.devices) if (device.user === step.user) device.mayHaveLost = true;
+      return world.permit(step.user, step.scope, step.isReadable);
+    case "serverWrite":
+      return writeOnServer(world, step.changes);
+    case "compact":
+      await world.timeline.during(() => world.server.backend.compact(step.documents));
+      return world.noteCommit(null);
+    case "purge":
+      return world.noteCommit(await world.timeline.during(() => world.server.backend.purge(step.document)));
+    case "tidy":
+      await world.timeline.during(() => world.server.backend.tidy());
+      return world.noteCommit(null);
+    case "newEpoch":
+      await world.timeline.during(() => world.server.backend.newEpoch());
+      return world.noteCommit(null);
+    default: {
+      const device = world.devices[step.device];
+      if (device !== undefined) await actOnDevice(world, device, step);
+    }
+  }
+}
+
+type DeviceStep = Extract<Step, { device: number }>;
+
+async function actOnDevice(world: World, device: Device, step: DeviceStep): Promise<void> {
+  const { link, disk } = device;
+  switch (step.do) {
+    case "open":
+      return device.open();
+    case "offline":
+      return device.goOffline();
+    case "online":
+      return device.goOnline();
+    case "halfOpen":
+      return device.livingTabs.forEach(({ connection }) => connection.die());
+    case "latency":
+      return void (link.latencyMs = step.ms);
+    case "loseRequest":
+      return void (link.lostRequests += step.times);
+    case "loseAnswer":
+      return void (link.lostAnswers += step.times);
+    case "duplicate":
+      return void (link.duplicates += step.times);
+    case "failPush":
+      return void (link.failures += step.times);
+    case "storageFault":
+      return disk.fail(step.method, step.code, step.times);
+    case "slowDisk":
+      return void (disk.latencyMs = step.ms);
+    case "lapse":
+      if (isOpenGap("lapseBeforeFirstPush") && !world.answers.hasAnswered(device.onDisk?.meta.client))
+        return world.trace.add("left out: a known gap");
+      return void (link.user = null);
+    case "refresh":
+      link.user = device.user;
+      return device.livingTabs.forEach(({ connection }) => connection.reauthenticate());
+    case "skew":
+      return void (device.skew.ms = step.ms);
+    case "subscribe":
+      device.wants.add(step.scope);
+      return device.livingTabs.forEach((tab) => tab.subscribe(step.scope));
+    case "unsubscribe":
+      device.wants.delete(step.scope);
+      device.keepsOther = true;
+      device.mayHaveLost = true;
+      return device.livingTabs.forEach((tab) => tab.unsubscribe(step.scope, step.keepData));
+    default: {
+      const tab = device.tab(step.tab);
+      if (tab !== undefined) await actOnTab(world, device, tab, step);
+    }
+  }
+}
+
+async function actOnTab(
+  world: World,
+  device: Device,
+  tab: Tab,
+  step: Extract<Step, { tab: number }>,
+): Promise<void> {
+  switch (step.do) {
+    case "close":
+      if (tab.isUsable) void tab.close();
+      return;
+    case "kill":
+      return tab.life.endAfter(step.after);
+    case "freeze":
+      return tab.life.freeze();
+    case "thaw":
+      return tab.life.thaw();
+    case "decide":
+      return tab.isUsable ? decide(world, device, tab, step.how) : undefined;
+    case "write":
+      return tab.isUsable ? writeOnTab(world, device, tab, step) : undefined;
+  }
+}
+
+async function writeOnTab(
+  world: World,
+  device: Device,
+  tab: Tab,
+  { isGroup, changes }: Write,
+): Promise<void> {
+  const made: Transaction[] = [];
+  const attempt = (write: () => Transaction[]) => {
+    try {
+      made.push(...write());
+    } catch (error) {
+      if (!ReplicaError.is(error, "exists", "unknown_document", "invalid_row", "closed")) throw error;
+      world.trace.add(`refused at once: ${error.code}`);
+    }
+  };
+  if (isGroup)
+    attempt(() => [tab.replica.transact(() => changes.forEach((change) => applyOnTab(tab.sites, change)))]);
+  else for (const change of changes) attempt(() => applyOnTab(tab.sites, change));
+  for (const transaction of made) note(world, tab, transaction);
+  await world.timeline.rest();
+  for (const { id, changes: own } of made)
+    if (own.length > 0 && tab.life.isAlive && !device.disk.asked.has(id))
+      throw new Violation("I-1", `"${id}" was not handed to the storage in the tick in which it was made`);
+}
+
+function note(world: World, tab: Tab, transaction: Transaction): void {
+  world.trace.add(`tab ${tab.name} made ${transaction.id}`);
+  world.ledger.note(transaction.id, transaction.changes);
+  tab.note(transaction);
+}
+
+function decide(world: World, device: Device, tab: Tab, how: "retry" | "discard"): void {
+  const [failed] = tab.replica.transactions.list({ state: "failed" });
+  if (failed === undefined) return;
+  device.decided.add(failed.id);
+  if (how === "discard") return failed.discard();
+  note(world, tab, failed.retry());
+}
+
+async function writeOnServer(world: World, changes: readonly Change[]): Promise<void> {
+  const writes = changes.map((change) => ({
+    document: change.document,
+    operations: operationsOnServer(change, world.truth.documents.get(change.document)?.row ?? null),
+  }));
+  const different = writes.filter(
+    ({ document, operations }, at) =>
+      operations.length > 0 && writes.findIndex((other) => other.document === document) === at,
+  );
+  if (different.length === 0) return;
+  const noted = different.map(({ document, operations }) => ({
+    collection: "sites",
+    id: document,
+    operations,
+  }));
+  const ts = await world.timeline.during(() => world.server.backend.write(different));
+  world.ledger.noteServer(noted);
+  await world.noteCommit(ts);
+}

@@ -1,0 +1,175 @@
+// Bugs that are planted in a copy of the sources, one at a time, to see that a simulation turns red on each: one that
+// passes broken code is worth nothing. `scripts/plantedBugs.ts` applies them; docs/simulation.md says how often each shows.
+
+export interface PlantedBug {
+  readonly name: string;
+  /** Beside the folder of the project. */
+  readonly file: string;
+  /** Stands in the file exactly once. */
+  readonly search: string;
+  readonly replace: string;
+  /** Which invariants say so: the first that breaks depends on the seed. */
+  readonly caughtBy: readonly string[];
+  /** One that shows it; a few after it are tried as well. */
+  readonly seed: number;
+}
+
+export const plantedBugs: readonly PlantedBug[] = [
+  {
+    name: "what is sent is stored after it is sent",
+    file: "src/client/store/journal.ts",
+    search: "const commit = await this.#storage.commit(this.#contents.meta.term, decision.commit);",
+    replace:
+      "const commit = this.#contents.meta.commit + 1; void this.#storage.commit(this.#contents.meta.term, decision.commit);",
+    caughtBy: ["I-1"],
+    seed: 1,
+  },
+  {
+    name: "a write is handed to the storage a moment later",
+    file: "src/client/outbox/appender.ts",
+    search: "queueMicrotask(() => this.#flush())",
+    replace: "setTimeout(() => this.#flush(), 5)",
+    caughtBy: ["I-1"],
+    seed: 1,
+  },
+  {
+    name: "a write is said to be durable before it is stored",
+    file: "src/client/outbox/appender.ts",
+    search: "const stored = transactions.map((each) => each.stored);",
+    replace:
+      "const stored = transactions.map((each) => each.stored); for (const each of transactions) each.becomeDurable(0);",
+    caughtBy: ["I-1"],
+    seed: 1,
+  },
+  {
+    name: "the cursor is forgotten",
+    file: "src/client/pages.ts",
+    search: "commit: { ...removal.commit, documents, scope: position },",
+    replace: "commit: { ...removal.commit, documents },",
+    caughtBy: ["I-2"],
+    seed: 1,
+  },
+  {
+    name: "the cursor is stored without what it covers",
+    file: "src/client/pages.ts",
+    search: "commit: { ...removal.commit, documents, scope: position },",
+    replace: "commit: { ...removal.commit, documents: documents.slice(1), scope: position },",
+    caughtBy: ["I-2", "I-19"],
+    seed: 1,
+  },
+  {
+    name: "an echo of one's own change is skipped",
+    file: "src/client/pages.ts",
+    search: "if (isStateEntry(entry)) found.set(",
+    replace: 'if (isStateEntry(entry) && (entry.type !== "update" || found.size % 2 === 0)) found.set(',
+    caughtBy: ["I-2", "I-19"],
+    seed: 1,
+  },
+  {
+    name: "all devices author under one id",
+    file: "src/client/replica.ts",
+    search: "this.#opened = storage.open({ client: randomness.id(), author: randomness.author() });",
+    replace: "this.#opened = storage.open({ client: randomness.id(), author: 7 });",
+    caughtBy: ["I-7", "I-3", "I-15", "I-19", "I-8", "I-4"],
+    seed: 5,
+  },
+  {
+    name: "all devices are one client",
+    file: "src/client/replica.ts",
+    search: "this.#opened = storage.open({ client: randomness.id(), author: randomness.author() });",
+    replace: 'this.#opened = storage.open({ client: "the client", author: randomness.author() });',
+    caughtBy: ["I-19", "I-15", "I-8"],
+    seed: 1,
+  },
+  {
+    name: "a transaction leaves the overlay with its answer",
+    file: "src/client/outbox/answers.ts",
+    search: "const isDone = group.updates.every((update) => update.isCovered);",
+    replace: "const isDone = group.isAnswered || group.updates.every((update) => update.isCovered);",
+    caughtBy: ["I-7"],
+    seed: 1,
+  },
+  {
+    name: "a refused transaction is dropped",
+    file: "src/client/outbox/answers.ts",
+    search: "return { commit: { removedGroups: [group.sequence], outbox }, publication };",
+    replace:
+      "return { commit: { removedGroups: [group.sequence], removedOutbox: outbox.map(({ sequence }) => sequence) }, publication };",
+    caughtBy: ["I-4"],
+    seed: 1,
+  },
+  {
+    name: "what waits behind a transaction overtakes it",
+    file: "src/client/core/plan.ts",
+    search: "const isFree = !documents.some((document) => waiting.has(document));",
+    replace: "const isFree = true;",
+    caughtBy: ["I-5", "I-4", "I-15", "I-3", "I-7"],
+    seed: 3,
+  },
+  {
+    name: "of coalesced increments only the last counts",
+    file: "src/client/core/collapse.ts",
+    search: "(increments.get(operation.field) ?? 0) + operation.by",
+    replace: "operation.by",
+    caughtBy: ["I-3", "I-7"],
+    seed: 1,
+  },
+  {
+    name: "only the leader's own tab is told of what it reads",
+    file: "src/client/replica.ts",
+    search: 'this.#post({ type: "publication", publication, commit });',
+    replace: "void commit;",
+    caughtBy: ["I-8", "I-19", "I-4", "I-7"],
+    seed: 1,
+  },
+  {
+    name: "a leave is not followed",
+    file: "src/client/pages.ts",
+    search: 'if (entry.type !== "leave") return null;',
+    replace: "return null;",
+    caughtBy: ["I-8", "I-12", "I-19"],
+    seed: 7,
+  },
+  {
+    name: "who has lost a scope keeps its documents",
+    file: "src/client/stream/scopeReader.ts",
+    search: "await this.#options.forget();",
+    replace: "",
+    caughtBy: ["I-8", "I-12", "I-2"],
+    seed: 5,
+  },
+  {
+    name: "the server forgets what it has answered",
+    file: "src/server/push.ts",
+    search: "const answered = new Map(receipts.map(({ transaction, outcome }) => [transaction, outcome]));",
+    replace:
+      "const answered = new Map(receipts.slice(0, 0).map(({ transaction, outcome }) => [transaction, outcome]));",
+    caughtBy: ["I-3", "I-4", "I-15", "I-19"],
+    seed: 9,
+  },
+  {
+    name: "a compaction folds all but the newest change",
+    file: "src/component/compact.ts",
+    search: "const blobs = state.blobs.map((blob) => new Uint8Array(blob));",
+    replace:
+      "const blobs = state.blobs.slice(0, Math.max(1, state.blobs.length - 1)).map((blob) => new Uint8Array(blob));",
+    caughtBy: ["I-10", "I-9"],
+    seed: 1,
+  },
+  {
+    name: "a scope is read without permission",
+    file: "src/server/replicate.ts",
+    search: 'if ((await read(ctx, { user, scope })) !== true) return { type: "denied" as const };',
+    replace: "void read;",
+    caughtBy: ["I-12"],
+    seed: 5,
+  },
+  {
+    name: "a push writes no rows of the app's",
+    file: "src/server/push.ts",
+    search: 'if (change.type !== "part" && collection.table !== undefined)',
+    replace: 'if (change.type !== "part" && change.type !== "update" && collection.table !== undefined)',
+    caughtBy: ["I-9"],
+    seed: 1,
+  },
+];

@@ -1,0 +1,68 @@
+// What must hold of a device's disk at every instant: a tab may be killed in it.
+import type { Stored, StoredDocument } from "../../client/ports/storage.js";
+import type { PushArgs } from "../../shared/wire.js";
+import { Violation } from "../violation.js";
+import { coversClocks, stateOf, type State, type Truth } from "./truth.js";
+
+/** A device's disk. */
+export class DiskCheck {
+  /** What was read of documents, by id: most commits leave most of them as they are. */
+  readonly #read = new Map<string, { readonly base: Uint8Array; readonly state: State }>();
+
+  stateOf({ id, base }: StoredDocument): State {
+    const known = this.#read.get(id);
+    if (known !== undefined && isEqual(known.base, base)) return known.state;
+    const state = stateOf(id, [base]);
+    this.#read.set(id, { base, state });
+    return state;
+  }
+
+  /** I-2, I-11: what a stored cursor has gone past is stored with it. */
+  checkCursors({ scopes, documents }: Stored, truth: Truth): void {
+    for (const { collection, scope, cursor } of scopes) {
+      if (collection !== "sites") continue;
+      for (const [id, expected] of truth.documents) {
+        const isPast = expected.ts < cursor.ts || (expected.ts === cursor.ts && id === cursor.document);
+        if (expected.scope !== scope || !isPast) continue;
+        const stored = documents.find((each) => each.collection === collection && each.id === id);
+        if (stored !== undefined && coversClocks(this.stateOf(stored), expected)) continue;
+        const fault = stored === undefined ? "which is not there" : "which is not all there";
+        throw new Violation("I-2", `the stored cursor of ${scope} is past "${id}", ${fault}`);
+      }
+    }
+  }
+
+  /** I-2: and what is stored of the stream is covered by the stored cursor. */
+  checkDocuments({ scopes, documents }: Stored): void {
+    for (const { collection, id, scope, ts } of documents) {
+      const read = scopes.find((each) => each.collection === collection && each.scope === scope);
+      if (read === undefined || read.cursor.ts < ts)
+        throw new Violation(
+          "I-2",
+          `"${id}" is stored as of ${ts}, and the cursor of ${scope} is at ${read?.cursor.ts}`,
+        );
+    }
+  }
+}
+
+/** I-1: whatever is sent is stored, to the byte. */
+export function checkSent(stored: Stored | null, { transactions }: PushArgs): void {
+  for (const { ids, operations } of transactions) {
+    const group = stored?.groups.find((each) => each.transactions[0] === ids[0]);
+    const isStored = operations.every(({ collection, document, part, bytes }) =>
+      group?.updates.some(
+        (update) =>
+          update.collection === collection &&
+          update.document === document &&
+          part === "" &&
+          isEqual(update.bytes, new Uint8Array(bytes)),
+      ),
+    );
+    if (group === undefined || !isStored)
+      throw new Violation("I-1", `what is sent of "${ids.join(", ")}" is not stored`);
+  }
+}
+
+function isEqual(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, at) => byte === b[at]);
+}

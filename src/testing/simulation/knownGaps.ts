@@ -1,0 +1,38 @@
+import type { StepKind } from "./steps.js";
+
+/** Something that today's client or component is known not to stand, and that no simulation does to it meanwhile. */
+export interface KnownGap {
+  /** Steps that are not generated; a script may still hold them. */
+  readonly kinds?: readonly StepKind[];
+  readonly why: string;
+}
+
+/**
+ * All that is left out, by name, in this one place. Who closes a gap takes it out of this list: the simulation does it
+ * from then on (docs/simulation.md).
+ */
+export const knownGaps = {
+  newEpoch: {
+    kinds: ["newEpoch"],
+    why: "a client answers a new epoch with the state `error`: it does not resync yet",
+  },
+  prunedLeaves: {
+    kinds: ["tidy"],
+    why: "a client that was away for longer than leaves are kept is told `reset`: it does not resync yet",
+  },
+  purgedIds: {
+    kinds: ["purge"],
+    why: "an id that was purged in one scope and is inserted anew in another is merged into the old document",
+  },
+  heldPages: {
+    why: "what a client holds back while it catches up in several pages is shown wrongly: an answer that comes meanwhile uncovers what is held (I-7), what is held hides what another scope brought after it, and it is lost if the last page cannot be stored (I-8). Until then pages are as large as they really are, and no simulated catch-up has two",
+  },
+  lapseBeforeFirstPush: {
+    why: "a client whose very first push goes out under an expired token is registered as nobody's, and is `client_taken` once its user is signed in again: its writes wait for ever",
+  },
+} as const satisfies Record<string, KnownGap>;
+
+/** Those that are open: a gap that is closed is no longer in the list. */
+export function isOpenGap(name: string): boolean {
+  return Object.hasOwn(knownGaps, name);
+}

@@ -1,0 +1,45 @@
+// What was seen of a run from outside, as the checks read it.
+import type { PushArgs, PushResult } from "../../shared/wire.js";
+
+/** What a push said of a transaction that was coalesced into one of its own. */
+export interface Answer {
+  readonly client: string;
+  readonly id: string;
+  readonly status: "applied" | "duplicate" | "gap" | "rejected";
+  readonly code: string | null;
+}
+
+/** What the server has answered to pushes, in the order in which they ran, whether or not anybody heard of it. */
+export class Answers {
+  readonly all: Answer[] = [];
+  /** Of whom nothing more can become, by id: they were applied, or refused with a code. */
+  readonly final = new Map<string, Answer>();
+
+  take({ client }: PushArgs, result: PushResult): Answer[] {
+    if (result.type === "refused") return [];
+    const answers = result.results.flatMap((outcome) =>
+      outcome.ids.map((id) => ({
+        client,
+        id,
+        status: outcome.status,
+        code: outcome.status === "rejected" ? outcome.code : null,
+      })),
+    );
+    this.all.push(...answers);
+    for (const answer of answers)
+      if (answer.status !== "gap" && !this.final.has(answer.id)) this.final.set(answer.id, answer);
+    return answers;
+  }
+
+  hasAnswered(client: string | undefined): boolean {
+    return this.all.some((answer) => answer.client === client);
+  }
+
+  isApplied(id: string): boolean {
+    return this.final.get(id)?.status === "applied";
+  }
+}
+
+export function isPush(args: object): args is PushArgs {
+  return "client" in args && "transactions" in args && "settledBelow" in args;
+}

@@ -1,0 +1,71 @@
+import { Violation } from "../violation.js";
+import { act } from "./act.js";
+import type { BackendDriver } from "./backend.js";
+import { inSealedWorld } from "./sealedGlobals.js";
+import { settle } from "./settle.js";
+import type { Script } from "./steps.js";
+import { Timeline } from "./timeline.js";
+import { Trace } from "./trace.js";
+import { World } from "./world.js";
+
+export interface Run {
+  /** A number for all that happened: the same for the same script (I-20). */
+  readonly hash: string;
+  readonly trace: readonly string[];
+  readonly violation: Violation | null;
+  /** Steps that were taken, until something went wrong. */
+  readonly steps: number;
+}
+
+/** Runs a script from beginning to end, in a world of its own. What code under test throws and should not is a violation too. */
+export async function runScript(script: Script, drive: BackendDriver): Promise<Run> {
+  const timeline = new Timeline();
+  const trace = new Trace();
+  return inSealedWorld(script.seed, timeline, async () => {
+    const unhandled = listenForUnhandled();
+    let steps = 0;
+    try {
+      const world = await World.create(script, timeline, trace, drive);
+      await timeline.pass(300);
+      for (const step of script.steps) {
+        trace.add(`${timeline.now()} ${JSON.stringify(step)}`);
+        await act(world, step);
+        await timeline.rest();
+        world.throwIfViolated();
+        unhandled.throwIfAny();
+        steps += 1;
+      }
+      await settle(world);
+      unhandled.throwIfAny();
+      return { hash: trace.hash, trace: trace.lines, violation: null, steps };
+    } catch (error) {
+      const violation = error instanceof Violation ? error : unexpected(error);
+      trace.add(violation.message);
+      return { hash: trace.hash, trace: trace.lines, violation, steps };
+    } finally {
+      await timeline.calm();
+      unhandled.end();
+    }
+  });
+}
+
+/** A promise that nobody waits for and an error that nobody catches are what an app would see of a fault. */
+function listenForUnhandled() {
+  const errors: unknown[] = [];
+  const note = (error: unknown) => void errors.push(error);
+  process.on("unhandledRejection", note);
+  process.on("uncaughtException", note);
+  return {
+    throwIfAny: () => {
+      if (errors.length > 0) throw unexpected(errors[0]);
+    },
+    end: () => {
+      process.off("unhandledRejection", note);
+      process.off("uncaughtException", note);
+    },
+  };
+}
+
+function unexpected(error: unknown): Violation {
+  return new Violation("error", error instanceof Error ? (error.stack ?? error.message) : String(error));
+}

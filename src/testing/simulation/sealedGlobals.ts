@@ -1,0 +1,104 @@
+import { limits } from "../../shared/limits.js";
+import { SeededRandom } from "../random.js";
+import { isOpenGap } from "./knownGaps.js";
+import type { Timeline } from "./timeline.js";
+
+/**
+ * Small, so that scripts of some dozen steps meet all of it: pages that end within a commit, states that a push compacts
+ * before it appends.
+ */
+const smallLimits = { compactInPlaceDeltas: 6, ...(isOpenGap("heldPages") ? {} : { pageEntries: 3 }) };
+
+/**
+ * Runs `work` in a world without a real clock, real timers or real randomness: what the server's functions and what
+ * runs them draw from there comes from the seed and the timeline (I-20). One at a time in a process.
+ */
+export async function inSealedWorld<T>(seed: number, timeline: Timeline, work: () => Promise<T>): Promise<T> {
+  const random = new SeededRandom(seed);
+  const restores = [
+    sealDate(timeline),
+    replace(Math, "random", () => random.next()),
+    sealCrypto(random),
+    sealTimers(timeline),
+    replaceLimits(),
+  ];
+  try {
+    return await work();
+  } finally {
+    for (const restore of restores.reverse()) restore();
+  }
+}
+
+function replace<T extends object, K extends keyof T>(target: T, name: K, value: T[K]): () => void {
+  const real = target[name];
+  target[name] = value;
+  return () => void (target[name] = real);
+}
+
+function replaceLimits(): () => void {
+  const { pageEntries, compactInPlaceDeltas } = limits;
+  Object.assign(limits, smallLimits);
+  return () => void Object.assign(limits, { pageEntries, compactInPlaceDeltas });
+}
+
+function sealDate(timeline: Timeline): () => void {
+  const RealDate = globalThis.Date;
+  const nowIn = (parts: unknown[]) => (parts.length === 0 ? [timeline.now()] : parts);
+  return replace(
+    globalThis,
+    "Date",
+    new Proxy(RealDate, {
+      construct: (_, parts, target) => Reflect.construct(RealDate, nowIn(parts), target) as object,
+      apply: () => new RealDate(timeline.now()).toString(),
+      get: (_, name) => (name === "now" ? () => timeline.now() : Reflect.get(RealDate, name)),
+    }),
+  );
+}
+
+function sealCrypto(random: SeededRandom): () => void {
+  const prototype = Object.getPrototypeOf(globalThis.crypto) as Crypto;
+  const fill = (bytes: Uint8Array) => void bytes.forEach((_, at) => (bytes[at] = random.below(256)));
+  const restores = [
+    replace(prototype, "getRandomValues", <A extends ArrayBufferView | null>(array: A): A => {
+      if (array !== null) fill(new Uint8Array(array.buffer, array.byteOffset, array.byteLength));
+      return array;
+    }),
+    replace(prototype, "randomUUID", () => {
+      const bytes = new Uint8Array(16);
+      fill(bytes);
+      const hex = [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+      return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-4${hex.slice(13, 16)}-a${hex.slice(17, 20)}-${hex.slice(20)}`;
+    }),
+  ];
+  return () => restores.forEach((restore) => restore());
+}
+
+/** What the backend schedules runs in virtual time. */
+function sealTimers(timeline: Timeline): () => void {
+  const cancels = new Map<number, () => void>();
+  let last = 0;
+  const set = (callback: (...args: unknown[]) => void, ms = 0, ...args: unknown[]) => {
+    const id = ++last;
+    cancels.set(
+      id,
+      timeline.after(ms, () => {
+        cancels.delete(id);
+        callback(...args);
+      }),
+    );
+    return id;
+  };
+  const clear = (id?: number) => {
+    cancels.get(id ?? 0)?.();
+    cancels.delete(id ?? 0);
+  };
+  const repeat = () => {
+    throw new Error("Nothing in a simulation repeats itself by an interval.");
+  };
+  const restores = [
+    replace(globalThis, "setTimeout", set as unknown as typeof setTimeout),
+    replace(globalThis, "clearTimeout", clear as unknown as typeof clearTimeout),
+    replace(globalThis, "setInterval", repeat as unknown as typeof setInterval),
+  ];
+  return () => restores.forEach((restore) => restore());
+}

@@ -1,0 +1,120 @@
+import type { Replica, Subscription, Transaction } from "../../client/base/types.js";
+import { alwaysRunning } from "../../client/tabs/soleTab.js";
+import { LocalReplica } from "../../client/replica.js";
+import { ConvexTransport } from "../../client/transport/convexTransport.js";
+import { notes, sites } from "../fieldApp.js";
+import { SeededRandom } from "../random.js";
+import { seededRandomness } from "../testReplica.js";
+import { Connection, type Link } from "./connection.js";
+import type { Disk } from "./disk.js";
+import { Life } from "./life.js";
+import type { Profile } from "./profile.js";
+import type { Server } from "./server.js";
+import { SkewedClock, type Timeline } from "./timeline.js";
+
+const collections = [sites, notes] as const;
+
+/** What a tab needs of the device that it is on. */
+export interface TabHost {
+  readonly timeline: Timeline;
+  readonly server: Server;
+  readonly disk: Disk;
+  readonly profile: Profile;
+  readonly link: Link;
+  readonly skew: { ms: number };
+  readonly wants: ReadonlySet<string>;
+  /** In the very instant in which a tab hands a push over to its connection. */
+  onSend(args: object): void;
+  onDeath(tab: Tab): void;
+}
+
+/** A transaction that was made on a tab, as the app's code holds it. */
+export interface Made {
+  readonly transaction: Transaction;
+  /** Whether `durable` has resolved, and this tab lived to see it. */
+  isDurable: boolean;
+}
+
+/** One tab: the real replica over a disk, a network, a clock and neighbours that are simulated. */
+export class Tab {
+  readonly name: string;
+  readonly life: Life;
+  readonly connection: Connection;
+  readonly replica: Replica<(typeof collections)[number]>;
+  readonly made: Made[] = [];
+  readonly errors: { readonly error: Error; readonly dataAtRisk: boolean }[] = [];
+  readonly #subscriptions = new Map<string, Subscription>();
+  isReady = false;
+  /** Whether what it shows may be another since it was looked at. */
+  isDirty = true;
+
+  constructor(name: string, seed: number, host: TabHost) {
+    this.name = name;
+    const { timeline, server, disk, profile, link, skew } = host;
+    this.life = new Life(() => {
+      profile.bury(this.life);
+      this.connection.close();
+      host.onDeath(this);
+    });
+    this.connection = new Connection(timeline, new SeededRandom(seed + 1), server, link, this.life, (args) =>
+      host.onSend(args),
+    );
+    const guard = (callback: () => void) => () => this.life.deliver(callback);
+    const replica = new LocalReplica({
+      collections,
+      user: link.user,
+      storage: disk.open(this.life),
+      transport: new ConvexTransport(this.connection, server.backend.api),
+      election: profile.election(this.life),
+      channel: profile.channel(this.life),
+      lifecycle: alwaysRunning,
+      overrides: new Map(),
+      clock: new SkewedClock(timeline, skew, guard),
+      randomness: seededRandomness(seed),
+    });
+    this.replica = replica as unknown as typeof this.replica;
+    this.replica.events.on("documentsChanged", () => void (this.isDirty = true));
+    this.replica.events.on("error", (told) => void (this.life.isAlive && this.errors.push(told)));
+    void replica.start();
+    replica.ready.then(
+      () => void (this.isReady = true),
+      (error: unknown) => this.errors.push({ error: error as Error, dataAtRisk: false }),
+    );
+    for (const scope of host.wants) this.subscribe(scope);
+  }
+
+  get sites() {
+    return this.replica.collection(sites);
+  }
+
+  /** Whether the app's code can run on it. */
+  get isUsable(): boolean {
+    return this.life.isAlive && !this.life.isFrozen && this.isReady;
+  }
+
+  /** Keeps a transaction that the app's code has just made. */
+  note(transaction: Transaction): void {
+    const made: Made = { transaction, isDurable: false };
+    this.made.push(made);
+    transaction.durable.then(
+      () => void (made.isDurable = this.life.isAlive),
+      () => {},
+    );
+  }
+
+  subscribe(scope: string): void {
+    if (!this.#subscriptions.has(scope))
+      this.#subscriptions.set(scope, this.replica.subscribe(sites, { scopes: [scope] }));
+  }
+
+  unsubscribe(scope: string, keepData: boolean): void {
+    this.#subscriptions.get(scope)?.stop({ keepData });
+    this.#subscriptions.delete(scope);
+  }
+
+  /** As a user closes it: it has time to end in order. */
+  async close(): Promise<void> {
+    await this.replica.close();
+    this.life.end();
+  }
+}

@@ -1,0 +1,90 @@
+import { projectRow, type PlainRow } from "../../collections/index.js";
+import { canonicalJson } from "../../shared/canonicalJson.js";
+import { openDocument } from "../../shared/document.js";
+import { readMain } from "../../shared/mainDocument.js";
+import { sites } from "../fieldApp.js";
+import { Violation } from "../violation.js";
+import type { Backend } from "./backend.js";
+import { allDocuments } from "./steps.js";
+
+/** What is stored of a document: which of whose changes, and what they come to. */
+export interface State {
+  readonly clocks: ReadonlyMap<number, number>;
+  readonly row: PlainRow | null;
+}
+
+export interface TrueDocument extends State {
+  /** null: it is nowhere. */
+  readonly scope: string | null;
+  /** When it last changed. */
+  readonly ts: bigint;
+}
+
+export function stateOf(id: string, blobs: readonly Uint8Array[]): State {
+  const doc = openDocument(blobs);
+  const authors = [...doc.store.clients.keys()].sort((a, b) => a - b);
+  const clockOf = (author: number) => {
+    const last = doc.store.clients.get(author)?.at(-1);
+    return last === undefined ? 0 : last.id.clock + last.length;
+  };
+  return {
+    clocks: new Map(authors.map((author) => [author, clockOf(author)])),
+    row: projectRow(sites, id, readMain(doc)),
+  };
+}
+
+export function coversClocks(state: State, other: State): boolean {
+  return [...other.clocks].every(([author, clock]) => (state.clocks.get(author) ?? 0) >= clock);
+}
+
+/** What the server holds, looked at after each of its commits. */
+export class Truth {
+  readonly documents = new Map<string, TrueDocument>();
+  /** Those of which something was not as it is of a steady document: they were deleted, moved or begun anew. */
+  readonly #backend: Backend;
+
+  constructor(backend: Backend) {
+    this.#backend = backend;
+  }
+
+  get rows(): PlainRow[] {
+    return [...this.documents.values()].flatMap(({ row }) => row ?? []);
+  }
+
+  /**
+   * Looks at what a commit has left behind. @param ts when it was; null: it has changed nothing
+   * @throws Violation I-9 if the app's rows are not what the documents come to
+   */
+  async look(ts: bigint | null): Promise<void> {
+    const states = await this.#backend.states(allDocuments);
+    for (const [index, id] of allDocuments.entries()) {
+      const { scope, blobs } = states[index] ?? { scope: null, blobs: [] };
+      const state = stateOf(
+        id,
+        blobs.map((blob) => new Uint8Array(blob)),
+      );
+      const known = this.documents.get(id);
+      const isSame = known !== undefined && known.scope === scope && isSameState(known, state);
+      if (isSame || (known === undefined && scope === null)) continue;
+      if (ts === null) throw new Violation("I-10", `"${id}" was changed by what should have changed nothing`);
+      this.documents.set(id, { ...state, scope, ts });
+    }
+    const rows = await this.#backend.rows();
+    const [real, projected] = [textOf(rows), textOf(this.rows)];
+    if (real !== projected)
+      throw new Violation("I-9", `the app's rows are\n${real}, and its documents come to\n${projected}`);
+  }
+}
+
+function isSameState(a: State, b: State): boolean {
+  return (
+    coversClocks(a, b) &&
+    coversClocks(b, a) &&
+    canonicalJson(a.row as never) === canonicalJson(b.row as never)
+  );
+}
+
+/** Rows in an order of their own, as one text to compare. */
+export function textOf(rows: Iterable<PlainRow>): string {
+  return canonicalJson([...rows].sort((a, b) => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0)) as never);
+}

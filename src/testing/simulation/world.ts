@@ -1,0 +1,196 @@
+import type { PullArgs, PullResult, PushResult } from "../../shared/wire.js";
+import { SeededRandom } from "../random.js";
+import { Violation } from "../violation.js";
+import type { AccessRules, Backend, BackendDriver } from "./backend.js";
+import { DiskCheck, checkSent } from "./checkDisk.js";
+import { checkAnswer, checkPull, checkWhole } from "./checkServer.js";
+import { checkDurable, checkWholeOnTab, TabCheck } from "./checkTab.js";
+import { Device } from "./device.js";
+import { Ledger } from "./ledger.js";
+import { Answers, isPush } from "./observations.js";
+import { Server, type Outcome } from "./server.js";
+import { steadyDocuments, type Script } from "./steps.js";
+import type { Tab } from "./tab.js";
+import type { Timeline } from "./timeline.js";
+import type { Trace } from "./trace.js";
+import { Truth } from "./truth.js";
+
+/** Everything that a script happens to, and what is seen of it. */
+export class World implements AccessRules {
+  readonly timeline: Timeline;
+  readonly trace: Trace;
+  readonly server: Server;
+  readonly truth: Truth;
+  readonly answers = new Answers();
+  readonly ledger = new Ledger();
+  readonly devices: readonly Device[];
+  readonly diskChecks = new Map<Device, DiskCheck>();
+  readonly #unreadable = new Set<string>();
+  readonly #tabChecks = new Map<Tab, TabCheck>();
+  /** Devices that have read all there is since their leader last changed: what they show is whole. */
+  readonly #whole = new Map<Device, Tab>();
+  #violation: Violation | null = null;
+
+  static async create(
+    script: Script,
+    timeline: Timeline,
+    trace: Trace,
+    drive: BackendDriver,
+  ): Promise<World> {
+    const rules: AccessRules = { mayRead: (user, scope) => world.mayRead(user, scope) };
+    const backend = await drive(rules, script.seed);
+    const world: World = new World(script, timeline, trace, backend);
+    const inserted = steadyDocuments.map((document) => ({
+      document,
+      operations: [{ type: "insert", fields: { name: document, country: "DE", status: "open" } } as const],
+    }));
+    await world.truth.look(await backend.write(inserted));
+    for (const device of world.devices)
+      for (let tab = 0; tab < (script.devices[device.index]?.tabs ?? 1); tab++) device.open();
+    return world;
+  }
+
+  private constructor({ seed, devices }: Script, timeline: Timeline, trace: Trace, backend: Backend) {
+    this.timeline = timeline;
+    this.trace = trace;
+    this.truth = new Truth(backend);
+    this.server = new Server(backend, timeline, new SeededRandom(seed ^ 0x5eed), {
+      onQuery: (args, user, outcome) => this.#guard(() => this.#seeQuery(args as PullArgs, user, outcome)),
+      onMutation: (args, user, outcome) => this.#seeMutation(args, user, outcome),
+    });
+    this.devices = devices.map((setup, index) => this.#createDevice(index, seed, setup));
+    timeline.onEvent(() => this.#look());
+  }
+
+  mayRead(user: string | null, scope: string): boolean {
+    return user === null || !this.#unreadable.has(`${user}\0${scope}`);
+  }
+
+  permit(user: string, scope: string, isReadable: boolean): void {
+    if (isReadable) this.#unreadable.delete(`${user}\0${scope}`);
+    else this.#unreadable.add(`${user}\0${scope}`);
+    this.server.noteChange();
+  }
+
+  /** A device that was not there before, with nothing on its disk. */
+  join(user: string, scopes: readonly string[], seed: number): Device {
+    const device = this.#createDevice(this.devices.length, seed, { user, scopes, tabs: 1 });
+    (this.devices as Device[]).push(device);
+    device.open();
+    return device;
+  }
+
+  /** What has not gone as it must. Kept until the runner asks: it was noticed in the middle of somebody else's code. */
+  throwIfViolated(): void {
+    if (this.#violation !== null) throw this.#violation;
+  }
+
+  /** The server has written by itself. @param ts null: nothing that anybody could see */
+  async noteCommit(ts: bigint | null): Promise<void> {
+    await this.#guardAsync(async () => {
+      await this.truth.look(ts);
+      checkWhole(this.truth, this.ledger.groups);
+    });
+    this.server.noteChange();
+  }
+
+  #createDevice(index: number, seed: number, setup: Script["devices"][number]): Device {
+    const device: Device = new Device(index, seed, setup, this.timeline, this.server, {
+      onStored: (_, method) => this.#guard(() => this.#seeStored(device, method)),
+      onSend: (_, args) => this.#guard(() => isPush(args) && checkSent(device.onDisk, args)),
+    });
+    this.diskChecks.set(device, new DiskCheck());
+    return device;
+  }
+
+  #seeStored(device: Device, method: string): void {
+    const stored = device.onDisk;
+    if (stored === null) return;
+    const scopes = stored.scopes.map(({ scope, cursor }) => `${scope}@${cursor.ts}`).join(" ");
+    this.trace.add(
+      `${this.timeline.now()} disk ${device.index} ${method} outbox ${stored.outbox.length} groups ${stored.groups.length} ${scopes}`,
+    );
+    if (method !== "commit") return;
+    this.diskChecks.get(device)?.checkCursors(stored, this.truth);
+    this.diskChecks.get(device)?.checkDocuments(stored);
+  }
+
+  #seeQuery(args: PullArgs, user: string | null, outcome: Outcome): void {
+    if (!outcome.ok) throw outcome.error;
+    const result = outcome.value as PullResult;
+    const shown =
+      result.type === "page" ? result.entries.map(({ document, type }) => `${document} ${type}`) : [];
+    this.trace.add(
+      `${this.timeline.now()} pull ${user} ${args.scope}@${args.cursor.ts} ${result.type} ${shown.join(", ")}`,
+    );
+    checkPull(this, this.truth, args, user, result);
+  }
+
+  async #seeMutation(args: object, user: string | null, outcome: Outcome): Promise<void> {
+    await this.#guardAsync(async () => {
+      if (!isPush(args)) return;
+      if (!outcome.ok) return this.trace.add(`${this.timeline.now()} push ${user} ${outcome.error.message}`);
+      const result = outcome.value as PushResult;
+      const firsts = new Map(this.answers.final);
+      const answers = this.answers.take(args, result);
+      this.trace.add(
+        `${this.timeline.now()} push ${user} ${answers.map(({ id, status, code }) => `${id} ${status} ${code ?? ""}`).join(", ")}`,
+      );
+      for (const answer of answers) checkAnswer(firsts.get(answer.id), answer);
+      const hasWritten = answers.some(({ status }) => status === "applied");
+      await this.truth.look(
+        hasWritten && result.type === "results" ? (result.ts as unknown as bigint) : null,
+      );
+      checkWhole(this.truth, this.ledger.groups);
+    });
+  }
+
+  #look(): void {
+    this.#guard(() => {
+      for (const device of this.devices) {
+        this.#lookAtLeader(device);
+        for (const tab of device.livingTabs) this.#lookAtTab(device, tab);
+      }
+    });
+  }
+
+  #lookAtLeader(device: Device): void {
+    const leader = device.livingTabs.find(({ replica }) => replica.status.get().leader);
+    if (leader === undefined || this.#whole.get(device) !== leader) this.#whole.delete(device);
+    if (leader === undefined) return;
+    const scope = leader.replica.status.get().scopes.find((each) => each.scope === "DE");
+    if (scope?.state === "live") this.#whole.set(device, leader);
+    if (scope === undefined || scope.state === "bootstrapping" || scope.state === "denied")
+      this.#whole.delete(device);
+  }
+
+  #lookAtTab(device: Device, tab: Tab): void {
+    checkDurable(device, tab);
+    for (const { transaction } of tab.made)
+      if (transaction.state === "failed") this.ledger.noteFallen(transaction.id);
+    if (!tab.isDirty || !tab.isReady || tab.life.isFrozen) return;
+    tab.isDirty = false;
+    const check = this.#tabChecks.get(tab) ?? new TabCheck(tab);
+    this.#tabChecks.set(tab, check);
+    check.look(this.ledger);
+    if (this.#whole.has(device)) checkWholeOnTab(tab, this.ledger.groups);
+  }
+
+  #guard(look: () => unknown): void {
+    try {
+      look();
+    } catch (error) {
+      if (!(error instanceof Violation)) throw error;
+      this.#violation ??= error;
+    }
+  }
+
+  async #guardAsync(look: () => Promise<void>): Promise<void> {
+    try {
+      await look();
+    } catch (error) {
+      if (!(error instanceof Violation)) throw error;
+      this.#violation ??= error;
+    }
+  }
+}
