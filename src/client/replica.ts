@@ -2,14 +2,12 @@ import type { AnyCollection } from "../collections/index.js";
 import { createDeferred } from "./base/deferred.js";
 import { asError, closedError, ReplicaError } from "./base/errors.js";
 import { Emitter } from "./base/events.js";
-import { Candidacy } from "./candidacy.js";
 import { FailedTransactions } from "./failedTransactions.js";
 import { inspectReplica } from "./inspect.js";
-import { Leadership } from "./leadership.js";
+import { Membership } from "./membership.js";
 import { Appender } from "./outbox/appender.js";
 import type { OutboxEntry, Stored } from "./ports/storage.js";
 import { unknownSpace } from "./ports/storageSpace.js";
-import { emptyPublication, type Publication } from "./base/publication.js";
 import { ReplicaEmitters } from "./replicaEmitters.js";
 import type { ReplicaParts } from "./replicaParts.js";
 import { createReplicaCollection } from "./replicaCollection.js";
@@ -17,7 +15,6 @@ import { Opening, reportsOf } from "./opening.js";
 import { StorageGauge } from "./storageGauge.js";
 import { StatusBoard } from "./statusBoard.js";
 import { Subscriptions } from "./subscriptions.js";
-import { noStatus, type LeaderStatus, type TabMessage, type Want } from "./base/tabMessages.js";
 import type {
   Replica,
   ReplicaCollection,
@@ -57,19 +54,13 @@ export class LocalReplica implements Replica {
   readonly #gauge: StorageGauge;
   /** Why nothing can be written any more. */
   #readOnly: ReplicaError | null = null;
-  readonly #leadership: Leadership;
-  readonly #candidacy: Candidacy;
-  #leaderStatus: LeaderStatus = noStatus;
+  readonly #membership: Membership;
   readonly #statusBoard: StatusBoard;
-  /** The last commit that was read from the database: messages about it or earlier ones tell nothing new. */
-  #seenCommit = -1;
-  /** Messages that came before the database was read; null: it has been. */
-  #early: TabMessage[] | null = [];
   #endings: (() => void)[] = [];
   #isClosed = false;
 
   constructor(parts: ReplicaParts) {
-    const { collections, storage, randomness, clock, transport, channel } = parts;
+    const { collections, storage, randomness, clock, transport } = parts;
     this.user = parts.user;
     this.#parts = parts;
     this.#tab = randomness.id();
@@ -82,8 +73,17 @@ export class LocalReplica implements Replica {
       },
       pickOverrides(parts.overrides, ({ merge }) => merge),
     );
-    channel.onMessage((message) => this.#receive(message));
-    this.#subscriptions = new Subscriptions((forget) => this.#onWants(forget));
+    this.#subscriptions = new Subscriptions((forget) => this.#membership.setWants(forget));
+    this.#membership = new Membership({
+      parts,
+      tab: this.#tab,
+      view: this.#view,
+      subscriptions: this.#subscriptions,
+      emitters: this.#emitters,
+      show: (stored) => this.#load(stored),
+      onChange: () => this.#refreshStatus(),
+      onCleared: () => this.#endCleared(),
+    });
     this.#opening = new Opening({
       storage,
       fresh: { client: randomness.id(), author: randomness.author() },
@@ -113,7 +113,7 @@ export class LocalReplica implements Replica {
       isOpening: () => this.#opening.isOpening,
       submit: (transaction) => this.#appender.append(transaction),
       persisters: persistersOf(parts.overrides),
-      isTooNew: (collection) => this.#leaderStatus.tooNew.includes(collection),
+      isTooNew: (collection) => this.#membership.leaderStatus.tooNew.includes(collection),
     });
     this.#decisions = new FailedTransactions({
       view: this.#view,
@@ -121,10 +121,7 @@ export class LocalReplica implements Replica {
       storage,
       assertWritable: () => this.#assertWritable(),
       idle: () => this.#appender.idle(),
-      onRemoved: (ids, sequences) => {
-        this.#leadership.onFailedRemoved(sequences);
-        this.#post({ type: "failedRemoved", ids, sequences });
-      },
+      onRemoved: (ids, sequences) => this.#membership.onFailedRemoved(ids, sequences),
       onError: (error) => this.#emitters.emitError(asError(error), false),
     });
     const newId = () => randomness.id();
@@ -137,18 +134,10 @@ export class LocalReplica implements Replica {
     for (const [name, view] of this.#view.collections)
       view.changed.on((ids) => this.#emitters.emit("documentsChanged", { collection: name, ids }));
     this.#view.transactionsChanged.on((changed) => this.#onTransactions(changed));
-    this.#leadership = this.#createLeadership();
-    this.#candidacy = new Candidacy({
-      ...parts,
-      askLeader: () => this.#post({ type: "leaderCalled" }),
-      onElected: () => void this.#lead(),
-      onLost: () => this.#leadership.stepDown(),
-      onResume: () => void this.#reload(),
-    });
     this.#statusBoard = new StatusBoard(() => ({
-      leaderStatus: this.#leaderStatus,
+      leaderStatus: this.#membership.leaderStatus,
       isConnected: transport.isConnected,
-      isLeader: this.#leadership.isLeader,
+      isLeader: this.#membership.isLeader,
       transactions: this.#view.transactions(),
       isOpening: this.#opening.isOpening,
       readOnly: this.#readOnly,
@@ -166,8 +155,7 @@ export class LocalReplica implements Replica {
     }
     this.#ready.resolve();
     if (!this.#isClosed) void this.#gauge.start();
-    this.#sendWants([]);
-    if (!this.#isClosed) this.#candidacy.start();
+    if (!this.#isClosed) this.#membership.start();
   }
 
   get ready(): Promise<void> {
@@ -202,8 +190,7 @@ export class LocalReplica implements Replica {
     this.#assertOpen();
     this.collection(definition);
     const documents = ids.map((id) => ({ collection: definition.name, id }));
-    this.#post({ type: "visible", tab: this.#tab, documents });
-    this.#leadership.noteVisible(this.#tab, documents);
+    this.#membership.prioritise(documents);
   }
 
   readonly transactions = {
@@ -227,7 +214,7 @@ export class LocalReplica implements Replica {
     await this.#appender.idle();
     const { storage, randomness, clock } = this.#parts;
     const stored = await storage.open({ client: randomness.id(), author: randomness.author() });
-    const [tab, tabs, status] = [this.#tab, this.#leadership.knownTabs + 1, this.status.get()];
+    const [tab, tabs, status] = [this.#tab, this.#membership.tabs, this.status.get()];
     const [view, errors] = [this.#view, this.#emitters.lastErrors];
     const parts = { at: clock.now(), tab, tabs, stored, status, view, errors };
     return inspectReplica(parts, content);
@@ -260,7 +247,7 @@ export class LocalReplica implements Replica {
         `${pending} transactions are not on the server yet. Wait for flush(), or pass { discardPending: true }.`,
       );
     this.#isClosed = true;
-    this.#post({ type: "cleared" });
+    this.#membership.announceCleared();
     this.#end();
     await this.#parts.storage.destroy();
   }
@@ -277,150 +264,22 @@ export class LocalReplica implements Replica {
 
   #end(): void {
     this.#closed.reject(closedError());
-    this.#post({ type: "ended", tab: this.#tab });
-    this.#candidacy.end();
-    this.#leadership.end();
+    this.#membership.end();
     this.#gauge.stop();
     for (const end of this.#endings.splice(0)) end();
-    this.#parts.channel.close();
-  }
-
-  #createLeadership(): Leadership {
-    const { storage, transport, clock, randomness, collections } = this.#parts;
-    return new Leadership({
-      storage,
-      transport,
-      clock,
-      randomness,
-      definitions: new Map(collections.map((each) => [each.name, each])),
-      persisters: persistersOf(this.#parts.overrides),
-      retries: pickOverrides(this.#parts.overrides, ({ retry }) => retry),
-      merges: pickOverrides(this.#parts.overrides, ({ merge }) => merge),
-      ownWants: () => this.#subscriptions.wants,
-      publish: (publication, commit) => this.#publish(publication, commit),
-      onFound: (entries) => this.#onFound(entries),
-      onTakenOver: (stored) => this.#load(stored),
-      onStatus: (status) => {
-        this.#post({ type: "status", status });
-        this.#takeLeaderStatus(status);
-      },
-      onChange: () => this.#onLeadership(),
-      beat: () => this.#post({ type: "beat" }),
-      onError: (error, dataAtRisk = false) => this.#emitters.emitError(asError(error), dataAtRisk),
-    });
-  }
-
-  #onLeadership(): void {
-    if (this.#leadership.isLeader) {
-      this.#candidacy.onLeading();
-      this.#post({ type: "leader" });
-    } else this.#candidacy.hear();
-    this.#refreshStatus();
-  }
-
-  async #lead(): Promise<void> {
-    this.#early ??= []; // a message about what is newer than what is read now has to come after it
-    await this.#leadership.begin();
-  }
-
-  #publish(publication: Publication, commit: number | null): void {
-    this.#post({ type: "publication", publication, commit });
-    this.#show(publication);
-  }
-
-  #show(publication: Publication): void {
-    this.#view.apply(publication);
-    for (const bulk of publication.bulks ?? []) this.#emitters.emit("bulkCompleted", bulk);
-  }
-
-  /** A tab that died may have stored them without a word: then nobody knows of them but the leader. */
-  #onFound(entries: readonly OutboxEntry[]): void {
-    const unheardOf = entries.filter(({ transaction }) => this.#view.find(transaction.id) === undefined);
-    if (unheardOf.length === 0) return;
-    this.#post({ type: "appended", entries: unheardOf });
-    this.#view.receive(unheardOf);
-  }
-
-  #takeLeaderStatus(status: LeaderStatus): void {
-    this.#leaderStatus = status;
-    this.#subscriptions.report(status.scopes);
-    this.#refreshStatus();
-  }
-
-  #receive(message: TabMessage): void {
-    if (this.#isClosed) return;
-    if (this.#early !== null) return void this.#early.push(message);
-    switch (message.type) {
-      case "publication":
-        if (message.commit === null || message.commit > this.#seenCommit) this.#show(message.publication);
-        return;
-      case "status":
-        return this.#takeLeaderStatus(message.status);
-      case "leader":
-        this.#candidacy.hear();
-        return void this.#reload();
-      case "beat":
-        this.#candidacy.hear();
-        return this.#sendWants([]);
-      case "leaderCalled":
-        if (this.#leadership.isLeader) this.#post({ type: "beat" });
-        return;
-      case "ended":
-        return this.#leadership.noteEnded(message.tab);
-      case "visible":
-        return this.#leadership.noteVisible(message.tab, message.documents);
-      case "appended":
-        this.#view.receive(message.entries);
-        return this.#leadership.onAppended();
-      case "failedRemoved": {
-        const removed = message.ids.flatMap((id) => this.#view.find(id) ?? []);
-        for (const transaction of removed) transaction.enter({ type: "discarded" });
-        this.#view.remove(removed);
-        return this.#leadership.onFailedRemoved(message.sequences);
-      }
-      case "cleared":
-        return this.#endCleared();
-      case "wants":
-        return this.#leadership.noteWants(message.tab, message.wants, message.forget);
-    }
-  }
-
-  /** Another tab has become the leader: what the last one did may not have reached this one. */
-  async #reload(): Promise<void> {
-    this.#sendWants([]);
-    this.#early ??= [];
-    const { storage, randomness } = this.#parts;
-    try {
-      this.#load(await storage.open({ client: randomness.id(), author: randomness.author() }));
-    } catch (error) {
-      if (!this.#isClosed) this.#emitters.emitError(asError(error), false);
-    }
   }
 
   #load(stored: Stored, hasMore = false): void {
-    this.#seenCommit = stored.meta.commit;
     this.#view.load(stored, hasMore);
     this.#subscriptions.report(reportsOf(stored));
     if (!hasMore) this.#opening.end();
-    const early = this.#early ?? [];
-    this.#early = null;
-    for (const message of early) this.#receive(message);
+    this.#membership.onRead(stored.meta);
     this.#refreshStatus();
-  }
-
-  #onWants(forget: readonly Want[]): void {
-    if (!this.#isClosed) this.#sendWants(forget);
-    if (!this.#isClosed) this.#leadership.setWants(forget);
-  }
-
-  #sendWants(forget: readonly Want[]): void {
-    this.#post({ type: "wants", tab: this.#tab, wants: this.#subscriptions.wants, forget });
   }
 
   #onAppended(entries: readonly OutboxEntry[]): void {
     this.#view.place(entries);
-    this.#post({ type: "appended", entries });
-    this.#leadership.onAppended();
+    this.#membership.onAppended(entries);
   }
 
   #onNotStored(error: ReplicaError, transactions: readonly LocalTransaction[]): void {
@@ -446,10 +305,6 @@ export class LocalReplica implements Replica {
 
   #refreshStatus(): void {
     if (this.#statusBoard.refresh()) this.#emitters.emit("status", this.#statusBoard.get());
-  }
-
-  #post(message: TabMessage): void {
-    this.#parts.channel.post(message);
   }
 
   #assertWritable(): void {

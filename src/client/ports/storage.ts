@@ -17,6 +17,11 @@ export interface Meta extends Identity {
   readonly term: number;
   /** Raised by each commit of a leader: tells a starting tab which messages its first read covers. */
   readonly commit: number;
+  /**
+   * The highest place in the outbox that a leader has taken away, or changed: entries up to it that are not there are gone,
+   * whatever a message tells that was sent before. Absent: there is none.
+   */
+  readonly lastSettled?: number;
 }
 
 /** A document's confirmed state. */

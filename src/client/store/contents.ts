@@ -32,11 +32,17 @@ export function indexContents(stored: Stored): Contents {
   };
 }
 
+/** What a commit makes of the rest. */
+export function metaAfter(meta: Meta, { author = meta.author, removedOutbox, outbox }: Commit): Meta {
+  const settled = [...(removedOutbox ?? []), ...(outbox ?? []).map(({ sequence }) => sequence)];
+  const lastSettled = Math.max(meta.lastSettled ?? 0, ...settled);
+  return { ...meta, author, commit: meta.commit + 1, ...(lastSettled === 0 ? {} : { lastSettled }) };
+}
+
 /** Does to contents in memory what {@link Commit} does to a database. */
 export function applyCommit(contents: Contents, changes: Commit): void {
   const { documents, outbox, groups, scopes } = contents;
-  const { author = contents.meta.author } = changes;
-  contents.meta = { ...contents.meta, author, commit: contents.meta.commit + 1 };
+  contents.meta = metaAfter(contents.meta, changes);
   for (const { collection, id } of changes.removedDocuments ?? []) documents.delete(keyOf(collection, id));
   for (const each of changes.documents ?? []) documents.set(keyOf(each.collection, each.id), each);
   for (const sequence of changes.removedGroups ?? []) groups.delete(sequence);

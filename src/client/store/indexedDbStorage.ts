@@ -13,6 +13,7 @@ import {
   type StoredDocument,
   type StoredTransaction,
 } from "../ports/storage.js";
+import { metaAfter } from "./contents.js";
 import { inStorageErrors, toStorageError } from "./indexedDbErrors.js";
 import {
   beginReading,
@@ -114,7 +115,7 @@ export class IndexedDbStorage implements Storage {
   async commit(term: number, changes: Commit): Promise<number> {
     const { commit, written } = await this.#write(storesOf(changes), async (tx) => {
       const meta = await this.#fence(tx, term);
-      const raised = { ...meta, author: changes.author ?? meta.author, commit: meta.commit + 1 };
+      const raised = metaAfter(meta, changes);
       await tx.objectStore("meta").put(seal(raised), "meta");
       clearDamage(tx, changes.repair?.damage ?? []);
       const written = await putDocuments(tx, changes, this.#limits);

@@ -1,0 +1,97 @@
+import type { Publication } from "./base/publication.js";
+import type { LeaderStatus, TabMessage } from "./base/tabMessages.js";
+import type { Leadership } from "./leadership.js";
+import type { Meta } from "./ports/storage.js";
+import type { View } from "./view/view.js";
+
+export interface TabInboxOptions {
+  view(): View;
+  leadership(): Leadership;
+  show(publication: Publication): void;
+  takeStatus(status: LeaderStatus): void;
+  /** The leader gives a sign of life. */
+  hearLeader(): void;
+  /** Another tab has become the leader: what the last one did may not have reached this one. */
+  reload(): void;
+  /** The leader asks what this tab wants. */
+  answerWants(): void;
+  /** As the leader: somebody asks for a sign of life. */
+  beat(): void;
+  onCleared(): void;
+}
+
+/**
+ * What other tabs tell. Messages that come before the database is read wait until it is: of what was told before that
+ * reading, however late it comes through, only what the reading did not cover is taken.
+ */
+export class TabInbox {
+  readonly #options: TabInboxOptions;
+  /** The last commit that was read from the database: messages about it or earlier ones tell nothing new. */
+  #seenCommit = -1;
+  /** Up to this place of the outbox all that is still waiting was read: earlier messages tell nothing new. */
+  #lastSettled = 0;
+  /** What waits; null: the database is read. */
+  #early: TabMessage[] | null = [];
+  #isClosed = false;
+
+  constructor(options: TabInboxOptions) {
+    this.#options = options;
+  }
+
+  /** The database is being read: what comes now may be older or newer. */
+  hold(): void {
+    this.#early ??= [];
+  }
+
+  /** The database was read and is shown. */
+  release({ commit, lastSettled = 0 }: Meta): void {
+    this.#seenCommit = commit;
+    this.#lastSettled = lastSettled;
+    const early = this.#early ?? [];
+    this.#early = null;
+    for (const message of early) this.receive(message);
+  }
+
+  close(): void {
+    this.#isClosed = true;
+  }
+
+  receive(message: TabMessage): void {
+    if (this.#isClosed) return;
+    if (this.#early !== null) return void this.#early.push(message);
+    const { view, leadership, show, takeStatus, hearLeader, reload, answerWants, beat, onCleared } =
+      this.#options;
+    switch (message.type) {
+      case "publication":
+        if (message.commit === null || message.commit > this.#seenCommit) show(message.publication);
+        return;
+      case "status":
+        return takeStatus(message.status);
+      case "leader":
+        hearLeader();
+        return reload();
+      case "beat":
+        hearLeader();
+        return answerWants();
+      case "leaderCalled":
+        return leadership().isLeader ? beat() : undefined;
+      case "ended":
+        return leadership().noteEnded(message.tab);
+      case "visible":
+        return leadership().noteVisible(message.tab, message.documents);
+      case "appended":
+        view().receive(message.entries.filter(({ sequence }) => sequence > this.#lastSettled));
+        return leadership().onAppended();
+      case "failedRemoved": {
+        const removed = message.ids.flatMap((id) => view().find(id) ?? []);
+        for (const transaction of removed) transaction.enter({ type: "discarded" });
+        view().remove(removed);
+        return leadership().onFailedRemoved(message.sequences);
+      }
+      case "cleared":
+        return onCleared();
+      case "wants":
+        return leadership().noteWants(message.tab, message.wants, message.forget);
+    }
+  }
+}
