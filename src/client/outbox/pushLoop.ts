@@ -202,7 +202,13 @@ export class PushLoop {
   }
 
   #decideAnswers(results: Results, startedAt: number) {
-    const { journal, settleUnread, randomness, clock } = this.#options;
+    const { journal, randomness, clock } = this.#options;
+    let isForgotten = false;
+    const settleUnread: SettleUnread = (update) => {
+      const settled = this.#options.settleUnread(update);
+      if (settled !== null && settled.document === null) isForgotten = true;
+      return settled;
+    };
     const step = decideAnswers(journal, results, settleUnread, (ids) => this.#giveUpGap(ids));
     if (step === null) return null;
     const ended = { startedAt, endedAt: clock.now() };
@@ -220,8 +226,9 @@ export class PushLoop {
       }),
     );
     const noted = withAttempts(step, new Map(attempts), journal.outbox());
-    // Bytes that are thrown away burn their author's clocks: another update under them would mean another thing.
-    const isBurnt = results.some(({ status }) => status === "gap" || status === "rejected");
+    // Bytes that are thrown away, or of a document that this device keeps nothing of, burn their author's clocks:
+    // another update under them would mean another thing.
+    const isBurnt = isForgotten || results.some(({ status }) => status === "gap" || status === "rejected");
     return isBurnt ? { ...noted, commit: { ...noted.commit, author: randomness.author() } } : noted;
   }
 
