@@ -2,6 +2,9 @@
 import fs from "node:fs";
 import os from "node:os";
 import { createServer } from "vite";
+import { bundle } from "./client/bundle.js";
+import { client } from "./client/chromium.js";
+import { clientNode } from "./client/node.js";
 import { engine } from "./engine.js";
 import { parts } from "./parts.js";
 import { push } from "./push.js";
@@ -10,6 +13,9 @@ import type { Row } from "./row.js";
 import { seed } from "./seed.js";
 
 const benchmarks: Readonly<Record<string, () => Promise<Row[]>>> = {
+  bundle,
+  client,
+  "client-node": clientNode,
   engine,
   parts,
   push,
