@@ -51,12 +51,19 @@ const types: Readonly<Record<string, string>> = {
   ".wasm": "application/wasm",
 };
 
-/** Serves the page that the host is named after. */
-export async function serve(count: number): Promise<{ urlOf(subject: string, page: string): string; close(): void }> {
+export interface Pages {
+  /** @param subject - lower case, as the first part of a host's name; `device` keeps what it stores apart */
+  urlOf(page: string, subject: string, device: string): string;
+  close(): void;
+}
+
+/** Serves what was built, and so many places. */
+export async function serve(count: number): Promise<Pages> {
   const places = JSON.stringify(largestSites(count));
   const server = http.createServer((request, response) => {
     const { pathname } = new URL(request.url ?? "/", "http://localhost");
-    if (pathname === "/places.json") return void response.setHeader("content-type", types[".json"]!).end(places);
+    if (pathname === "/places.json")
+      return void response.setHeader("content-type", types[".json"]!).end(places);
     const file = path.join(outDir, path.normalize(pathname));
     if (!fs.existsSync(file) || fs.statSync(file).isDirectory()) return void response.writeHead(404).end();
     response.setHeader("content-type", types[path.extname(file)] ?? "application/octet-stream");
@@ -65,7 +72,7 @@ export async function serve(count: number): Promise<{ urlOf(subject: string, pag
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const { port } = server.address() as AddressInfo;
   return {
-    urlOf: (subject, page) => `http://${subject}.localhost:${port}/${page}/index.html`,
+    urlOf: (page, subject, device) => `http://${subject}.${device}.localhost:${port}/${page}/index.html`,
     close: () => void server.close(),
   };
 }

@@ -88,7 +88,8 @@ export class Ours implements Subject {
     let sum = 0;
     for (const row of collection.rows()) sum += row.population > 0 ? 1 : 0;
     const whole = performance.now() - start;
-    if (collection.size !== count || sum === 0) throw new Error(`Of ${count} rows ${collection.size} are there.`);
+    if (collection.size !== count || sum === 0)
+      throw new Error(`Of ${count} rows ${collection.size} are there.`);
     stop();
     return { ready, first50: last(), whole };
   }
@@ -142,7 +143,12 @@ export class Ours implements Subject {
   }
 
   /** @param everyMs - between two edits; 0: all in one go */
-  async rapidEdits(rows: readonly Place[], edits: number, documents: number, everyMs: number): Promise<Traffic> {
+  async rapidEdits(
+    rows: readonly Place[],
+    edits: number,
+    documents: number,
+    everyMs: number,
+  ): Promise<Traffic> {
     await this.reopen(rows.length);
     await this.#caughtUp();
     const collection = this.#replica!.collection(places);
@@ -171,9 +177,8 @@ export class Ours implements Subject {
     replica.subscribe(places);
     const collection = replica.collection(places);
     for (let n = 0; n < own; n++)
-      collection.update(rows[n * 3]!.id, (draft) => void (draft.status = "surveyed"), );
-    for (let n = 0; n < own; n++)
-      collection.update(rows[n * 3]!.id, (draft) => draft.visits.increment());
+      collection.update(rows[n * 3]!.id, (draft) => void (draft.status = "surveyed"));
+    for (let n = 0; n < own; n++) collection.update(rows[n * 3]!.id, (draft) => draft.visits.increment());
     await Promise.all(replica.transactions.list().map(({ durable }) => durable));
     const editor = new Editor(7);
     for (let round = 0; round < edits; round++)
@@ -235,7 +240,11 @@ export async function callsPerReopen(rows: readonly Place[], openStorage: OpenSt
   await (await open()).close();
   const before = server.counts.pulls;
   const replica = await open();
-  const found = { scopes: scopes.length, calls: server.counts.pulls - before, rows: replica.collection(countries).size };
+  const found = {
+    scopes: scopes.length,
+    calls: server.counts.pulls - before,
+    rows: replica.collection(countries).size,
+  };
   await replica.close();
   return found;
 }

@@ -31,7 +31,8 @@ const bench = {
   floorReopen: (count: number) => readPagesMs(count),
   floorApply: async (count: number, updates: number, documents: number) =>
     applyMs(await fetchRows(count), updates, documents),
-  floorOpenAndApply: async (count: number, updates: number) => openAndApplyMs(await fetchRows(count), updates),
+  floorOpenAndApply: async (count: number, updates: number) =>
+    openAndApplyMs(await fetchRows(count), updates),
   floorWrite: async (count: number, writes: number) => mapWriteMs(await fetchRows(count), writes),
   floorPut: (writes: number) => putMs(writes),
 };

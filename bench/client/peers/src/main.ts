@@ -18,6 +18,7 @@ const fetchRows = async (count: number) =>
 Object.assign(window, {
   subject, // keeps it from being collected
   bench: {
+    isHeld: () => false,
     firstLoad: async (count: number) => subject.firstLoad(await fetchRows(count)),
     reopen: (count: number) => subject.reopen(count),
     deltas: async (count: number, rounds: number) => subject.deltas?.(await fetchRows(count), rounds),

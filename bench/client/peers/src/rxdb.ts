@@ -3,7 +3,16 @@
 import { createRxDatabase, type RxCollection, type RxStorage } from "rxdb/plugins/core";
 import { getRxStorageDexie } from "rxdb/plugins/storage-dexie";
 import { getRxStorageMemory } from "rxdb/plugins/storage-memory";
-import { assertCount, chosen, pagesOf, visited, type Opened, type Place, type Subject, type Writes } from "./subject.js";
+import {
+  assertCount,
+  chosen,
+  pagesOf,
+  visited,
+  type Opened,
+  type Place,
+  type Subject,
+  type Writes,
+} from "./subject.js";
 
 const schema = {
   version: 0,
@@ -31,7 +40,10 @@ export class RxDb implements Subject {
   readonly #storage: RxStorage<unknown, unknown>;
 
   constructor(kind: "dexie" | "memory") {
-    this.#storage = (kind === "dexie" ? getRxStorageDexie() : getRxStorageMemory()) as RxStorage<unknown, unknown>;
+    this.#storage = (kind === "dexie" ? getRxStorageDexie() : getRxStorageMemory()) as RxStorage<
+      unknown,
+      unknown
+    >;
   }
 
   async #open(): Promise<RxCollection<Place>> {

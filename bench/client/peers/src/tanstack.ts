@@ -6,7 +6,16 @@ import {
   openBrowserWASQLiteOPFSDatabase,
   persistedCollectionOptions,
 } from "@tanstack/browser-db-sqlite-persistence";
-import { assertCount, chosen, pagesOf, visited, type Opened, type Place, type Subject, type Writes } from "./subject.js";
+import {
+  assertCount,
+  chosen,
+  pagesOf,
+  visited,
+  type Opened,
+  type Place,
+  type Subject,
+  type Writes,
+} from "./subject.js";
 
 type SyncParams = Parameters<SyncConfig<Place, string>["sync"]>[0];
 
@@ -31,7 +40,10 @@ export class TanStackDb implements Subject {
         },
         onUpdate: ({ transaction }) => {
           // The server has it at once, and sends it back.
-          this.#write(transaction.mutations.map(({ modified }) => modified as Place), "update");
+          this.#write(
+            transaction.mutations.map(({ modified }) => modified as Place),
+            "update",
+          );
           return Promise.resolve();
         },
       }),

@@ -1,7 +1,16 @@
 // One Y.Doc and one provider per record, as https://github.com/yjs/y-indexeddb#readme has it: a database each.
 import { IndexeddbPersistence } from "y-indexeddb";
 import * as Y from "yjs";
-import { assertCount, chosen, pagesOf, visited, type Opened, type Place, type Subject, type Writes } from "./subject.js";
+import {
+  assertCount,
+  chosen,
+  pagesOf,
+  visited,
+  type Opened,
+  type Place,
+  type Subject,
+  type Writes,
+} from "./subject.js";
 
 /** Databases opened at a time: all at once Chromium takes many times longer, or fails. */
 const atOnce = 64;
