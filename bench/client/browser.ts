@@ -12,7 +12,7 @@ import { Profile } from "../../example/e2e/chromium.js";
 import { largestSites } from "../../scripts/demoSites.js";
 
 /** What takes longer does not run here. */
-const mostMs = 5 * 60_000;
+const mostMs = 3 * 60_000;
 const outDir = "bench/out/client";
 export const peersDir = "bench/client/peers";
 

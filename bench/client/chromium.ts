@@ -6,10 +6,10 @@ import type { Traffic } from "./ours.js";
 import type { Opened, Writes } from "./subject.js";
 import { trafficRows } from "./trafficRows.js";
 
-const sizes = [1_000, 2_000];
-const middle = 1_000;
-const rounds = 1;
-const coldRounds = 1;
+const sizes = [1_000, 10_000, 100_000];
+const middle = 10_000;
+const rounds = 5;
+const coldRounds = 3;
 const writes = 200;
 
 /** By the name in their page, and how they are called here. */

@@ -65,7 +65,7 @@ export class TanStackDb implements Subject {
     await collection.preload();
     for (const page of pagesOf(rows)) this.#write(page, "insert");
     assertCount(collection.size, rows.length);
-    while ((await storedRows(database)) < rows.length) await new Promise((resolve) => setTimeout(resolve, 5));
+    await stored(database, rows.length);
     const ms = performance.now() - start;
     await database.close?.();
     return ms;
@@ -128,6 +128,20 @@ export class TanStackDb implements Subject {
 }
 
 type Database = Awaited<ReturnType<typeof openBrowserWASQLiteOPFSDatabase>>;
+
+/** Rows that are seen here may be of a transaction that is still open: then another one cannot be begun. */
+async function stored(database: Database, count: number): Promise<void> {
+  const pause = () => new Promise((resolve) => setTimeout(resolve, 5));
+  while ((await storedRows(database)) < count) await pause();
+  for (;;)
+    try {
+      await database.execute("BEGIN");
+      await database.execute("ROLLBACK");
+      return;
+    } catch {
+      await pause(); // "cannot start a transaction within a transaction"
+    }
+}
 
 /** Rows of the one table that holds rows of the collection; 0 as long as there is none. */
 async function storedRows(database: Database): Promise<number> {
