@@ -61,6 +61,9 @@ export interface Pages {
 export async function serve(count: number): Promise<Pages> {
   const places = JSON.stringify(largestSites(count));
   const server = http.createServer((request, response) => {
+    // Isolated, as a page must be whose clock counts microseconds.
+    response.setHeader("cross-origin-opener-policy", "same-origin");
+    response.setHeader("cross-origin-embedder-policy", "require-corp");
     const { pathname } = new URL(request.url ?? "/", "http://localhost");
     if (pathname === "/places.json")
       return void response.setHeader("content-type", types[".json"]!).end(places);

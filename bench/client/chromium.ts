@@ -1,5 +1,6 @@
-// The client in Chromium, on IndexedDB, beside floors of the same page and peers of the same run. Every figure is taken
-// in a page of its own, freshly loaded, in turn with those it stands beside.
+// The client in Chromium, on IndexedDB, beside floors of the same browser and peers of the same run. Every figure is
+// taken in a page of its own, freshly loaded, the floors in turn with what stands on them. A peer has a browser of its
+// own, which ends before the next begins: one that closes ten thousand databases is in nobody's way.
 import { median, quantile, timed, type Row } from "../row.js";
 import { buildPages, Device, installPeers, peersDir, serve, type Pages } from "./browser.js";
 import type { Traffic } from "./ours.js";
@@ -24,29 +25,63 @@ export async function client(): Promise<Row[]> {
   installPeers();
   await buildPages({ ours: "bench/client/page", peers: peersDir });
   const pages = await serve(sizes.at(-1)!);
-  const device = new Device();
-  await device.open();
+  const rows: Row[] = [];
   try {
-    const bench = new Bench(device, pages);
-    for (const size of sizes) await bench.loadAndReopen(size, size === middle ? Object.keys(peers) : []);
-    await bench.reopenCold(middle);
-    await bench.memory(middle);
-    await bench.deltas(middle);
-    await bench.write(middle);
-    await bench.traffic(middle);
-    return bench.rows;
+    const floors = await inBrowser(async (device) => {
+      const bench = new Ours(device, pages);
+      for (const size of sizes) await bench.loadAndReopen(size);
+      await bench.reopenCold(middle);
+      await bench.memory(middle);
+      await bench.deltas(middle);
+      await bench.write(middle);
+      await bench.traffic(middle);
+      rows.push(...bench.rows);
+      return bench.floors;
+    });
+    for (const subject of Object.keys(peers)) {
+      console.error(peers[subject]);
+      rows.push(...(await inBrowser((device) => measurePeer(device, pages, subject, floors))));
+    }
+    return rows;
   } finally {
-    await device.remove();
     pages.close();
   }
 }
 
-class Bench {
+async function inBrowser<Result>(work: (device: Device) => Promise<Result>): Promise<Result> {
+  const device = new Device();
+  try {
+    await device.open();
+    return await work(device);
+  } finally {
+    await device.remove();
+  }
+}
+
+/** Those of `middle` documents, which peers are compared with too. */
+interface Floors {
+  load: number;
+  reopen: number;
+  reopenCold: number;
+  heap: number;
+  apply: number;
+  map: readonly number[];
+  put: readonly number[];
+}
+
+class Ours {
   readonly rows: Row[] = [];
+  readonly floors: Floors = {
+    load: NaN,
+    reopen: NaN,
+    reopenCold: NaN,
+    heap: NaN,
+    apply: NaN,
+    map: [],
+    put: [],
+  };
   readonly #device: Device;
   readonly #pages: Pages;
-  /** Peers that hold the rows: those whose first load came to its end. */
-  #present: string[] = [];
 
   constructor(device: Device, pages: Pages) {
     this.#device = device;
@@ -54,158 +89,96 @@ class Bench {
   }
 
   /** A function of the page, on the device that holds so many rows. */
-  #run<Result>(subject: string, size: number | string, name: string, ...args: unknown[]): Promise<Result> {
-    const page = subject in peers ? "peers" : "ours";
-    return this.#device.run(this.#pages.urlOf(page, subject, `n${size}`), name, ...args);
+  #run<Result>(subject: "ours" | "floor", device: number | string, name: string, ...args: unknown[]) {
+    return this.#device.run<Result>(this.#pages.urlOf("ours", subject, `n${device}`), name, ...args);
   }
 
-  /** A peer that does not run here is reported, and not asked again. */
-  async #ofPeer<Result>(subject: string, work: () => Promise<Result>): Promise<Result | null> {
-    try {
-      return await work();
-    } catch (error) {
-      const [reason] = String(error).split("\n");
-      console.error(`${subject}: ${String(error)}`);
-      this.rows.push({ case: peers[subject]!, metric: `does not run: ${reason}`, value: NaN, unit: "" });
-      this.#present = this.#present.filter((each) => each !== subject);
-      return null;
-    }
-  }
-
-  async loadAndReopen(size: number, beside: readonly string[]): Promise<void> {
+  async loadAndReopen(size: number): Promise<void> {
     console.error(`${size} documents`); // it takes minutes
     const name = `${size} documents`;
-    await this.#run("floor", size, "floorStore", size);
+    const times = size > middle ? 1 : coldRounds;
     const loads = { deltas: [] as number[], snapshots: [] as number[] };
-    const parse: number[] = [];
-    for (let round = 0; round < (size > middle ? 1 : coldRounds); round++) {
-      parse.push(await this.#run("floor", size, "floorParse", size));
+    const floors: number[] = [];
+    for (let round = 0; round < times; round++) {
+      const parse = await this.#run<number>("floor", size, "floorParse", size);
+      const store = await this.#run<number>(
+        "floor",
+        round === 0 ? size : `${size}-${round}`,
+        "floorStore",
+        size,
+      );
+      floors.push(parse + store);
       for (const form of ["deltas", "snapshots"] as const) {
-        const at = form === "snapshots" && round === 0 ? size : `${size}-${form}-${round}`;
         if (form === "deltas" && size > middle) continue;
-        loads[form].push((await this.#run<Traffic>("ours", at, "firstLoad", size, form)).ms);
+        const device = form === "snapshots" && round === 0 ? size : `${size}-${form}-${round}`;
+        loads[form].push((await this.#run<Traffic>("ours", device, "firstLoad", size, form)).ms);
       }
     }
-    const floor = median(parse);
+    const floor = median(floors);
+    if (size === middle) this.floors.load = floor;
     if (loads.deltas.length > 0)
       this.#add(timed(name, "first load, as devices inserted them", median(loads.deltas), "ms", floor));
     this.#add(timed(name, "first load, as imported or compacted", median(loads.snapshots), "ms", floor));
-    this.#present = [...beside];
-    for (const subject of beside) {
-      console.error(`  ${subject}`);
-      const ms = await this.#ofPeer(subject, () => this.#run<number>(subject, size, "firstLoad", size));
-      if (ms !== null) this.#add(timed(`${name} · ${peers[subject]}`, "first load", ms, "ms", floor));
-    }
-    // What is only in memory has gone with its page.
-    this.#present = this.#present.filter((subject) => subject !== "rxdb-memory");
-    await this.#reopen(size, name, size > middle ? coldRounds : rounds, async () => {});
+    const reopen = await this.#reopen(size, name, size > middle ? coldRounds : rounds, async () => {});
+    if (size === middle) this.floors.reopen = reopen;
   }
 
   async reopenCold(size: number): Promise<void> {
-    this.#present = this.#present.filter((subject) => subject !== "rxdb-memory");
-    await this.#reopen(size, `${size} documents, the browser started anew`, coldRounds, () =>
-      this.#device.restart(),
-    );
+    const restart = () => this.#device.restart();
+    const name = `${size} documents, the browser started anew`;
+    this.floors.reopenCold = await this.#reopen(size, name, rounds, restart);
   }
 
-  async #reopen(size: number, name: string, times: number, before: () => Promise<void>): Promise<void> {
+  async #reopen(size: number, name: string, times: number, before: () => Promise<void>): Promise<number> {
     const floors: number[] = [];
-    const opened = new Map<string, Opened[]>([["ours", []]]);
+    const opened: Opened[] = [];
     for (let round = 0; round < times; round++) {
       await before();
       floors.push(await this.#run("floor", size, "floorReopen", size));
       await before();
-      opened.get("ours")!.push(await this.#run("ours", size, "reopen", size));
-      for (const subject of [...this.#present]) {
-        await before();
-        const found = await this.#ofPeer(subject, () => this.#run<Opened>(subject, size, "reopen", size));
-        if (found !== null) opened.set(subject, [...(opened.get(subject) ?? []), found]);
-      }
+      opened.push(await this.#run("ours", size, "reopen", size));
     }
-    for (const [subject, all] of opened) {
-      const floor = median(floors);
-      const who = subject === "ours" ? name : `${name} · ${peers[subject]}`;
-      this.#add(timed(who, "reopen, whole", median(all.map(({ whole }) => whole)), "ms", floor));
-      const first = median(all.map(({ first50 }) => first50));
-      this.#add(timed(who, "reopen, first 50 sorted", first, "ms", floor));
-    }
+    this.#add(...reopenRows(name, opened, median(floors)));
+    return median(floors);
   }
 
-  /** Heap of a page that holds all rows, over what the same page takes with none. */
   async memory(size: number): Promise<void> {
     const name = `${size} documents`;
-    const weigh = async (subject: string, at: number | string, work: string, ...args: unknown[]) => {
-      await this.#run(subject, at, "isHeld");
-      const blank = await this.#device.heap();
-      await this.#run(subject, at, work, ...args);
-      return ((await this.#device.heap()) - blank) / 1e6;
-    };
-    const plain = await weigh("floor", size, "holdRows", size);
-    this.#add({ case: name, metric: "heap: the rows as plain objects", value: plain, unit: "MB" });
-    const own = await weigh("ours", size, "reopen", size);
-    this.#add(timed(name, "heap: open", own, "MB", plain));
-    this.#add({ case: name, metric: "heap: over the rows", value: own - plain, unit: "MB" });
-    for (const subject of [...this.#present]) {
-      const heap = await this.#ofPeer(subject, () => weigh(subject, size, "reopen", size));
-      if (heap !== null) this.#add(timed(`${name} · ${peers[subject]}`, "heap: open", heap, "MB", plain));
-    }
+    const url = (subject: string) => this.#pages.urlOf("ours", subject, `n${size}`);
+    const plain = await heapMb(this.#device, url("floor"), "holdRows", size);
+    const own = await heapMb(this.#device, url("ours"), "reopen", size);
+    this.floors.heap = plain;
+    this.#add(
+      { case: name, metric: "heap: the rows as plain objects", value: plain, unit: "MB" },
+      timed(name, "heap: open", own, "MB", plain),
+      { case: name, metric: "heap: over the rows", value: own - plain, unit: "MB" },
+    );
   }
 
   async deltas(size: number): Promise<void> {
     for (const documents of [100, 1]) {
       const name = `100 deltas of ${documents}, ${size} documents`;
       const times = await this.#run<number[]>("ours", size, "deltas", size, 11, documents);
-      const floors: number[] = [];
-      for (let round = 0; round < rounds; round++)
+      const [floors, opens]: [number[], number[]] = [[], []];
+      for (let round = 0; round < rounds; round++) {
         floors.push(await this.#run("floor", size, "floorApply", size, 100, documents));
+        opens.push(await this.#run("floor", size, "floorOpenAndApply", size, documents));
+      }
       this.#add(timed(name, "until visible; floor: Y.applyUpdate", median(times), "ms", median(floors)));
-    }
-    const opens: number[] = [];
-    for (let round = 0; round < rounds; round++)
-      opens.push(await this.#run("floor", size, "floorOpenAndApply", size, 100));
-    const floor = median(opens);
-    const name = `100 deltas of 100, ${size} documents`;
-    this.#add({ case: name, metric: "floor: open, then Y.applyUpdate", value: floor, unit: "ms" });
-    for (const subject of [...this.#present]) {
-      const times = await this.#ofPeer(subject, () => this.#run<number[]>(subject, size, "deltas", size, 11));
-      if (times !== null)
-        this.#add({
-          case: `${name} · ${peers[subject]}`,
-          metric: "until visible",
-          value: median(times),
-          unit: "ms",
-        });
+      if (documents === 1) continue;
+      this.floors.apply = median(floors);
+      this.#add(timed(name, "the same; floor: open, then Y.applyUpdate", median(times), "ms", median(opens)));
     }
   }
 
   async write(size: number): Promise<void> {
-    const map = await this.#run<number[]>("floor", size, "floorWrite", size, writes);
-    const put = await this.#run<number[]>("floor", size, "floorPut", writes);
+    this.floors.map = await this.#run<number[]>("floor", size, "floorWrite", size, writes);
+    this.floors.put = await this.#run<number[]>("floor", size, "floorPut", writes);
     for (const isListed of [false, true]) {
       const found = await this.#run<Writes>("ours", size, "write", size, writes, isListed);
-      this.#addWrites(`a write, ${size} documents${isListed ? ", a live query open" : ""}`, found, map, put);
+      const name = `a write, ${size} documents${isListed ? ", a live query open" : ""}`;
+      this.#add(...writeRows(name, found, this.floors));
     }
-    for (const subject of [...this.#present]) {
-      const found = await this.#ofPeer(subject, () =>
-        this.#run<Writes>(subject, size, "write", size, writes),
-      );
-      if (found !== null) this.#addWrites(`a write, ${size} documents · ${peers[subject]}`, found, map, put);
-    }
-  }
-
-  #addWrites(name: string, found: Writes, map: readonly number[], put: readonly number[]): void {
-    // Chromium's clock counts tenths of a millisecond: what is below is only known as a mean.
-    const mean = (values: readonly number[]) => values.reduce((sum, each) => sum + each, 0) / values.length;
-    this.#add(
-      { case: name, metric: "until visible, p50", value: median(found.visible), unit: "ms" },
-      { case: name, metric: "until visible, p99", value: quantile(found.visible, 0.99), unit: "ms" },
-      timed(name, "until visible, mean; floor: Map.set", mean(found.visible), "ms", mean(map)),
-    );
-    if (found.durable === null) return;
-    this.#add(
-      timed(name, "until durable, p50; floor: a strict put", median(found.durable), "ms", median(put)),
-      timed(name, "until durable, p99", quantile(found.durable, 0.99), "ms", quantile(put, 0.99)),
-    );
   }
 
   async traffic(size: number): Promise<void> {
@@ -233,4 +206,62 @@ class Bench {
   #add(...rows: readonly Row[]): void {
     this.rows.push(...rows);
   }
+}
+
+/** A peer that does not run here is reported with its reason. */
+async function measurePeer(device: Device, pages: Pages, subject: string, floors: Floors): Promise<Row[]> {
+  const name = `${middle} documents · ${peers[subject]}`;
+  const url = pages.urlOf("peers", subject, `n${middle}`);
+  const run = <Result>(work: string, ...args: unknown[]) => device.run<Result>(url, work, middle, ...args);
+  const found: Row[] = [];
+  try {
+    found.push(timed(name, "first load", await run("firstLoad"), "ms", floors.load));
+    if (subject === "rxdb-memory") return found; // the rest has gone with its page
+    const warm: Opened[] = [];
+    for (let round = 0; round < coldRounds; round++) warm.push(await run("reopen"));
+    found.push(...reopenRows(name, warm, floors.reopen));
+    const cold: Opened[] = [];
+    for (let round = 0; round < coldRounds; round++) {
+      await device.restart();
+      cold.push(await run("reopen"));
+    }
+    found.push(...reopenRows(`${name}, the browser started anew`, cold, floors.reopenCold));
+    found.push(timed(name, "heap: open", await heapMb(device, url, "reopen", middle), "MB", floors.heap));
+    const times = await run<number[]>("deltas", 11);
+    found.push(timed(`100 deltas of 100, ${name}`, "until visible", median(times), "ms", floors.apply));
+    found.push(...writeRows(`a write, ${name}`, await run<Writes>("write", writes), floors));
+  } catch (error) {
+    console.error(error);
+    const [reason] = String(error).split("\n");
+    found.push({ case: name, metric: `does not run further: ${reason}`, value: NaN, unit: "" });
+  }
+  return found;
+}
+
+function reopenRows(name: string, opened: readonly Opened[], floor: number): Row[] {
+  return [
+    timed(name, "reopen, whole", median(opened.map(({ whole }) => whole)), "ms", floor),
+    timed(name, "reopen, first 50 sorted", median(opened.map(({ first50 }) => first50)), "ms", floor),
+  ];
+}
+
+function writeRows(name: string, { visible, durable }: Writes, { map, put }: Floors): Row[] {
+  const rows = [
+    timed(name, "until visible, p50; floor: Map.set", median(visible), "ms", median(map)),
+    timed(name, "until visible, p99", quantile(visible, 0.99), "ms", quantile(map, 0.99)),
+  ];
+  if (durable === null) return rows;
+  return [
+    ...rows,
+    timed(name, "until durable, p50; floor: a strict put", median(durable), "ms", median(put)),
+    timed(name, "until durable, p99", quantile(durable, 0.99), "ms", quantile(put, 0.99)),
+  ];
+}
+
+/** What a page holds after this work, over what it holds without. */
+async function heapMb(device: Device, url: string, work: string, ...args: unknown[]): Promise<number> {
+  await device.run(url, "isHeld");
+  const blank = await device.heap();
+  await device.run(url, work, ...args);
+  return ((await device.heap()) - blank) / 1e6;
 }

@@ -98,7 +98,7 @@ export class Ours implements Subject {
     await this.reopen(rows.length);
     await this.#caughtUp();
     const collection = this.#replica!.collection(places);
-    const editor = new Editor(7);
+    const editor = new Editor(7 + documents); // under an id that nobody has written under
     const times: number[] = [];
     for (let round = 0; round < rounds; round++) {
       const tell = this.#server.commit("", editsOf(editor, rows, 100, documents, round));
@@ -133,7 +133,7 @@ export class Ours implements Subject {
     for (let n = 0; n < count; n++) {
       const { id } = rows[(n * 37) % rows.length]!;
       const start = performance.now();
-      const write = collection.update(id, (draft) => void (draft.note = `note ${n}`));
+      const write = collection.update(id, (draft) => void (draft.note = `note ${n} of ${isListed}`));
       visible.push(performance.now() - start);
       await write.durable;
       durable.push(performance.now() - start);

