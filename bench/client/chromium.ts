@@ -13,6 +13,8 @@ const rounds = 5;
 const coldRounds = 3;
 const writes = 200;
 
+const manners = { online: "", listed: " beside a live query", offline: " offline" } as const;
+
 /** By the name in their page, and how they are called here. */
 const peers: Readonly<Record<string, string>> = {
   "rxdb-memory": "RxDB, memory",
@@ -174,10 +176,9 @@ class Ours {
   async write(size: number): Promise<void> {
     this.floors.map = await this.#run<number[]>("floor", size, "floorWrite", size, writes);
     this.floors.put = await this.#run<number[]>("floor", size, "floorPut", writes);
-    for (const isListed of [false, true]) {
-      const found = await this.#run<Writes>("ours", size, "write", size, writes, isListed);
-      const name = `a write, ${size} documents${isListed ? ", a live query open" : ""}`;
-      this.#add(...writeRows(name, found, this.floors));
+    for (const how of ["online", "listed", "offline"] as const) {
+      const found = await this.#run<Writes>("ours", size, "write", size, writes, how);
+      this.#add(...writeRows(`a write${manners[how]}, ${size} documents`, found, this.floors));
     }
   }
 

@@ -112,13 +112,13 @@ async function deltas(rows: readonly Place[]): Promise<Row[]> {
 
 async function writes(rows: readonly Place[]): Promise<Row[]> {
   const found: Row[] = [];
-  for (const isListed of [false, true]) {
+  for (const how of ["online", "listed"] as const) {
     const { openStorage } = await deviceWith(rows);
     const device = new Ours(openStorage);
-    const { visible, durable } = await device.write(rows, 500, isListed);
+    const { visible, durable } = await device.write(rows, 500, how);
     await device.close();
     const floor = mapWriteMs(rows, 500);
-    const name = `a write, ${rows.length} documents${isListed ? ", a live query open" : ""}`;
+    const name = `a write${how === "listed" ? " beside a live query" : ""}, ${rows.length} documents`;
     found.push(
       timed(name, "until visible, p50", median(visible), "ms", median(floor)),
       timed(name, "until visible, p99", quantile(visible, 0.99), "ms", quantile(floor, 0.99)),

@@ -66,8 +66,8 @@ export class Ours implements Subject {
   }
 
   /** The server has nothing new. */
-  async reopen(count: number): Promise<Opened> {
-    const server = new FakeServer({ newest: endOf(count) });
+  async reopen(count: number, isConnected = true): Promise<Opened> {
+    const server = new FakeServer({ newest: endOf(count), isConnected });
     const start = performance.now();
     const replica = this.#open(server);
     const collection = replica.collection(places);
@@ -120,25 +120,30 @@ export class Ours implements Subject {
   }
 
   /**
-   * Each after the one before is durable; pushes go on beside.
+   * Each after the one before is durable.
    *
-   * @param isListed - while the 50 largest are shown by a live query, as in an app
+   * @param how - `online`: pushes go on beside; `listed`: and the 50 largest are shown by a live query, as in an app
    */
-  async write(rows: readonly Place[], count: number, isListed = false): Promise<Writes> {
-    await this.reopen(rows.length);
-    await this.#caughtUp();
+  async write(
+    rows: readonly Place[],
+    count: number,
+    how: "offline" | "online" | "listed" = "online",
+  ): Promise<Writes> {
+    const isOnline = how !== "offline";
+    await this.reopen(rows.length, isOnline);
+    if (isOnline) await this.#caughtUp();
     const collection = this.#replica!.collection(places);
-    if (isListed) collection.query({ orderBy: byPopulation, limit: 50 }).subscribe(() => {});
+    if (how === "listed") collection.query({ orderBy: byPopulation, limit: 50 }).subscribe(() => {});
     const [visible, durable]: [number[], number[]] = [[], []];
     for (let n = 0; n < count; n++) {
       const { id } = rows[(n * 37) % rows.length]!;
       const start = performance.now();
-      const write = collection.update(id, (draft) => void (draft.note = `note ${n} of ${isListed}`));
+      const write = collection.update(id, (draft) => void (draft.note = `note ${n}, ${how}`));
       visible.push(performance.now() - start);
       await write.durable;
       durable.push(performance.now() - start);
     }
-    await this.#replica!.flush();
+    if (isOnline) await this.#replica!.flush();
     return { visible, durable };
   }
 

@@ -16,8 +16,8 @@ const bench = {
   reopen: (count: number) => ours.reopen(count),
   deltas: async (count: number, rounds: number, documents?: number) =>
     ours.deltas(await fetchRows(count), rounds, documents),
-  write: async (count: number, writes: number, isListed?: boolean) =>
-    ours.write(await fetchRows(count), writes, isListed),
+  write: async (count: number, writes: number, how?: "offline" | "online" | "listed") =>
+    ours.write(await fetchRows(count), writes, how),
   rapidEdits: async (count: number, edits: number, documents: number, everyMs: number) =>
     ours.rapidEdits(await fetchRows(count), edits, documents, everyMs),
   catchUp: async (count: number, own: number, theirs: number, edits: number) =>
