@@ -2,6 +2,10 @@
 import fs from "node:fs";
 import os from "node:os";
 import { createServer } from "vite";
+import { bundle } from "./client/bundle.js";
+import { client } from "./client/chromium.js";
+import { clientNode } from "./client/node.js";
+import { clientBackend } from "./client/realBackend.js";
 import { engine } from "./engine.js";
 import { parts } from "./parts.js";
 import { push } from "./push.js";
@@ -11,6 +15,10 @@ import { rows as documentRows } from "./rows.js";
 import { seed } from "./seed.js";
 
 const benchmarks: Readonly<Record<string, () => Promise<Row[]>>> = {
+  bundle,
+  client,
+  "client-node": clientNode,
+  "client-backend": clientBackend,
   engine,
   parts,
   push,
@@ -29,8 +37,9 @@ if (benchmark === undefined) {
   console.error(`Usage: npm run bench -- ${Object.keys(benchmarks).join(" | ")}`);
   process.exit(1);
 }
+const load = os.loadavg()[0]!;
 const rows = await benchmark();
-const machine = `${os.cpus().length} × ${os.cpus()[0]?.model ?? "unknown"}, Node ${process.version}`;
+const machine = `${os.cpus().length} × ${os.cpus()[0]?.model ?? "unknown"}, Node ${process.version}, load ${load.toFixed(1)} before`;
 const report = { name, machine, date: new Date().toISOString(), rows };
 fs.mkdirSync("bench/out", { recursive: true });
 fs.writeFileSync(`bench/out/${name}.json`, `${JSON.stringify(report, null, 2)}\n`);
@@ -59,5 +68,5 @@ async function throughVite(file: string, exported: string): Promise<Row[]> {
 }
 
 function show(value: number | undefined): string {
-  return value === undefined ? "" : String(Number(value.toPrecision(3)));
+  return value === undefined || Number.isNaN(value) ? "" : String(Number(value.toPrecision(3)));
 }

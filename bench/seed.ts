@@ -36,7 +36,7 @@ export async function seed(): Promise<Row[]> {
   ];
 }
 
-async function inFolder(run: (folder: string) => Promise<Row[]>): Promise<Row[]> {
+export async function inFolder(run: (folder: string) => Promise<Row[]>): Promise<Row[]> {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), "bench-seed-"));
   try {
     return await run(folder);
@@ -53,7 +53,7 @@ const insertAll: Seeder = async (backend, sites) => {
     await backend.run("mutation", "seed:insert", { rows: sites.slice(at, at + insertedAtOnce) });
 };
 
-const importAll: Seeder = async (backend, sites) => {
+export const importAll: Seeder = async (backend, sites) => {
   let job: unknown;
   for (let at = 0; at < sites.length; at += stagedAtOnce) {
     const rows = sites.slice(at, at + stagedAtOnce);
@@ -167,7 +167,7 @@ function readMs(folder: string): number {
   return performance.now() - start;
 }
 
-async function startBackendProcess(folder: string) {
+export async function startBackendProcess(folder: string) {
   const child = fork("bench/backendProcess.ts", [folder], {
     execArgv: [`--max-old-space-size=${heapLimit}`, "--import", "tsx"],
   });
