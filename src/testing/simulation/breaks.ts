@@ -92,7 +92,8 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: "a refused transaction is dropped",
     file: "src/client/outbox/answers.ts",
-    search: "return { commit: { removedGroups: rejected.map(({ group }) => group.sequence), outbox }, publication };",
+    search:
+      "return { commit: { removedGroups: rejected.map(({ group }) => group.sequence), outbox }, publication };",
     replace:
       "return { commit: { removedGroups: rejected.map(({ group }) => group.sequence), removedOutbox: outbox.map(({ sequence }) => sequence) }, publication };",
     caughtBy: ["I-4"],
@@ -101,7 +102,8 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: "what waits behind a transaction overtakes it",
     file: "src/client/core/plan.ts",
-    search: "const isFree = !isDeferred && (isParallel || !documents.some((document) => waiting.has(document)));",
+    search:
+      "const isFree = !isDeferred && (isParallel || !documents.some((document) => waiting.has(document)));",
     replace: "const isFree = true;",
     caughtBy: ["I-5", "I-4", "I-15", "I-3", "I-7"],
     seed: 3,
