@@ -148,7 +148,7 @@ class Ours {
     const name = `${size} documents`;
     const url = (subject: string) => this.#pages.urlOf("ours", subject, `n${size}`);
     const plain = await heapMb(this.#device, url("floor"), "holdRows", size);
-    const own = await heapMb(this.#device, url("ours"), "reopen", size);
+    const own = await heapMb(this.#device, url("ours"), "hold", size);
     this.floors.heap = plain;
     this.#add(
       { case: name, metric: "heap: the rows as plain objects", value: plain, unit: "MB" },

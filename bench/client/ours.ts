@@ -94,6 +94,12 @@ export class Ours implements Subject {
     return { ready, first50: last(), whole };
   }
 
+  /** Open, with everything settled that an open replica does. */
+  async hold(count: number): Promise<void> {
+    await this.reopen(count);
+    await this.#caughtUp();
+  }
+
   async deltas(rows: readonly Place[], rounds: number, documents = 100): Promise<number[]> {
     await this.reopen(rows.length);
     await this.#caughtUp();

@@ -14,6 +14,7 @@ const fetchRows = async (count: number) =>
 const bench = {
   firstLoad: async (count: number, form?: Form) => ours.firstLoadCounted(await fetchRows(count), form),
   reopen: (count: number) => ours.reopen(count),
+  hold: (count: number) => ours.hold(count),
   deltas: async (count: number, rounds: number, documents?: number) =>
     ours.deltas(await fetchRows(count), rounds, documents),
   write: async (count: number, writes: number, how?: "offline" | "online" | "listed") =>
