@@ -27,6 +27,9 @@ export const knownGaps = {
   heldPages: {
     why: "what a client holds back while it catches up in several pages is shown wrongly: an answer that comes meanwhile uncovers what is held (I-7), what is held hides what another scope brought after it, and it is lost if the last page cannot be stored (I-8). Until then pages are as large as they really are, and no simulated catch-up has two",
   },
+  afterTheMerge: {
+    why: "faults that fresh seeds have shown in the client, one in about a hundred seeds, and that are not mended yet: their scripts are kept",
+  },
   lapseBeforeFirstPush: {
     why: "a client whose very first push goes out under an expired token is registered as nobody's, and is `client_taken` once its user is signed in again: its writes wait for ever",
   },
