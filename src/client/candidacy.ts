@@ -24,6 +24,8 @@ export class Candidacy {
   readonly #watch: LeaderWatch;
   #endCampaign: () => void = () => {};
   #endLifecycle: () => void = () => {};
+  /** A leader that was frozen may beat once more before it learns that it leads no longer: who leads listens to none. */
+  #isLeading = false;
   #isEnded = false;
 
   constructor(options: CandidacyOptions) {
@@ -45,12 +47,19 @@ export class Candidacy {
 
   /** The leader has given a sign of life. */
   hear(): void {
-    if (!this.#isEnded) this.#watch.hear();
+    if (!this.#isEnded && !this.#isLeading) this.#watch.hear();
   }
 
   /** This tab has become the leader: there is nobody to watch. */
   onLeading(): void {
+    this.#isLeading = true;
     this.#watch.stop();
+  }
+
+  /** This tab leads no more. */
+  onFollowing(): void {
+    this.#isLeading = false;
+    this.hear();
   }
 
   end(): void {

@@ -48,6 +48,8 @@ export class Leadership {
     const { onStatus, onChange } = this.#options;
     const election = ++this.#election;
     const isOver = () => this.#isEnded || election !== this.#election;
+    this.#leader?.stop(); // elected anew: there is one leader in a tab
+    this.#leader = null;
     try {
       const leader = await Leader.start({
         ...this.#options,

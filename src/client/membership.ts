@@ -162,7 +162,7 @@ export class Membership {
     if (this.#leadership.isLeader) {
       this.#candidacy.onLeading();
       this.#post({ type: "leader" });
-    } else this.#candidacy.hear();
+    } else this.#candidacy.onFollowing();
     this.#options.onChange();
   }
 

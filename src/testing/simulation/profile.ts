@@ -34,6 +34,7 @@ export class Profile {
   election(life: Life): LeaderElection {
     return {
       campaign: (onElected, { onLost = () => {}, byForce = false } = {}) => {
+        if (!life.isAlive) return () => {};
         const candidate = { life, onElected, onLost };
         const robbed = byForce ? this.#candidates.shift() : undefined;
         if (byForce) this.#candidates.unshift(candidate);
