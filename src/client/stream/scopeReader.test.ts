@@ -420,6 +420,18 @@ describe("a result during work", () => {
     expect([pages.map(({ ts }) => ts), open()]).toEqual([[5, 9], [9]]);
   });
 
+  test("I-2: is dropped if the scope was denied meanwhile: it goes on from where nothing is held any more", async () => {
+    const { reader, answer, hold, pages, open } = setUp(stored(5, true));
+    reader.start();
+    const release = hold();
+    await answer({ type: "denied" });
+    await answer(page(9, 1, true));
+    await release();
+    expect([reader.state, pages, open()]).toEqual(["denied", [], [0]]);
+    await answer(page(9, 2, true));
+    expect([reader.state, pages.map(({ ts }) => ts), open()]).toEqual(["live", [9], [9]]);
+  });
+
   test("of several only the newest is looked at", async () => {
     const { reader, answer, hold, pages } = setUp();
     reader.start();

@@ -219,7 +219,9 @@ export class ScopeReader {
     if (this.#isStopped) return;
     this.#setState("denied");
     // What is read once the permission is back has to be all of it.
-    if (!asksFromStart) this.#watch();
+    if (asksFromStart) return;
+    this.#next = null;
+    this.#watch();
   }
 
   #fail(error: unknown): void {
