@@ -158,8 +158,8 @@ function decideGroup(
   const ids = [...group.transactions];
   const decided =
     outcome.status === "rejected"
-      ? decideAnswer(source, { ids, ...outcome }, () => null)
-      : decideAnswer(source, { ids, status: "gap" }, () => null);
+      ? decideAnswer(source, { ids, ...outcome })
+      : decideAnswer(source, { ids, status: "gap" });
   return decided ?? { commit: {}, publication: emptyPublication };
 }
 

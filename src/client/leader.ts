@@ -1,7 +1,5 @@
 import { scopeOf, type AnyCollection } from "../collections/index.js";
-import { applyToRow } from "./core/overlay.js";
 import { withhold } from "./outbox/withhold.js";
-import { withPreviews } from "./core/previews.js";
 import type { MergeRows } from "./core/rebase.js";
 import type { RetryPolicy } from "./core/retry.js";
 import { authorDocument } from "./documents/author.js";
@@ -15,7 +13,6 @@ import { PushLoop } from "./outbox/pushLoop.js";
 import type { Clock, Randomness } from "./ports/clock.js";
 import {
   FencedError,
-  type AuthoredUpdate,
   type OutboxEntry,
   type Storage,
   type Stored,
@@ -33,6 +30,7 @@ import { ScopeReaders } from "./scopeReaders.js";
 import { Folder } from "./store/folder.js";
 import { Session } from "./stream/session.js";
 import { Journal, type Decision } from "./store/journal.js";
+import { decideUnread } from "./unread.js";
 import type { DocumentName, LeaderStatus, Want } from "./base/tabMessages.js";
 
 export interface LeaderOptions {
@@ -156,7 +154,7 @@ export class Leader {
       authorDocument,
       retries: options.retries,
       merges: options.merges,
-      settleUnread: (update) => this.#settleUnread(update),
+      decideUnread: () => decideUnread(this.#pageContext, (scope) => this.#readers.isRead(scope)),
       isOpen: () => this.#isOpen(),
       epochs: () => this.#epochs(),
       onPushed: () => this.#noteSync(),
@@ -274,24 +272,6 @@ export class Leader {
     this.#pushLoop.wake();
   }
 
-  /**
-   * An update that was applied but that no reader will bring back: its scope is not read. If the document is on
-   * the device its bytes are merged into it here, which what a later reading brings will contain.
-   */
-  #settleUnread(update: AuthoredUpdate): { document: StoredDocument | null } | null {
-    const { collection, document: id } = update;
-    const definition = this.#options.definitions.get(collection);
-    if (definition === undefined) return { document: null };
-    const stored = this.#journal.document(collection, id);
-    const scope = stored?.scope ?? this.#scopeOfInsert(definition, update);
-    if (scope !== null && this.#readers.isRead({ collection, scope })) return null;
-    if (stored === undefined) return { document: null };
-    const { base, row, incarnation } = mergeDocument(definition, id, stored.base, [update.bytes], []);
-    return {
-      document: { ...stored, base, row: withPreviews(definition, row, stored.previews, incarnation) },
-    };
-  }
-
   /** What was persisted elsewhere becomes the confirmed state here, unless a stream that is read brings it. */
   #settlePersisted({ transaction }: OutboxEntry): StoredDocument[] {
     const collection = transaction.changes[0]?.collection ?? "";
@@ -308,21 +288,6 @@ export class Leader {
       const { base, row } = mergeDocument(definition, id, stored?.base, [authored.update.bytes], []);
       return [{ collection, id, scope: row === null ? "" : scopeOf(definition, row), ts: 0n, base, row }];
     });
-  }
-
-  /** The scope of a document that is not on the device yet, by the operations up to those that insert it. */
-  #scopeOfInsert(definition: AnyCollection, update: AuthoredUpdate): string | null {
-    const id = update.document;
-    const group = this.#journal.groups().find(({ updates }) => updates.includes(update));
-    const operations = this.#journal
-      .outbox()
-      // What waits behind it is not applied, and may never be.
-      .filter(({ sequence }) => sequence <= (group?.sequence ?? Infinity))
-      .flatMap(({ transaction }) => (transaction.failure === undefined ? transaction.changes : []))
-      .filter((change) => change.collection === definition.name && change.id === id)
-      .flatMap((change) => change.operations);
-    const row = applyToRow(definition, id, null, operations);
-    return row === null ? null : scopeOf(definition, row);
   }
 
   async #change(decide: () => Decision | null): Promise<void> {

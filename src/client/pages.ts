@@ -6,8 +6,8 @@ import { clockIn } from "./documents/author.js";
 import { withPreviews, type Previews } from "./core/previews.js";
 import { mergeDocument } from "./documents/merge.js";
 import { collectionOf, isStaged } from "./epochs.js";
-import { entriesOf, settleGroup } from "./outbox/answers.js";
-import type { AuthoredGroup, AuthoredUpdate, StoredDocument, StoredScope } from "./ports/storage.js";
+import { settleUpdates } from "./outbox/answers.js";
+import type { AuthoredUpdate, StoredDocument, StoredScope } from "./ports/storage.js";
 import type { Decision, Journal } from "./store/journal.js";
 
 export interface PageContext {
@@ -81,24 +81,19 @@ export function forgetDocuments(
 ): Decision {
   const gone = new Set(documents.map(({ collection, id }) => `${collection}\0${id}`));
   const isGone = (update: AuthoredUpdate) => gone.has(`${update.collection}\0${update.document}`);
-  const steps = journal.groups().flatMap((group) => {
-    const isSettled = (update: AuthoredUpdate) => isCovered(update) || (group.isAnswered && isGone(update));
-    if (!group.updates.some(isSettled)) return [];
-    return [settleGroup(cover(group, isSettled), entriesOf(journal, group))];
-  });
+  const { commit, publication } = settleUpdates(
+    journal,
+    (update, group) => isCovered(update) || (group.isAnswered && isGone(update)),
+  );
   const removedDocuments = documents.map(({ collection, id }) => ({ collection, id }));
   const rows = removedDocuments.map((each) => ({ ...each, row: null }));
   return {
     commit: {
-      groups: steps.flatMap(({ commit }) => commit.groups ?? []),
-      removedGroups: steps.flatMap(({ commit }) => commit.removedGroups ?? []),
-      removedOutbox: steps.flatMap(({ commit }) => commit.removedOutbox ?? []),
+      ...commit,
       removedDocuments,
       ...(documents.length === 0 ? {} : { author: freshAuthor() }),
     },
-    publication: steps
-      .map((step) => step.publication)
-      .reduce(joinPublications, { ...emptyPublication, rows }),
+    publication: joinPublications({ ...emptyPublication, rows }, publication),
   };
 }
 
@@ -211,11 +206,4 @@ function byDocument(entries: readonly StreamEntry[]): Map<string, StreamEntry[]>
     else own.push(entry);
   }
   return found;
-}
-
-function cover(group: AuthoredGroup, isCovered: (update: AuthoredUpdate) => boolean): AuthoredGroup {
-  const updates = group.updates.map((update) =>
-    isCovered(update) ? { ...update, isCovered: true } : update,
-  );
-  return { ...group, updates };
 }

@@ -1,23 +1,10 @@
 import { describe, expect, test } from "vitest";
 import type { PushOutcome } from "../../shared/wire.js";
 import { emptyPublication } from "../base/publication.js";
-import type {
-  AuthoredGroup,
-  AuthoredUpdate,
-  StoredDocument,
-  StoredFailure,
-  StoredTransaction,
-} from "../ports/storage.js";
+import type { AuthoredGroup, AuthoredUpdate, StoredFailure, StoredTransaction } from "../ports/storage.js";
 import { Journal } from "../store/journal.js";
 import { MemoryStorage } from "../store/memoryStorage.js";
-import {
-  decideAnswer,
-  decideAnswers,
-  entriesOf,
-  rejectGroups,
-  settleGroup,
-  type SettleUnread,
-} from "./answers.js";
+import { decideAnswer, decideAnswers, entriesOf, rejectGroups, settleGroup } from "./answers.js";
 
 const write = (id: string, ...documents: string[]): StoredTransaction => ({
   id,
@@ -40,15 +27,6 @@ const update = (document: string, isCovered = false): AuthoredUpdate => ({
   to: 1,
   isCovered,
 });
-const stored = (id: string): StoredDocument => ({
-  collection: "sites",
-  id,
-  scope: "DE",
-  ts: 1n,
-  row: { id, name: "settled" },
-  base: new Uint8Array([2]),
-});
-
 interface Authored {
   readonly ids: readonly string[];
   readonly updates: readonly AuthoredUpdate[];
@@ -72,10 +50,6 @@ async function setUp(transactions: readonly StoredTransaction[], authored: reado
   return { journal, groups, sequenceOf };
 }
 
-const everyScopeIsRead: SettleUnread = () => null;
-/** Nothing is read, and what is on the device is brought up to date without the stream. */
-const noScopeIsRead: SettleUnread = ({ document }) => ({ document: stored(document) });
-const notOnTheDevice: SettleUnread = () => ({ document: null });
 const cover = (transaction: string, id: string) => ({ transaction, collection: "sites", id });
 const applied = (...ids: string[]): PushOutcome => ({ ids, status: "applied" });
 const rejected = (ids: string[], more: object = {}): PushOutcome => ({
@@ -91,11 +65,9 @@ describe.each(["applied", "duplicate"] as const)("%s", (status) => {
     readonly name: string;
     readonly transactions: readonly StoredTransaction[];
     readonly updates: readonly AuthoredUpdate[];
-    readonly settleUnread: SettleUnread;
     /** Null: the group is done with. */
     readonly covered: readonly boolean[] | null;
     readonly overlayLeft: readonly ReturnType<typeof cover>[];
-    readonly rows?: readonly string[];
   }
   const one = [write("a", "x")];
   const two = [write("a", "x", "y")];
@@ -104,7 +76,6 @@ describe.each(["applied", "duplicate"] as const)("%s", (status) => {
       name: "the stream has yet to bring it: its operations stay",
       transactions: one,
       updates: [update("x")],
-      settleUnread: everyScopeIsRead,
       covered: [false],
       overlayLeft: [],
     },
@@ -112,7 +83,6 @@ describe.each(["applied", "duplicate"] as const)("%s", (status) => {
       name: "the stream has brought all of it: done",
       transactions: one,
       updates: [update("x", true)],
-      settleUnread: everyScopeIsRead,
       covered: null,
       overlayLeft: [cover("a", "x")],
     },
@@ -120,50 +90,13 @@ describe.each(["applied", "duplicate"] as const)("%s", (status) => {
       name: "the stream has brought one of two documents",
       transactions: two,
       updates: [update("x", true), update("y")],
-      settleUnread: everyScopeIsRead,
       covered: [true, false],
       overlayLeft: [cover("a", "x")],
-    },
-    {
-      name: "nobody reads the scope, and the document is on the device",
-      transactions: one,
-      updates: [update("x")],
-      settleUnread: noScopeIsRead,
-      covered: null,
-      overlayLeft: [cover("a", "x")],
-      rows: ["x"],
-    },
-    {
-      name: "nobody reads the scope, and the document is not on the device",
-      transactions: one,
-      updates: [update("x")],
-      settleUnread: notOnTheDevice,
-      covered: null,
-      overlayLeft: [cover("a", "x")],
-    },
-    {
-      name: "one document of a scope that is read, one of a scope that is not",
-      transactions: two,
-      updates: [update("x"), update("y")],
-      settleUnread: (each) => (each.document === "y" ? { document: stored("y") } : null),
-      covered: [false, true],
-      overlayLeft: [cover("a", "y")],
-      rows: ["y"],
-    },
-    {
-      name: "one document brought by the stream, the other of a scope that is not read: done",
-      transactions: two,
-      updates: [update("x", true), update("y")],
-      settleUnread: noScopeIsRead,
-      covered: null,
-      overlayLeft: [cover("a", "x"), cover("a", "y")],
-      rows: ["y"],
     },
     {
       name: "several transactions that were merged into one",
       transactions: [write("a", "x"), write("b", "x")],
       updates: [update("x")],
-      settleUnread: everyScopeIsRead,
       covered: [false],
       overlayLeft: [],
     },
@@ -171,51 +104,36 @@ describe.each(["applied", "duplicate"] as const)("%s", (status) => {
       name: "several transactions that were merged into one, all of it brought",
       transactions: [write("a", "x"), write("b", "x")],
       updates: [update("x", true)],
-      settleUnread: everyScopeIsRead,
       covered: null,
       overlayLeft: [cover("a", "x"), cover("b", "x")],
     },
   ];
 
-  test.each(cases)(
-    "$name",
-    async ({ transactions, updates, settleUnread, covered, overlayLeft, rows = [] }) => {
-      const ids = transactions.map(({ id }) => id);
-      const { journal, groups } = await setUp([...transactions, write("behind", "x")], [{ ids, updates }]);
-      const step = decideAnswer(journal, { ids, status }, settleUnread)!;
-      const type = covered === null ? "completed" : "persisted_awaiting_sync";
-      expect(step.publication).toEqual({
-        rows: rows.map((id) => ({ collection: "sites", id, row: stored(id).row })),
-        covered: overlayLeft,
-        transactions: ids.map((id) => ({ id, phase: { type } })),
-      });
-      await journal.change(() => step);
-      expect(journal.groups()).toEqual(
-        covered === null
-          ? []
-          : [
-              {
-                ...groups[0],
-                isAnswered: true,
-                updates: updates.map((each, index) => ({ ...each, isCovered: covered[index] })),
-              },
-            ],
-      );
-      expect(journal.outbox().map(({ transaction }) => transaction.id)).toEqual(
-        covered === null ? ["behind"] : [...ids, "behind"],
-      );
-      expect(rows.map((id) => journal.document("sites", id))).toEqual(rows.map(stored));
-    },
-  );
-
-  test("what is covered is not settled again", async () => {
-    const { journal } = await setUp(
-      [write("a", "x", "y")],
-      [{ ids: ["a"], updates: [update("x", true), update("y")] }],
+  test.each(cases)("$name", async ({ transactions, updates, covered, overlayLeft }) => {
+    const ids = transactions.map(({ id }) => id);
+    const { journal, groups } = await setUp([...transactions, write("behind", "x")], [{ ids, updates }]);
+    const step = decideAnswer(journal, { ids, status })!;
+    const type = covered === null ? "completed" : "persisted_awaiting_sync";
+    expect(step.publication).toEqual({
+      rows: [],
+      covered: overlayLeft,
+      transactions: ids.map((id) => ({ id, phase: { type } })),
+    });
+    await journal.change(() => step);
+    expect(journal.groups()).toEqual(
+      covered === null
+        ? []
+        : [
+            {
+              ...groups[0],
+              isAnswered: true,
+              updates: updates.map((each, index) => ({ ...each, isCovered: covered[index] })),
+            },
+          ],
     );
-    const asked: string[] = [];
-    decideAnswer(journal, { ids: ["a"], status }, ({ document }) => (asked.push(document), null));
-    expect(asked).toEqual(["y"]);
+    expect(journal.outbox().map(({ transaction }) => transaction.id)).toEqual(
+      covered === null ? ["behind"] : [...ids, "behind"],
+    );
   });
 
   test("leaves other groups alone", async () => {
@@ -226,7 +144,7 @@ describe.each(["applied", "duplicate"] as const)("%s", (status) => {
         { ids: ["b"], updates: [update("y")] },
       ],
     );
-    await journal.change(() => decideAnswer(journal, { ids: ["a"], status }, everyScopeIsRead));
+    await journal.change(() => decideAnswer(journal, { ids: ["a"], status }));
     expect(journal.groups()).toEqual([groups[1]]);
   });
 });
@@ -240,7 +158,7 @@ describe("I-3: an answer that says nothing new changes nothing", () => {
   ];
   test.each(outcomes)("%s, of a group that the stream has settled before", async (_name, outcome) => {
     const { journal } = await setUp([write("b", "y")], [{ ids: ["b"], updates: [update("y")] }]);
-    expect(decideAnswer(journal, outcome, noScopeIsRead)).toBeNull();
+    expect(decideAnswer(journal, outcome)).toBeNull();
   });
 
   test.each(outcomes)("%s, of a group that was answered before", async (_name, outcome) => {
@@ -248,7 +166,7 @@ describe("I-3: an answer that says nothing new changes nothing", () => {
       [write("a", "x")],
       [{ ids: ["a"], updates: [update("x")], isAnswered: true }],
     );
-    expect(decideAnswer(journal, outcome, noScopeIsRead)).toBeNull();
+    expect(decideAnswer(journal, outcome)).toBeNull();
   });
 });
 
@@ -257,7 +175,7 @@ describe("gap", () => {
     const transactions = [write("a", "x"), write("b", "x")];
     const { journal } = await setUp(transactions, [{ ids: ["a", "b"], updates: [update("x")] }]);
     expect(journal.waiting()).toEqual([]);
-    const step = decideAnswer(journal, { ids: ["a", "b"], status: "gap" }, noScopeIsRead)!;
+    const step = decideAnswer(journal, { ids: ["a", "b"], status: "gap" })!;
     expect(step.publication).toEqual({
       rows: [],
       covered: [],
@@ -320,7 +238,7 @@ describe("rejected", () => {
       [...group, ...behind],
       [{ ids, updates: documents.map((each) => update(each)) }],
     );
-    const step = decideAnswer(journal, rejected(ids), everyScopeIsRead)!;
+    const step = decideAnswer(journal, rejected(ids))!;
     const failureOf = (id: string) => (id === ids[0] ? reason : { ...reason, transactionId: ids[0] });
     const all = [...group, ...behind].filter(({ id }) => failed.includes(id));
     expect(step.publication).toEqual({
@@ -342,7 +260,7 @@ describe("rejected", () => {
 
   test("I-4: the failed transactions are kept with their content", async () => {
     const { journal } = await setUp([write("a", "x")], [{ ids: ["a"], updates: [update("x")] }]);
-    await journal.change(() => decideAnswer(journal, rejected(["a"]), everyScopeIsRead));
+    await journal.change(() => decideAnswer(journal, rejected(["a"])));
     expect(journal.outbox().map(({ transaction }) => transaction)).toEqual([
       { ...write("a", "x"), failure: reason },
     ]);
@@ -357,7 +275,7 @@ describe("rejected", () => {
       ],
     );
     const other = { code: "exists", message: "there" };
-    const step = decideAnswers(journal, [rejected(["b"], other), rejected(["a"])], everyScopeIsRead)!;
+    const step = decideAnswers(journal, [rejected(["b"], other), rejected(["a"])])!;
     const stored = step.commit.outbox!.map(({ transaction }) => [transaction.id, transaction.failure]);
     expect(stored).toEqual([
       ["a", reason],
@@ -378,7 +296,7 @@ describe("rejected", () => {
         { ids: ["b"], updates: [update("y")] },
       ],
     );
-    await journal.change(() => decideAnswer(journal, rejected(["a"]), everyScopeIsRead));
+    await journal.change(() => decideAnswer(journal, rejected(["a"])));
     expect(journal.groups()).toEqual([groups[1]]);
     expect(failuresOf(journal)["b"]).toBeUndefined();
   });
@@ -391,7 +309,7 @@ describe("rejected", () => {
     ["a code that this version does not know", { code: "tea_time" }, { code: "denied", message: "no" }],
   ])("with %s", async (_name, more, failure) => {
     const { journal } = await setUp([write("a", "x")], [{ ids: ["a"], updates: [update("x")] }]);
-    await journal.change(() => decideAnswer(journal, rejected(["a"], more), everyScopeIsRead));
+    await journal.change(() => decideAnswer(journal, rejected(["a"], more)));
     expect(failuresOf(journal)["a"]).toStrictEqual(failure);
   });
 });

@@ -1,14 +1,7 @@
 import { isRefusal } from "../../shared/errorCodes.js";
 import type { PushOutcome } from "../../shared/wire.js";
 import { emptyPublication, joinPublications, type Publication } from "../base/publication.js";
-import type {
-  AuthoredGroup,
-  AuthoredUpdate,
-  Commit,
-  OutboxEntry,
-  StoredDocument,
-  StoredFailure,
-} from "../ports/storage.js";
+import type { AuthoredGroup, AuthoredUpdate, Commit, OutboxEntry, StoredFailure } from "../ports/storage.js";
 import { waitingStep } from "./attempts.js";
 import { completedPublication, failAll, toQueued } from "./authoring.js";
 
@@ -18,9 +11,6 @@ export interface AnswerSource {
   outbox(): OutboxEntry[];
   waiting(): OutboxEntry[];
 }
-
-/** How an update that the stream will not bring back is settled; null: the stream will bring it. */
-export type SettleUnread = (update: AuthoredUpdate) => { readonly document: StoredDocument | null } | null;
 
 interface Step {
   readonly commit: Commit;
@@ -37,7 +27,6 @@ const emptyStep: Step = { commit: {}, publication: emptyPublication };
 export function decideAnswers(
   source: AnswerSource,
   outcomes: readonly PushOutcome[],
-  settleUnread: SettleUnread,
   giveUpGap: (ids: readonly string[]) => StoredFailure | null = () => null,
 ): Step | null {
   const rejected: RejectedGroup[] = [];
@@ -52,7 +41,7 @@ export function decideAnswers(
     const group = source.groups().find((each) => each.transactions[0] === outcome.ids[0] && !each.isAnswered);
     if (group === undefined) continue;
     if (failure !== null) rejected.push({ group, failure });
-    else steps.push(decideAnswer(source, outcome, settleUnread) ?? emptyStep);
+    else steps.push(decideAnswer(source, outcome) ?? emptyStep);
   }
   if (rejected.length > 0) steps.push(rejectGroups(source, rejected));
   return steps.length === 0 ? null : steps.reduce(joinSteps);
@@ -63,18 +52,14 @@ export function decideAnswers(
  * `rejected`: the transactions fail, and with them what waits behind them. `gap`: they wait again, to be authored
  * anew on what the server holds. A group that is not there was settled by the stream before its answer came.
  */
-export function decideAnswer(
-  source: AnswerSource,
-  outcome: PushOutcome,
-  settleUnread: SettleUnread,
-): Step | null {
+export function decideAnswer(source: AnswerSource, outcome: PushOutcome): Step | null {
   const group = source.groups().find((each) => each.transactions[0] === outcome.ids[0]);
   if (group === undefined || group.isAnswered) return null;
   const entries = entriesOf(source, group);
   switch (outcome.status) {
     case "applied":
     case "duplicate":
-      return settleAnswered(group, entries, settleUnread);
+      return settleGroup({ ...group, isAnswered: true }, entries);
     case "gap":
       return {
         commit: { removedGroups: [group.sequence], outbox: entries },
@@ -98,6 +83,21 @@ export function rejectGroups(source: AnswerSource, rejected: readonly RejectedGr
     source.waiting().map(toQueued),
   );
   return { commit: { removedGroups: rejected.map(({ group }) => group.sequence), outbox }, publication };
+}
+
+/** Covers updates, whichever groups they are of, and settles these. */
+export function settleUpdates(
+  source: AnswerSource,
+  isSettled: (update: AuthoredUpdate, group: AuthoredGroup) => boolean,
+): Step {
+  const steps = source.groups().flatMap((group) => {
+    if (!group.updates.some((update) => isSettled(update, group))) return [];
+    const updates = group.updates.map((update) =>
+      isSettled(update, group) ? { ...update, isCovered: true } : update,
+    );
+    return [settleGroup({ ...group, updates }, entriesOf(source, group))];
+  });
+  return steps.reduce(joinSteps, emptyStep);
 }
 
 export function entriesOf(source: AnswerSource, group: AuthoredGroup): OutboxEntry[] {
@@ -126,25 +126,6 @@ export function settleGroup(group: AuthoredGroup, entries: readonly OutboxEntry[
   };
 }
 
-function settleAnswered(
-  group: AuthoredGroup,
-  entries: readonly OutboxEntry[],
-  settleUnread: SettleUnread,
-): Step {
-  const documents: StoredDocument[] = [];
-  const updates = group.updates.map((update) => {
-    const settled = update.isCovered ? null : settleUnread(update);
-    if (settled?.document) documents.push(settled.document);
-    return settled === null ? update : { ...update, isCovered: true };
-  });
-  const step = settleGroup({ ...group, updates, isAnswered: true }, entries);
-  const rows = documents.map(({ collection, id, row }) => ({ collection, id, row }));
-  return {
-    commit: { ...step.commit, documents },
-    publication: joinPublications({ ...emptyPublication, rows }, step.publication),
-  };
-}
-
 function toFailure(outcome: Extract<PushOutcome, { status: "rejected" }>): StoredFailure {
   const { code, message, data } = outcome;
   const coded = isRefusal({ code, message }) ? (code as StoredFailure["code"]) : "denied";
@@ -161,7 +142,6 @@ function joinSteps(a: Step, b: Step): Step {
 function joinCommits(a: Commit, b: Commit): Commit {
   const join = <T>(x: readonly T[] | undefined, y: readonly T[] | undefined) => [...(x ?? []), ...(y ?? [])];
   return {
-    documents: join(a.documents, b.documents),
     groups: join(a.groups, b.groups),
     removedGroups: join(a.removedGroups, b.removedGroups),
     outbox: join(a.outbox, b.outbox),

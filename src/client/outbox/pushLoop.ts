@@ -11,18 +11,23 @@ import type { Clock, Randomness } from "../ports/clock.js";
 import type { AuthoredGroup, Commit, OutboxEntry, StoredAttempt, StoredFailure } from "../ports/storage.js";
 import type { Transport } from "../ports/transport.js";
 import type { Publication } from "../base/publication.js";
-import { decideAnswers, rejectGroups, type AnswerSource, type SettleUnread } from "./answers.js";
+import { decideAnswers, rejectGroups, type AnswerSource } from "./answers.js";
 import { faultsOf, lastAttempt, nextAttempt, waitingStep, withAttempts } from "./attempts.js";
 import { authorWaiting, type AuthorDocument, type AuthoringSource } from "./authoring.js";
 import { describeError, reactTo, type FailedCall, type Reaction } from "./reaction.js";
 import { scheduleOf, type Schedule } from "./schedule.js";
+
+interface Step {
+  readonly commit: Commit;
+  readonly publication: Publication;
+}
 
 /** The leader's database, as the push loop uses it. */
 export interface PushJournal extends AuthoringSource, AnswerSource {
   readonly client: string;
   refresh(): Promise<void>;
   announce(publication: Partial<Publication>): void;
-  change(decide: () => { commit: Commit; publication: Publication } | null): Promise<void>;
+  change(decide: () => Step | null): Promise<void>;
 }
 
 export interface PushLoopOptions {
@@ -32,7 +37,8 @@ export interface PushLoopOptions {
   readonly randomness: Randomness;
   readonly definitions: ReadonlyMap<string, AnyCollection>;
   readonly authorDocument: AuthorDocument;
-  readonly settleUnread: SettleUnread;
+  /** Settles what was answered and no stream will bring back; null: there is nothing of that kind. */
+  decideUnread(): Step | null;
   /** By collection. */
   readonly retries: ReadonlyMap<string, RetryPolicy>;
   /** By collection. */
@@ -105,10 +111,11 @@ export class PushLoop {
   }
 
   async #step(): Promise<number | null> {
-    const { journal, isOpen, onError, clock } = this.#options;
+    const { journal, isOpen, onError, clock, decideUnread } = this.#options;
     if (!isOpen()) return null;
     try {
       await journal.refresh();
+      await journal.change(decideUnread);
       let schedule = this.#schedule();
       const pausedMs = Math.max(this.#blockedUntil, schedule.pausedUntil) - clock.now();
       if (pausedMs > 0) return pausedMs;
@@ -203,13 +210,7 @@ export class PushLoop {
 
   #decideAnswers(results: Results, startedAt: number) {
     const { journal, randomness, clock } = this.#options;
-    let isForgotten = false;
-    const settleUnread: SettleUnread = (update) => {
-      const settled = this.#options.settleUnread(update);
-      if (settled !== null && settled.document === null) isForgotten = true;
-      return settled;
-    };
-    const step = decideAnswers(journal, results, settleUnread, (ids) => this.#giveUpGap(ids));
+    const step = decideAnswers(journal, results, (ids) => this.#giveUpGap(ids));
     if (step === null) return null;
     const ended = { startedAt, endedAt: clock.now() };
     const byId = new Map(journal.outbox().map((entry) => [entry.transaction.id, entry]));
@@ -226,9 +227,8 @@ export class PushLoop {
       }),
     );
     const noted = withAttempts(step, new Map(attempts), journal.outbox());
-    // Bytes that are thrown away, or of a document that this device keeps nothing of, burn their author's clocks:
-    // another update under them would mean another thing.
-    const isBurnt = isForgotten || results.some(({ status }) => status === "gap" || status === "rejected");
+    // Bytes that are thrown away burn their author's clocks: another update under them would mean another thing.
+    const isBurnt = results.some(({ status }) => status === "gap" || status === "rejected");
     return isBurnt ? { ...noted, commit: { ...noted.commit, author: randomness.author() } } : noted;
   }
 
