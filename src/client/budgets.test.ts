@@ -20,6 +20,12 @@ beforeEach(() => {
 
 const waitUntil = (condition: () => boolean) => until({ clock, network }, condition, 25_000);
 
+async function passMs(ms: number): Promise<void> {
+  let hasPassed = false;
+  clock.setTimer(() => void (hasPassed = true), ms);
+  await waitUntil(() => hasPassed);
+}
+
 async function seed(count: number, country = "DE"): Promise<string[]> {
   const ids = Array.from({ length: count }, (_, n) => `${country}${n}`);
   for (let at = 0; at < count; at += 100)
@@ -53,6 +59,18 @@ describe("pushes", () => {
     const [id = ""] = await seed(1);
     const { replica, col } = await open(["DE"]);
     for (let n = 0; n < edits; n++) col.update(id, (draft) => draft.visits.increment());
+    await waitUntil(() => replica.status.get().pending === 0);
+    expect((await app.rows())[0]).toMatchObject({ visits: edits });
+    expect(network.calls.mutations).toBeLessThanOrEqual(3);
+  });
+
+  test("1,000 edits of one document, one a millisecond, are at most 3", async () => {
+    const [id = ""] = await seed(1);
+    const { replica, col } = await open(["DE"]);
+    for (let n = 0; n < edits; n++) {
+      col.update(id, (draft) => draft.visits.increment());
+      await passMs(1);
+    }
     await waitUntil(() => replica.status.get().pending === 0);
     expect((await app.rows())[0]).toMatchObject({ visits: edits });
     expect(network.calls.mutations).toBeLessThanOrEqual(3);

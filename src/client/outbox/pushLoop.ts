@@ -3,6 +3,7 @@ import { limits } from "../../shared/limits.js";
 import type { PushOutcome, PushResult } from "../../shared/wire.js";
 import { authorAbove } from "../core/authorAbove.js";
 import { backoffMs } from "../core/backoff.js";
+import { gather, gatheringMs, type Gathering } from "../core/gathering.js";
 import type { MergeRows } from "../core/rebase.js";
 import { policyOf, type RetryPolicy } from "../core/retry.js";
 import { classifyCallError, ReplicaError, toReplicaError } from "../base/errors.js";
@@ -56,8 +57,6 @@ export interface PushLoopOptions {
   onError(error: unknown): void;
 }
 
-/** Waits this long after a write for others to go with it. */
-const gatherMs = 50;
 /** A transaction that stands on what the server lacks is authored again so many times. */
 const mostGaps = 5;
 /** Who is signed out is asked for no more seldom than this: signing in again is told to nobody. */
@@ -77,6 +76,8 @@ export class PushLoop {
   readonly #options: PushLoopOptions;
   readonly #loop: Loop;
   readonly #gaps = new Map<string, number>();
+  /** What was written and will be authored together; null: nothing since the last time. */
+  #gathering: Gathering | null = null;
   #failures = 0;
   /** How many groups one push may carry: halved when a push fails as a whole, to find out which one it is. */
   #mostGroups: number = limits.pushTransactions;
@@ -91,7 +92,9 @@ export class PushLoop {
 
   /** Something was written. */
   gather(): void {
-    this.#loop.wake(gatherMs);
+    const now = this.#options.clock.now();
+    this.#gathering = gather(this.#gathering, now);
+    this.#loop.wake(gatheringMs(this.#gathering, now));
   }
 
   /** The way is open, or what a retry waited for has changed. */
@@ -114,6 +117,8 @@ export class PushLoop {
     const { journal, isOpen, onError, clock, decideUnread } = this.#options;
     if (!isOpen()) return null;
     try {
+      const untilGatheredMs = gatheringMs(this.#gathering, clock.now());
+      if (untilGatheredMs > 0 && this.#schedule().batch.length === 0) return untilGatheredMs;
       await journal.refresh();
       await journal.change(decideUnread);
       let schedule = this.#schedule();
@@ -142,6 +147,7 @@ export class PushLoop {
   async #author(): Promise<boolean> {
     const { journal, definitions, authorDocument, merges, clock, randomness } = this.#options;
     let isChanged = false;
+    this.#gathering = null;
     await journal.change(() => {
       const step = authorWaiting(journal, {
         definitions,
