@@ -41,6 +41,7 @@ const honest: Record<string, () => object> = {
       { epochs: { sites: "0" } },
     ),
   pull: () => ({ collection: "sites", scope: "DE", cursor: startCursor, epoch: "0", horizon: 5n }),
+  rows: () => ({ collection: "sites", scope: "DE", cursor: null, limit: 10 }),
   pullPart: () => ({ collection: "sites", document: "x", part: "log", cursor: 0n, epoch: "0" }),
   status: () => ({ client: device.client, transactions: ["a", "b"] }),
   join: () => ({ client: "c", tab: "u", cursors: [{ collection: "sites", scope: "DE", ts: 1n }] }),
@@ -100,7 +101,7 @@ function attack(args: object, step: Attack): object {
 /** @returns whether it was refused: with a code, or by the function's own validators */
 async function isRefused(name: string, args: object): Promise<boolean> {
   const reference = app.api[name as "push"] as FunctionReference<"mutation">;
-  const isQuery = ["pull", "pullPart", "status", "presence", "versions", "versionAt"].includes(name);
+  const isQuery = ["pull", "rows", "pullPart", "status", "presence", "versions", "versionAt"].includes(name);
   try {
     await (isQuery
       ? app.t.query(reference as unknown as FunctionReference<"query">, args)

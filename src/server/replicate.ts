@@ -9,7 +9,6 @@ import {
 import type { AnyCollection, PartOf } from "../collections/index.js";
 import type { ComponentApi } from "../component/_generated/component.js";
 import type { ImportJob } from "../shared/importWire.js";
-import { limits } from "../shared/limits.js";
 import {
   pullArgs,
   pushArgs,
@@ -27,9 +26,10 @@ import { checkHistory } from "./historyOption.js";
 import { runImport } from "./import.js";
 import { maintainFunction } from "./maintain.js";
 import { partFunctions, readText } from "./parts.js";
+import { mayRead } from "./mayRead.js";
 import { runPush } from "./push.js";
-import { coded } from "./refuse.js";
 import { findCollection, type RegisteredCollection, type Registry } from "./registration.js";
+import { rowsFunction } from "./rowPages.js";
 import { sessionFunctions } from "./sessions.js";
 import type { CollectionHooks, Importer, ReplicateFunctions, ReplicateOptions, Writer } from "./types.js";
 import { CollectionWriter } from "./writer.js";
@@ -167,17 +167,10 @@ export class Replicate<DM extends GenericDataModel> {
         args: pullArgs,
         returns: vPullResult,
         handler: async (ctx: GenericQueryCtx<GenericDataModel>, args) => {
-          const user = await registry.user(ctx);
-          const { scope } = args;
-          const { read, definition } = findCollection(registry, args.collection);
-          if (scope.length > limits.idLength)
-            throw coded(
-              "too_large",
-              `A scope has at most ${limits.idLength} characters, this one ${scope.length}.`,
-            );
-          if ((await read(ctx, { user, scope })) !== true) return { type: "denied" as const };
+          const { collection, scope } = args;
+          if (!(await mayRead(ctx, registry, collection, scope))) return { type: "denied" as const };
           const page = await ctx.runQuery(registry.component.stream.page, args);
-          const { schemaVersion } = definition;
+          const { schemaVersion } = findCollection(registry, collection).definition;
           return page.type === "page" && schemaVersion > 1 ? { ...page, schemaVersion } : page;
         },
       }),
@@ -187,6 +180,7 @@ export class Replicate<DM extends GenericDataModel> {
         handler: async (ctx: GenericQueryCtx<GenericDataModel>, args) =>
           await ctx.runQuery(registry.component.receipts.status, { ...args, user: await registry.user(ctx) }),
       }),
+      rows: rowsFunction(registry),
       ...partFunctions(registry),
       ...sessionFunctions(registry),
       ...historyFunctions(registry),

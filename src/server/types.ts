@@ -20,6 +20,7 @@ import type {
   VersionsArgs,
   VersionsResult,
 } from "../shared/historyWire.js";
+import type { RowsArgs, RowsResult } from "../shared/rowsWire.js";
 import type {
   HeartbeatArgs,
   HeartbeatResult,
@@ -123,6 +124,8 @@ export interface ReplicateOptions<DM extends GenericDataModel> {
 export interface ReplicateFunctions {
   push: RegisteredMutation<"public", PushArgs, Promise<PushResult>>;
   pull: RegisteredQuery<"public", PullArgs, Promise<PullResult>>;
+  /** Pages of rows, for a page that is rendered on the server. */
+  rows: RegisteredQuery<"public", RowsArgs, Promise<RowsResult>>;
   pullPart: RegisteredQuery<"public", PullPartArgs, Promise<PullPartResult>>;
   status: RegisteredQuery<"public", ObjectType<typeof statusArgs>, Promise<TransactionStatus[]>>;
   join: RegisteredMutation<"public", JoinArgs, Promise<JoinResult>>;

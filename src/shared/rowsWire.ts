@@ -1,0 +1,29 @@
+import { v, type Infer, type ObjectType } from "convex/values";
+
+export const rowsArgs = {
+  collection: v.string(),
+  scope: v.string(),
+  /** Of the page before; null: from the beginning. */
+  cursor: v.union(v.string(), v.null()),
+  /** Documents on the page at most; default 100, at most `limits.exportedDocuments`. */
+  limit: v.optional(v.number()),
+};
+export type RowsArgs = ObjectType<typeof rowsArgs>;
+
+/** A page of a scope's rows, as a device shows them. */
+export const vRowsPage = v.object({
+  type: v.literal("page"),
+  collection: v.string(),
+  scope: v.string(),
+  rows: v.array(v.record(v.string(), v.any())),
+  /** Deleted or gone from the scope: of no document of a first page. */
+  removed: v.array(v.string()),
+  /** For the next page. */
+  cursor: v.string(),
+  isDone: v.boolean(),
+});
+
+/** `denied`: the user may not read the scope. */
+export const vRowsResult = v.union(vRowsPage, v.object({ type: v.literal("denied") }));
+/** What `rows` returns, and `createReplica({ hydrate })` takes. */
+export type RowsResult = Infer<typeof vRowsResult>;
