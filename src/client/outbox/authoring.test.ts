@@ -50,6 +50,11 @@ const write = (id: string, changes: Changes, isGroup = false): StoredTransaction
     return { collection, id: document, operations };
   }),
 });
+/** Tried so often, each time in vain by its own fault. */
+const tried = (faults: number, transaction: StoredTransaction): StoredTransaction => ({
+  ...transaction,
+  attempts: [{ startedAt: 1, endedAt: 2, error: { message: "" }, tries: faults, faults }],
+});
 const transact = (id: string, changes: Changes) => write(id, changes, true);
 
 /** A document as the stream brought it, by another author. */
@@ -101,6 +106,18 @@ describe("groups", () => {
       "neighbouring single writes of a document are one",
       [write("a", { x: [insert("x")] }), write("b", { x: [rename("y")] }), write("c", { x: [visit] })],
       [["a", "b", "c"]],
+      [["x"]],
+    ],
+    [
+      "what came to nothing once is one with its neighbours again",
+      [tried(1, write("a", { x: [insert("x")] })), tried(1, write("b", { x: [rename("y")] }))],
+      [["a", "b"]],
+      [["x"]],
+    ],
+    [
+      "what came to nothing twice goes alone: the server may have a part of it (I-3)",
+      [tried(2, write("a", { x: [insert("x")] })), tried(2, write("b", { x: [rename("y")] }))],
+      [["a"]],
       [["x"]],
     ],
     [

@@ -16,6 +16,7 @@ import type {
   StoredFailure,
 } from "../ports/storage.js";
 import type { AuthorOutcome, Rebase } from "../documents/author.js";
+import { faultsOf } from "./attempts.js";
 
 /** What authoring reads: the leader's contents of the database. */
 export interface AuthoringSource {
@@ -45,6 +46,12 @@ export interface AuthoringOptions {
   /** In ms since 1970: what is to be tried again later is left out. */
   readonly now: number;
 }
+
+/**
+ * What came to nothing so often in company goes alone: a late copy of an earlier push may have brought one of several to
+ * the server, which then takes none of them again together (I-3), and each by itself.
+ */
+const aloneFromFaults = 2;
 
 interface Queued extends QueuedTransaction {
   readonly entry: OutboxEntry;
@@ -156,7 +163,9 @@ export function toQueued(entry: OutboxEntry): Queued {
   const { id, changes, isGroup, strategy } = entry.transaction;
   const documents = [...new Set(changes.map((change) => `${change.collection}\0${change.id}`))];
   const isParallel = strategy === "parallel";
-  return { id, documents, isSingle: !isGroup && !isParallel && documents.length === 1, isParallel, entry };
+  const isDoubtful = faultsOf([entry]) >= aloneFromFaults;
+  const isSingle = !isGroup && !isParallel && documents.length === 1 && !isDoubtful;
+  return { id, documents, isSingle, isParallel, entry };
 }
 
 function authorGroup(
