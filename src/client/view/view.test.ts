@@ -92,7 +92,7 @@ function setUp(...rows: PlainRow[]) {
     make(id: string, changes: Changes): LocalTransaction {
       const stored = write(id, changes);
       const transaction = view.open(stored);
-      for (const change of stored.changes) view.extend(transaction, change.collection, change.id);
+      for (const change of stored.changes) view.extend(transaction, change);
       view.show(transaction);
       return transaction;
     },
@@ -178,11 +178,12 @@ describe("the overlay", () => {
     const stored = write("mine", {});
     const changes = stored.changes as unknown[];
     const transaction = view.open(stored);
-    changes.push({ collection: "sites", id: "x", operations: [visit] });
-    view.extend(transaction, "sites", "x");
+    const change = { collection: "sites", id: "x", operations: [visit] };
+    changes.push(change);
+    view.extend(transaction, change);
     expect([visits("x"), heard]).toEqual([1, []]);
-    changes.push({ collection: "sites", id: "x", operations: [visit] });
-    view.extend(transaction, "sites", "x");
+    changes.push(change);
+    view.extend(transaction, change);
     expect([visits("x"), heard]).toEqual([2, []]);
     view.show(transaction);
     expect(heard).toEqual([
