@@ -56,7 +56,7 @@ const step = fc.oneof(
     weight: 4,
     arbitrary: fc.record({ do: fc.constant("write" as const), changes, isParallel: fc.boolean() }),
   },
-  { weight: 1, arbitrary: fc.record({ do: fc.constant("writeTwoAtOnce" as const), changes }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant("writeTwoAtOnce" as const), changes, more: changes }) },
   {
     weight: 3,
     arbitrary: fc.record({ do: fc.constant("receive" as const), changes, place, isParallel: fc.boolean() }),
@@ -124,7 +124,7 @@ class World {
         return this.#show(this.#open(step.isParallel, step.changes));
       case "writeTwoAtOnce": {
         const [outer, inner] = [this.#open(false, step.changes), this.#open(false, step.changes)];
-        for (const each of step.changes) this.#extend(outer, each);
+        for (const each of step.more) this.#extend(outer, each);
         this.#show(inner);
         return this.#show(outer);
       }
