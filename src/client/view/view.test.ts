@@ -232,6 +232,48 @@ describe("the overlay", () => {
   });
 });
 
+describe("what an edit takes does not grow with what is pending", () => {
+  const edits = 1000;
+  const parallel = (n: number): StoredTransaction => ({
+    ...write(`t${n}`, { x: [rename(`name ${n}`)] }),
+    strategy: "parallel",
+  });
+  const setUpCounted = () => {
+    let merges = 0;
+    const merge = (row: PlainRow, { operations }: { operations: readonly Operation[] }) => {
+      merges++;
+      const [first] = operations;
+      return { ...row, name: first?.type === "set" ? first.value! : "" };
+    };
+    const view = new View(
+      [sites],
+      { retry: (transaction) => transaction, discard: () => {} },
+      new Map([["sites", merge]]),
+    );
+    view.apply(publish({ rows: arrived(site("x", "confirmed")) }));
+    return { view, name: () => view.collections.get("sites")?.get("x")?.["name"], merges: () => merges };
+  };
+
+  test("of this tab, and as it is stored", () => {
+    const { view, name, merges } = setUpCounted();
+    for (let n = 1; n <= edits; n++) {
+      const stored = parallel(n);
+      const transaction = view.open(stored);
+      for (const change of stored.changes) view.extend(transaction, change);
+      view.show(transaction);
+      transaction.becomeDurable(n);
+      view.place([{ sequence: n, transaction: stored }]);
+    }
+    expect([merges(), name()]).toEqual([edits, `name ${edits}`]);
+  });
+
+  test("of another tab", () => {
+    const { view, name, merges } = setUpCounted();
+    for (let n = 1; n <= edits; n++) view.receive([{ sequence: n, transaction: parallel(n) }]);
+    expect([merges(), name()]).toEqual([edits, `name ${edits}`]);
+  });
+});
+
 describe("I-7: one step", () => {
   test("operations leave as the row that contains them arrives: nobody sees them twice, or not at all", () => {
     const world = setUp(site("x", "confirmed", 0));
