@@ -1,6 +1,7 @@
 import type { AnyCollection } from "../collections/index.js";
 import { ReplicaError } from "./base/errors.js";
-import { systemClock, systemRandomness } from "./ports/clock.js";
+import { systemClock } from "./ports/clock.js";
+import { createRandomness } from "./ports/randomness.js";
 import type { Storage } from "./ports/storage.js";
 import type { LeaderElection, TabChannel, TabLifecycle } from "./ports/tabs.js";
 import { rememberUser } from "./lastUser.js";
@@ -48,7 +49,7 @@ export function createReplica<const Cs extends readonly AnyCollection[]>(
     transport,
     ...tabsOf(database, options.storage === undefined),
     clock: systemClock,
-    randomness: systemRandomness,
+    randomness: createRandomness(),
     overrides: plainOverrides(options.overrides),
   });
   void replica.start();

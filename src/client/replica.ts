@@ -138,7 +138,7 @@ export class LocalReplica implements Replica {
       leaderStatus: this.#membership.leaderStatus,
       isConnected: transport.isConnected,
       isLeader: this.#membership.isLeader,
-      transactions: this.#view.transactions(),
+      counts: this.#view.counts,
       isOpening: this.#opening.isOpening,
       readOnly: this.#readOnly,
       storage: this.#gauge.use,
@@ -283,7 +283,7 @@ export class LocalReplica implements Replica {
   }
 
   #onNotStored(error: ReplicaError, transactions: readonly LocalTransaction[]): void {
-    this.#view.show(...transactions);
+    this.#view.refuse(transactions);
     this.#emitters.emitError(error, true);
     void this.#gauge.measure();
   }

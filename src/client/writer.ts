@@ -151,7 +151,7 @@ export class Writer {
 
   #record(group: Group, change: StoredChange): void {
     group.changes.push(change);
-    this.#options.view.extend(group.transaction, change.collection, change.id);
+    this.#options.view.extend(group.transaction, change);
   }
 
   /** What changes nothing is done at once. */

@@ -77,13 +77,12 @@ class DraftRecorder {
 
   #registerOperations(name: string): Operation[] {
     const value = ownValue(this.#target, name);
-    if (value === undefined) {
-      const wasThere = ownValue(this.#row, name) !== undefined;
-      return wasThere ? [{ type: "set", field: name, value: undefined }] : [];
-    }
+    const before = ownValue(this.#row, name);
+    if (typeof value !== "object" && Object.is(value, before)) return []; // as most of them
+    if (value === undefined) return [{ type: "set", field: name, value }];
     const fault = faultOfValue(value, name);
     if (fault) throw new TypeError(fault.message);
-    if (isSameValue(ownValue(this.#row, name) as Value | undefined, value as Value)) return [];
+    if (isSameValue(before as Value | undefined, value as Value)) return [];
     return [{ type: "set", field: name, value: cloneValue(value as Value) }];
   }
 
@@ -184,15 +183,19 @@ class RecordedCounter implements CounterDraft {
 /** Members by their canonical JSON, as the document keys them. */
 class RecordedSet implements SetDraft<Primitive> {
   readonly #field: string;
-  readonly #start: ReadonlyMap<string, Primitive>;
-  readonly #members: Map<string, Primitive>;
+  readonly #start: readonly Primitive[];
   readonly #assertOpen: () => void;
+  /** Null: nobody has asked for them. */
+  #asked: Map<string, Primitive> | null = null;
 
   constructor(field: string, start: readonly Primitive[], assertOpen: () => void) {
     this.#field = field;
-    this.#start = new Map(start.map((member) => [canonicalJson(member), member]));
-    this.#members = new Map(this.#start);
+    this.#start = start;
     this.#assertOpen = assertOpen;
+  }
+
+  get #members(): Map<string, Primitive> {
+    return (this.#asked ??= keyed(this.#start));
   }
 
   get size(): number {
@@ -223,9 +226,11 @@ class RecordedSet implements SetDraft<Primitive> {
   }
 
   operations(): Operation[] {
+    if (this.#asked === null) return [];
     const field = this.#field;
-    const gone = [...this.#start].filter(([key]) => !this.#members.has(key));
-    const come = [...this.#members].filter(([key]) => !this.#start.has(key));
+    const start = keyed(this.#start);
+    const gone = [...start].filter(([key]) => !this.#members.has(key));
+    const come = [...this.#members].filter(([key]) => !start.has(key));
     return [
       ...gone.map(([, member]): Operation => ({ type: "remove", field, member })),
       ...come.map(([, member]): Operation => ({ type: "add", field, member })),
@@ -236,4 +241,8 @@ class RecordedSet implements SetDraft<Primitive> {
     assertMember(this.#field, member);
     return canonicalJson(member);
   }
+}
+
+function keyed(members: readonly Primitive[]): Map<string, Primitive> {
+  return new Map(members.map((member) => [canonicalJson(member), member]));
 }

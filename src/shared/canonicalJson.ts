@@ -12,9 +12,14 @@ export function canonicalJson(value: Value): string {
 
 /** Whether two optional Convex values are equal by content. */
 export function isSameValue(a: Value | undefined, b: Value | undefined): boolean {
-  if (a === b && a !== 0) return true;
-  if (a === undefined || b === undefined) return false;
-  return canonicalJson(a) === canonicalJson(b);
+  if (!isComposite(a) || !isComposite(b)) return Object.is(a, b);
+  return a === b || canonicalJson(a) === canonicalJson(b);
+}
+
+function isComposite(
+  value: Value | undefined,
+): value is Exclude<Value, null | string | number | bigint | boolean> {
+  return typeof value === "object" && value !== null;
 }
 
 function sortKeys(value: JSONValue): JSONValue {

@@ -1,6 +1,6 @@
 import { isPart, isRegister, type Field } from "../../collections/fields.js";
 import type { AnyCollection, PlainRow } from "../../collections/index.js";
-import { canonicalJson } from "../../shared/canonicalJson.js";
+import { canonicalJson, isSameValue } from "../../shared/canonicalJson.js";
 import type { Operation, Primitive } from "../../shared/operations.js";
 import type { Value } from "convex/values";
 
@@ -17,6 +17,12 @@ export function applyToRow(
   operations: readonly Operation[],
 ): PlainRow | null {
   return operations.reduce((current, operation) => applyOne(definition, id, current, operation), row);
+}
+
+/** Whether two rows are equal by content. Where they share values it does not look into them. */
+export function isSameRow(a: PlainRow, b: PlainRow): boolean {
+  const names = Object.keys(a);
+  return names.length === Object.keys(b).length && names.every((name) => isSameValue(a[name], b[name]));
 }
 
 function applyOne(
@@ -66,9 +72,9 @@ function defaultOf(definition: AnyCollection, name: string): Value | undefined {
 }
 
 function withField(row: PlainRow, field: string, value: Value | undefined): PlainRow {
-  const entries = Object.entries(row).filter(([name]) => name !== field);
-  if (value !== undefined) entries.push([field, value]);
-  return Object.fromEntries(entries) as PlainRow;
+  if (value !== undefined) return { ...row, [field]: value };
+  const { [field]: _, ...others } = row;
+  return others as PlainRow;
 }
 
 /** Members stand in the order of their canonical JSON, as in a projected row. */

@@ -1,7 +1,6 @@
 import type { AnyCollection, PlainRow } from "../../collections/index.js";
-import { isSameValue } from "../../shared/canonicalJson.js";
 import type { Operation } from "../../shared/operations.js";
-import { applyToRow } from "../core/overlay.js";
+import { applyToRow, isSameRow } from "../core/overlay.js";
 import { rebaseOperations, type MergeRows, type PendingChange } from "../core/rebase.js";
 import { Emitter, reportUncaught } from "../base/events.js";
 
@@ -64,15 +63,32 @@ export class CollectionView {
     else this.#confirmed.set(id, row);
   }
 
-  /** Brings what is shown of the document up to date. A row that is equal stays the same object. */
+  /** Works out anew what is shown of the document. A row that is equal stays the same object. */
   recompute(id: string): void {
-    const row = this.#pendingOf(id).reduce(
-      (so, change) => applyToRow(this.definition, id, so, this.#operationsOn(so, change)),
-      this.#confirmed.get(id) ?? null,
+    const changes = this.#pendingOf(id);
+    const confirmed = this.#confirmed.get(id) ?? null;
+    this.#show(
+      id,
+      changes.reduce((row, change) => this.#applied(id, row, change), confirmed),
     );
+  }
+
+  /**
+   * Shows a change that comes after all that are shown of the document already. It leads to the same row as
+   * {@link CollectionView.recompute}, without applying those before it again.
+   */
+  append(id: string, change: OverlaidChange): void {
+    this.#show(id, this.#applied(id, this.#shown.get(id) ?? null, change));
+  }
+
+  #applied(id: string, row: PlainRow | null, change: OverlaidChange): PlainRow | null {
+    return applyToRow(this.definition, id, row, this.#operationsOn(row, change));
+  }
+
+  #show(id: string, row: PlainRow | null): void {
     const before = this.#shown.get(id);
     if (row === null) this.#shown.delete(id);
-    else if (before === undefined || !isSameValue(before, row)) this.#shown.set(id, Object.freeze(row));
+    else if (before === undefined || !isSameRow(before, row)) this.#shown.set(id, Object.freeze(row));
   }
 
   /** An app's `merge` that fails is told, and changes what is shown no more than if there were none. */

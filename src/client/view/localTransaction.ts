@@ -7,7 +7,9 @@ import type { Attempt, Transaction, TransactionState } from "../base/types.js";
 
 /** What a transaction asks of the registry that holds it. */
 export interface TransactionHost {
-  /** The earlier unfinished transactions that it waits for. */
+  /** Whether it waits for earlier unfinished transactions. */
+  isQueued(transaction: LocalTransaction): boolean;
+  /** The ids of these. */
   queuedBehind(transaction: LocalTransaction): string[];
   retry(transaction: LocalTransaction): Transaction;
   discard(transaction: LocalTransaction): void;
@@ -62,7 +64,7 @@ export class LocalTransaction implements Transaction {
 
   get state(): TransactionState {
     if (this.#phase.type !== "waiting") return this.#phase.type;
-    return this.#host.queuedBehind(this).length > 0 ? "queued" : "pending";
+    return this.#host.isQueued(this) ? "queued" : "pending";
   }
 
   get attempts(): readonly Attempt[] {
@@ -78,7 +80,8 @@ export class LocalTransaction implements Transaction {
   }
 
   get isUnfinished(): boolean {
-    return !["completed", "failed", "discarded"].includes(this.#phase.type);
+    const { type } = this.#phase;
+    return type !== "completed" && type !== "failed" && type !== "discarded";
   }
 
   get error(): ReplicaError | undefined {

@@ -92,7 +92,7 @@ function setUp(...rows: PlainRow[]) {
     make(id: string, changes: Changes): LocalTransaction {
       const stored = write(id, changes);
       const transaction = view.open(stored);
-      for (const change of stored.changes) view.extend(transaction, change.collection, change.id);
+      for (const change of stored.changes) view.extend(transaction, change);
       view.show(transaction);
       return transaction;
     },
@@ -178,11 +178,12 @@ describe("the overlay", () => {
     const stored = write("mine", {});
     const changes = stored.changes as unknown[];
     const transaction = view.open(stored);
-    changes.push({ collection: "sites", id: "x", operations: [visit] });
-    view.extend(transaction, "sites", "x");
+    const change = { collection: "sites", id: "x", operations: [visit] };
+    changes.push(change);
+    view.extend(transaction, change);
     expect([visits("x"), heard]).toEqual([1, []]);
-    changes.push({ collection: "sites", id: "x", operations: [visit] });
-    view.extend(transaction, "sites", "x");
+    changes.push(change);
+    view.extend(transaction, change);
     expect([visits("x"), heard]).toEqual([2, []]);
     view.show(transaction);
     expect(heard).toEqual([
@@ -228,6 +229,48 @@ describe("the overlay", () => {
       }),
     );
     expect([collection.size, view.transactions()]).toEqual([0, []]);
+  });
+});
+
+describe("what an edit takes does not grow with what is pending", () => {
+  const edits = 1000;
+  const parallel = (n: number): StoredTransaction => ({
+    ...write(`t${n}`, { x: [rename(`name ${n}`)] }),
+    strategy: "parallel",
+  });
+  const setUpCounted = () => {
+    let merges = 0;
+    const merge = (row: PlainRow, { operations }: { operations: readonly Operation[] }) => {
+      merges++;
+      const [first] = operations;
+      return { ...row, name: first?.type === "set" ? first.value! : "" };
+    };
+    const view = new View(
+      [sites],
+      { retry: (transaction) => transaction, discard: () => {} },
+      new Map([["sites", merge]]),
+    );
+    view.apply(publish({ rows: arrived(site("x", "confirmed")) }));
+    return { view, name: () => view.collections.get("sites")?.get("x")?.["name"], merges: () => merges };
+  };
+
+  test("of this tab, and as it is stored", () => {
+    const { view, name, merges } = setUpCounted();
+    for (let n = 1; n <= edits; n++) {
+      const stored = parallel(n);
+      const transaction = view.open(stored);
+      for (const change of stored.changes) view.extend(transaction, change);
+      view.show(transaction);
+      transaction.becomeDurable(n);
+      view.place([{ sequence: n, transaction: stored }]);
+    }
+    expect([merges(), name()]).toEqual([edits, `name ${edits}`]);
+  });
+
+  test("of another tab", () => {
+    const { view, name, merges } = setUpCounted();
+    for (let n = 1; n <= edits; n++) view.receive([{ sequence: n, transaction: parallel(n) }]);
+    expect([merges(), name()]).toEqual([edits, `name ${edits}`]);
   });
 });
 

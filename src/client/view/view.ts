@@ -1,12 +1,13 @@
 import type { AnyCollection } from "../../collections/index.js";
 import { Emitter } from "../base/events.js";
-import type { Stored, StoredTransaction } from "../ports/storage.js";
+import type { Stored, StoredChange, StoredTransaction } from "../ports/storage.js";
 import type { Phase, Publication } from "../base/publication.js";
 import type { RowStatus, Transaction } from "../base/types.js";
 import { pendingOf } from "../base/pendingChange.js";
 import type { MergeRows } from "../core/rebase.js";
 import { CollectionView, type OverlaidChange } from "./collectionView.js";
 import { LocalTransaction, type TransactionHost } from "./localTransaction.js";
+import { documentKey, TransactionIndex } from "./transactionIndex.js";
 
 /** What the user decides about a failed transaction. */
 export interface FailureDecisions {
@@ -28,8 +29,7 @@ export class View implements TransactionHost {
   /** Transactions came, changed their state or went. */
   readonly transactionsChanged = new Emitter<readonly LocalTransaction[]>();
   readonly #decisions: FailureDecisions;
-  readonly #transactions = new Map<string, LocalTransaction>();
-  readonly #byDocument = new Map<string, LocalTransaction[]>();
+  readonly #transactions = new TransactionIndex();
   readonly #finished = new Set<string>();
   /** What the leader said of transactions whose own message is still on its way: tabs' messages can overtake. */
   readonly #foretold = new Map<string, { covered: string[]; phase: Phase }>();
@@ -53,27 +53,29 @@ export class View implements TransactionHost {
 
   /** Unfinished and failed ones, in outbox order; those not yet stored come last. */
   transactions(): LocalTransaction[] {
-    return [...this.#transactions.values()].sort(byOutboxOrder);
+    return this.#transactions.list();
+  }
+
+  /** How many there are. */
+  get counts(): { readonly unfinished: number; readonly failed: number } {
+    const { unfinished, failed } = this.#transactions;
+    return { unfinished, failed };
   }
 
   find(id: string): LocalTransaction | undefined {
-    return this.#transactions.get(id);
+    return this.#transactions.find(id);
   }
 
   statusOf(collection: string, id: string): RowStatus {
-    const touching = this.#byDocument.get(`${collection}\0${id}`) ?? [];
-    if (touching.some((each) => each.phase === "failed")) return "failed";
-    return touching.some((each) => each.isUnfinished) ? "pending" : "synced";
+    return this.#transactions.statusOn(documentKey(collection, id));
+  }
+
+  isQueued(transaction: LocalTransaction): boolean {
+    return transaction.strategy === "ordered" && this.#transactions.isQueued(transaction);
   }
 
   queuedBehind(transaction: LocalTransaction): string[] {
-    if (transaction.strategy === "parallel") return [];
-    const behind = new Set<string>();
-    for (const { collection, id } of transaction.changes)
-      for (const other of this.#byDocument.get(`${collection}\0${id}`) ?? [])
-        if (other !== transaction && other.isUnfinished && byOutboxOrder(other, transaction) < 0)
-          behind.add(other.id);
-    return [...behind];
+    return transaction.strategy === "ordered" ? this.#transactions.queuedBehind(transaction) : [];
   }
 
   retry(transaction: LocalTransaction): Transaction {
@@ -90,13 +92,22 @@ export class View implements TransactionHost {
   }
 
   /** A change was added to an open transaction. */
-  extend(transaction: LocalTransaction, collection: string, id: string): void {
-    this.#index(transaction, collection, id);
-    this.collections.get(collection)?.recompute(id);
+  extend(transaction: LocalTransaction, change: StoredChange): void {
+    const { collection, id } = change;
+    const isLast = this.#transactions.enqueue(transaction, documentKey(collection, id));
+    const view = this.collections.get(collection);
+    if (isLast) view?.append(id, asOverlaid(transaction, change));
+    else view?.recompute(id);
   }
 
-  /** Tells everybody of transactions of this tab: open ones, or ones that could not be stored. */
-  show(...transactions: LocalTransaction[]): void {
+  /** Tells everybody of an open transaction: from here on it does not grow. */
+  show(transaction: LocalTransaction): void {
+    this.#tell([transaction], dirtyOf([transaction]));
+  }
+
+  /** Transactions of this tab could not be stored: they have failed. */
+  refuse(transactions: readonly LocalTransaction[]): void {
+    for (const transaction of transactions) this.#transactions.noteFailed(transaction);
     this.#settle(transactions, dirtyOf(transactions));
   }
 
@@ -108,25 +119,25 @@ export class View implements TransactionHost {
 
   /** Transactions that another tab has stored. */
   receive(entries: Stored["outbox"]): void {
-    const added = entries.flatMap(({ sequence, transaction }) => {
-      if (this.#transactions.has(transaction.id) || this.#finished.has(transaction.id)) return [];
-      const local = this.#add(transaction);
-      for (const { collection, id } of local.changes) this.#index(local, collection, id);
-      local.becomeDurable(sequence);
-      return [local];
-    });
-    this.#settle(added, dirtyOf(added));
+    const added = this.#addStored(entries);
+    const stale: Dirty = new Map();
+    for (const transaction of added)
+      for (const [collection, ids] of dirtyOf([transaction]))
+        for (const id of ids)
+          if (!this.#enqueueShown(transaction, collection, id)) mark(stale, collection, id);
+    this.#refresh(stale);
+    this.#tell(added, dirtyOf(added));
   }
 
   /** Transactions of this tab are stored: their places may not be where they were shown, behind all the others. */
   place(entries: Stored["outbox"]): void {
     const dirty: Dirty = new Map();
     for (const { sequence, transaction } of entries) {
-      this.#transactions.get(transaction.id)?.becomeDurable(sequence);
-      for (const { collection, id } of transaction.changes) {
-        const touching = this.#byDocument.get(`${collection}\0${id}`) ?? [];
-        if (touching.some((other) => (other.sequence ?? 0) > sequence)) mark(dirty, collection, id);
-      }
+      const local = this.find(transaction.id);
+      local?.becomeDurable(sequence);
+      const moved = new Set(local === undefined ? [] : this.#transactions.place(local));
+      for (const { collection, id } of transaction.changes)
+        if (moved.has(documentKey(collection, id))) mark(dirty, collection, id);
     }
     this.#settle([], dirty);
   }
@@ -141,13 +152,13 @@ export class View implements TransactionHost {
       mark(dirty, collection, id);
     }
     for (const { transaction, collection, id } of covered) {
-      const known = this.#transactions.get(transaction);
+      const known = this.find(transaction);
       if (known !== undefined) known.cover(`${collection}\0${id}`);
       else this.#foretell(transaction).covered.push(`${collection}\0${id}`);
       mark(dirty, collection, id);
     }
     for (const { id, phase, attempts } of transactions) {
-      if (attempts !== undefined) this.#transactions.get(id)?.noteAttempts(attempts);
+      if (attempts !== undefined) this.find(id)?.noteAttempts(attempts);
       const transaction = this.#enter(id, phase);
       if (transaction === undefined) continue;
       changed.add(transaction);
@@ -175,25 +186,30 @@ export class View implements TransactionHost {
       transaction.enter({ type: transaction.phase === "failed" ? "discarded" : "completed" });
       this.#forget(transaction);
     }
-    this.receive(stored.outbox);
+    for (const local of this.#addStored(stored.outbox))
+      for (const { collection, id } of local.changes)
+        this.#transactions.enqueue(local, documentKey(collection, id));
     for (const { sequence, transaction } of stored.outbox) {
-      this.#transactions.get(transaction.id)?.becomeDurable(sequence);
+      const local = this.find(transaction.id);
+      if (local === undefined) continue;
+      local.becomeDurable(sequence);
+      this.#transactions.place(local);
       const { failure, attempts } = transaction;
-      if (attempts !== undefined) this.#transactions.get(transaction.id)?.noteAttempts(attempts);
+      if (attempts !== undefined) local.noteAttempts(attempts);
       const type = transaction.isPersisted ? "persisted_awaiting_sync" : "waiting";
       this.#enter(transaction.id, failure ? { type: "failed", failure } : { type });
     }
     for (const { transactions, updates, isAnswered } of stored.groups)
       for (const id of transactions) {
         // One that failed may be due, or not: who sends it again says so.
-        const isTried = (this.#transactions.get(id)?.attempts.length ?? 0) > 0;
+        const isTried = (this.find(id)?.attempts.length ?? 0) > 0;
         this.#enter(id, {
           type: isAnswered ? "persisted_awaiting_sync" : isTried ? "waiting" : "persisting",
         });
         for (const update of updates)
-          if (update.isCovered) this.#transactions.get(id)?.cover(`${update.collection}\0${update.document}`);
+          if (update.isCovered) this.find(id)?.cover(documentKey(update.collection, update.document));
       }
-    const all = [...this.#transactions.values(), ...gone];
+    const all = [...this.transactions(), ...gone];
     for (const [collection, ids] of dirtyOf(all)) for (const id of ids) mark(dirty, collection, id);
     this.#settle(all, dirty);
   }
@@ -235,12 +251,33 @@ export class View implements TransactionHost {
 
   #add(stored: StoredTransaction): LocalTransaction {
     const transaction = new LocalTransaction(stored, this);
-    this.#transactions.set(transaction.id, transaction);
     const { covered, phase } = this.#foretell(transaction.id);
     this.#foretold.delete(transaction.id);
     for (const key of covered) transaction.cover(key);
     transaction.enter(phase);
+    this.#transactions.add(transaction);
     return transaction;
+  }
+
+  /** Of these, the ones that were not known. */
+  #addStored(entries: Stored["outbox"]): LocalTransaction[] {
+    return entries.flatMap(({ sequence, transaction }) => {
+      if (this.find(transaction.id) !== undefined || this.#finished.has(transaction.id)) return [];
+      const local = this.#add(transaction);
+      local.becomeDurable(sequence);
+      return [local];
+    });
+  }
+
+  /** Takes a stored one in on a document. @returns whether the row shows it; if not, it is to be worked out anew */
+  #enqueueShown(transaction: LocalTransaction, collection: string, id: string): boolean {
+    const key = documentKey(collection, id);
+    const isLast = this.#transactions.enqueue(transaction, key);
+    if (!transaction.isOverlaid(key)) return true;
+    if (isLast)
+      for (const change of changesOn(transaction, collection, id))
+        this.collections.get(collection)?.append(id, change);
+    return isLast;
   }
 
   #foretell(id: string): { covered: string[]; phase: Phase } {
@@ -251,14 +288,8 @@ export class View implements TransactionHost {
     return foretold;
   }
 
-  #index(transaction: LocalTransaction, collection: string, id: string): void {
-    const key = `${collection}\0${id}`;
-    const touching = this.#byDocument.get(key) ?? [];
-    if (!touching.includes(transaction)) this.#byDocument.set(key, [...touching, transaction]);
-  }
-
   #enter(id: string, phase: Phase): LocalTransaction | undefined {
-    const transaction = this.#transactions.get(id);
+    const transaction = this.find(id);
     if (phase.type === "completed") this.#remember(id);
     if (transaction === undefined) {
       if (phase.type === "completed") this.#foretold.delete(id);
@@ -267,6 +298,7 @@ export class View implements TransactionHost {
     }
     transaction.enter(phase);
     if (phase.type === "completed") this.#forget(transaction);
+    else this.#transactions.noteFailed(transaction);
     return transaction;
   }
 
@@ -279,50 +311,50 @@ export class View implements TransactionHost {
 
   #forget(transaction: LocalTransaction): void {
     this.#remember(transaction.id);
-    this.#transactions.delete(transaction.id);
-    for (const { collection, id } of transaction.changes) {
-      const key = `${collection}\0${id}`;
-      const rest = (this.#byDocument.get(key) ?? []).filter((other) => other !== transaction);
-      if (rest.length === 0) this.#byDocument.delete(key);
-      else this.#byDocument.set(key, rest);
-    }
+    this.#transactions.remove(transaction);
   }
 
   #overlayOf(collection: string, id: string): OverlaidChange[] {
-    if (this.#byDocument.size === 0) return []; // of most documents, and while opening of all
-    const key = `${collection}\0${id}`;
-    return (this.#byDocument.get(key) ?? [])
+    if (this.#transactions.isEmpty) return []; // while opening, mostly
+    const key = documentKey(collection, id);
+    return [...this.#transactions.unfinishedOn(key)]
       .filter((transaction) => transaction.isOverlaid(key))
-      .sort(byOutboxOrder)
-      .flatMap(({ stored, changes, strategy }) =>
-        changes
-          .filter((change) => change.collection === collection && change.id === id)
-          .map((change) =>
-            strategy === "parallel" ? { ...change, pending: pendingOf(stored, change) } : change,
-          ),
-      );
+      .flatMap((transaction) => changesOn(transaction, collection, id));
   }
 
-  /** Brings rows up to date first, and calls listeners after: whoever is told sees all of the step. */
+  /** One step: rows that are to be worked out anew, and everybody who is to be told of it. */
   #settle(transactions: readonly LocalTransaction[], dirty: Dirty): void {
-    for (const [name, ids] of dirty) {
+    this.#refresh(dirty);
+    this.#tell(transactions, dirty);
+  }
+
+  #refresh(stale: Dirty): void {
+    for (const [name, ids] of stale) {
       const view = this.collections.get(name);
       for (const id of ids) view?.recompute(id);
     }
+  }
+
+  /** Rows are up to date: whoever is told sees all of the step. */
+  #tell(transactions: readonly LocalTransaction[], dirty: Dirty): void {
     for (const [name, ids] of dirty) this.collections.get(name)?.changed.emit(ids);
     const changed = new Set(transactions);
-    for (const transaction of this.#touching(dirty))
+    const keys = [...dirty].flatMap(([name, ids]) => [...ids].map((id) => documentKey(name, id)));
+    for (const transaction of this.#transactions.turned(keys))
       if (transaction.isOtherThanTold) changed.add(transaction);
     for (const transaction of changed) transaction.tell();
     if (changed.size > 0) this.transactionsChanged.emit([...changed]);
   }
+}
 
-  /** Those whose place behind others may have changed. */
-  #touching(dirty: Dirty): LocalTransaction[] {
-    return [...dirty].flatMap(([name, ids]) =>
-      [...ids].flatMap((id) => this.#byDocument.get(`${name}\0${id}`) ?? []),
-    );
-  }
+function changesOn(transaction: LocalTransaction, collection: string, id: string): OverlaidChange[] {
+  return transaction.changes
+    .filter((change) => change.collection === collection && change.id === id)
+    .map((change) => asOverlaid(transaction, change));
+}
+
+function asOverlaid({ stored, strategy }: LocalTransaction, change: StoredChange): OverlaidChange {
+  return strategy === "parallel" ? { ...change, pending: pendingOf(stored, change) } : change;
 }
 
 function mark(dirty: Dirty, collection: string, id: string): void {
@@ -336,8 +368,4 @@ function dirtyOf(transactions: readonly LocalTransaction[]): Dirty {
   for (const { changes } of transactions)
     for (const { collection, id } of changes) mark(dirty, collection, id);
   return dirty;
-}
-
-function byOutboxOrder(a: LocalTransaction, b: LocalTransaction): number {
-  return (a.sequence ?? Infinity) - (b.sequence ?? Infinity) || 0;
 }
