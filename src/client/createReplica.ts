@@ -20,7 +20,8 @@ import type { Replica, ReplicaOptions } from "./base/types.js";
  * Opens the app's data on this device. Returns at once: rows are there when `ready` resolves, whether or not
  * there is a network.
  *
- * @throws ReplicaError `invalid_row` if two collections have one name
+ * @throws ReplicaError `invalid_row` if two collections have one name, `unknown_collection` if `hydrate` holds rows of
+ *   another one
  *
  * @example
  * ```ts
@@ -51,6 +52,7 @@ export function createReplica<const Cs extends readonly AnyCollection[]>(
     clock: systemClock,
     randomness: createRandomness(),
     overrides: plainOverrides(options.overrides),
+    ...(options.hydrate === undefined ? {} : { hydrate: options.hydrate }),
   });
   void replica.start();
   return replica as unknown as Replica<Cs[number]>;

@@ -73,7 +73,11 @@ export class LocalReplica implements Replica {
       },
       pickOverrides(parts.overrides, ({ merge }) => merge),
     );
-    this.#subscriptions = new Subscriptions((forget) => this.#membership.setWants(forget));
+    this.#view.hydrate(parts.hydrate ?? []);
+    this.#subscriptions = new Subscriptions((forget) => {
+      this.#view.endHydration(forget);
+      this.#membership.setWants(forget);
+    });
     this.#membership = new Membership({
       parts,
       tab: this.#tab,
@@ -81,7 +85,7 @@ export class LocalReplica implements Replica {
       subscriptions: this.#subscriptions,
       emitters: this.#emitters,
       show: (stored) => this.#load(stored),
-      onChange: () => this.#refreshStatus(),
+      onChange: () => this.#onProgress(),
       onCleared: () => this.#endCleared(),
     });
     this.#opening = new Opening({
@@ -89,7 +93,7 @@ export class LocalReplica implements Replica {
       fresh: { client: randomness.id(), author: randomness.author() },
       view: this.#view,
       subscriptions: this.#subscriptions,
-      onRead: () => this.#refreshStatus(),
+      onRead: () => this.#onProgress(),
       onError: (error) => this.#isClosed || this.#emitters.emitError(error, false),
       onLost: (error) => this.#onLost(error),
     });
@@ -300,6 +304,14 @@ export class LocalReplica implements Replica {
   #onTransactions(changed: readonly LocalTransaction[]): void {
     this.#transactionsChanged.emit();
     for (const transaction of changed) this.#emitters.emit("transaction", transaction);
+    this.#refreshStatus();
+  }
+
+  /** What was rendered on the server makes way for what the device knows of a scope, once it knows all of it. */
+  #onProgress(): void {
+    const { scopes } = this.#membership.leaderStatus;
+    if (!this.#opening.isOpening)
+      this.#view.endHydration(scopes.filter(({ state }) => state === "live" || state === "denied"));
     this.#refreshStatus();
   }
 

@@ -1,4 +1,5 @@
 import type { AnyCollection } from "../collections/index.js";
+import type { RowsResult } from "../shared/rowsWire.js";
 import type { PlainOverrides } from "./base/overrides.js";
 import type { TabMessage } from "./base/tabMessages.js";
 import type { Clock, Randomness } from "./ports/clock.js";
@@ -20,6 +21,8 @@ export interface ReplicaParts {
   readonly randomness: Randomness;
   /** Default: nothing is known of it. */
   readonly space?: StorageSpace;
+  /** Rows to be shown before the database is open. */
+  readonly hydrate?: readonly RowsResult[];
   /** What collections do in their own way, by name. */
   readonly overrides: ReadonlyMap<string, PlainOverrides>;
 }

@@ -29,6 +29,8 @@ export interface ExportedDocument<C extends AnyCollection> {
   readonly scope: string;
   /** When its row changed last, in ms since 1970. */
   readonly updatedAt: number;
+  /** Where in the stream that change stands: in ns since 1970, unique. */
+  readonly ts: bigint;
   /** The plain text of its texts and rich texts, the first 64 KiB of each, as far as the follower has come. */
   readonly texts: Readonly<Partial<Record<PartOf<C>, string>>>;
 }
@@ -98,6 +100,7 @@ export async function exportScope<C extends AnyCollection>(
         row: row as RowOf<C>,
         scope,
         updatedAt: Number(ts / 1_000_000n),
+        ts,
         texts: Object.fromEntries(
           own.map(({ field, text }) => [field, text]),
         ) as ExportedDocument<C>["texts"],

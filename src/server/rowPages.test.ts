@@ -33,6 +33,9 @@ test("a page has the rows of its scope, as the app's table has them", async () =
   expect(rest).toMatchObject({ collection: "sites", scope: "DE", removed: [], isDone: true });
   const inTable = (await app.rows()).filter(({ country }) => country === "DE");
   expect(rows).toEqual(inTable.map(({ _id, ...row }) => row));
+  const pulled = await app.pull({ collection: "sites", scope: "DE", cursor: { ts: 0n, document: "" } });
+  const entries = pulled.type === "page" ? pulled.entries : [];
+  expect(rest.positions).toEqual(entries.map(({ ts }) => String(ts)));
 });
 
 test("pages follow one another, and a later one tells of what has gone meanwhile", async () => {

@@ -28,8 +28,9 @@ export function rowsFunction(registry: Registry): ReplicateFunctions["rows"] {
         );
         return { ...row, ...Object.fromEntries(previews) };
       });
+      const positions = page.documents.map(({ ts }) => String(ts));
       const { removed, isDone } = page;
-      return { type: "page", collection, scope, rows, removed, cursor: page.cursor, isDone };
+      return { type: "page", collection, scope, rows, positions, removed, cursor: page.cursor, isDone };
     },
   });
 }

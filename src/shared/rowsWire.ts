@@ -16,7 +16,9 @@ export const vRowsPage = v.object({
   collection: v.string(),
   scope: v.string(),
   rows: v.array(v.record(v.string(), v.any())),
-  /** Deleted or gone from the scope: of no document of a first page. */
+  /** Of each of them, where in the stream its newest change stands: a commit timestamp, as text to go through JSON. */
+  positions: v.array(v.string()),
+  /** Deleted or gone from the scope since an earlier page: of no document of a first one. */
   removed: v.array(v.string()),
   /** For the next page. */
   cursor: v.string(),

@@ -9,6 +9,7 @@ import { alwaysRunning, soleChannel, soleElection } from "../client/tabs/soleTab
 import { ConvexTransport } from "../client/transport/convexTransport.js";
 import { plainOverrides, type OverridesOf } from "../client/base/overrides.js";
 import type { Replica } from "../client/base/types.js";
+import type { RowsResult } from "../shared/rowsWire.js";
 import type { ReplicaApi } from "../shared/replicaApi.js";
 import type { ManualClock } from "./manualClock.js";
 import type { SimulatedClient } from "./simulatedNetwork.js";
@@ -183,6 +184,7 @@ export interface TestReplicaOptions<Cs extends readonly AnyCollection[]> {
   /** Omitted: a profile of its own. */
   readonly profile?: TestProfile;
   readonly overrides?: OverridesOf<Cs>;
+  readonly hydrate?: readonly RowsResult[];
 }
 
 function withoutSessions({ push, pull, status }: ReplicaApi): ReplicaApi {
@@ -200,6 +202,7 @@ export function openTestReplica<const Cs extends readonly AnyCollection[]>({
   tab,
   profile = new TestProfile(),
   overrides,
+  hydrate = [],
 }: TestReplicaOptions<Cs>): Replica<Cs[number]> {
   const replica = new LocalReplica({
     collections,
@@ -212,6 +215,7 @@ export function openTestReplica<const Cs extends readonly AnyCollection[]>({
     clock,
     randomness,
     overrides: plainOverrides(overrides),
+    hydrate,
   });
   void replica.start();
   return replica as unknown as Replica<Cs[number]>;

@@ -3,6 +3,7 @@ import type { AnyCollection, DraftOf, InsertOf, PartOf, RowOf, ScopedOf } from "
 import type { ErrorCode } from "../../shared/errorCodes.js";
 import type { Value } from "convex/values";
 import type { Operation } from "../../shared/operations.js";
+import type { RowsResult } from "../../shared/rowsWire.js";
 import type { ReplicaApi } from "../../shared/replicaApi.js";
 import type { InspectOptions, Inspection } from "./inspection.js";
 import type { OverridesOf } from "./overrides.js";
@@ -259,4 +260,9 @@ export interface ReplicaOptions<Cs extends readonly AnyCollection[]> {
   readonly storage?: Storage;
   /** What collections do in their own way, by name. */
   readonly overrides?: OverridesOf<Cs>;
+  /**
+   * Pages that `api.replicate.rows` returned to the server that rendered the page: shown at once, before the local
+   * database is open, until what they hold is read.
+   */
+  readonly hydrate?: readonly RowsResult[];
 }

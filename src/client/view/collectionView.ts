@@ -19,6 +19,8 @@ export class CollectionView {
   readonly definition: AnyCollection;
   readonly changed = new Emitter<ReadonlySet<string>>();
   readonly #confirmed = new Map<string, PlainRow>();
+  /** Shown in place of confirmed rows. */
+  readonly #hydrated = new Map<string, PlainRow>();
   readonly #shown = new Map<string, PlainRow>();
   readonly #pendingOf: (id: string) => readonly OverlaidChange[];
   readonly #merge: MergeRows | undefined;
@@ -63,10 +65,20 @@ export class CollectionView {
     else this.#confirmed.set(id, row);
   }
 
+  /** Shows another row in its place. */
+  hydrate(id: string, row: PlainRow): void {
+    this.#hydrated.set(id, row);
+  }
+
+  /** Shows the confirmed row again. */
+  dehydrate(id: string): void {
+    this.#hydrated.delete(id);
+  }
+
   /** Works out anew what is shown of the document. A row that is equal stays the same object. */
   recompute(id: string): void {
     const changes = this.#pendingOf(id);
-    const confirmed = this.#confirmed.get(id) ?? null;
+    const confirmed = this.#hydrated.get(id) ?? this.#confirmed.get(id) ?? null;
     this.#show(
       id,
       changes.reduce((row, change) => this.#applied(id, row, change), confirmed),

@@ -1,11 +1,13 @@
 import type { AnyCollection } from "../../collections/index.js";
 import { Emitter } from "../base/events.js";
 import type { Stored, StoredChange, StoredTransaction } from "../ports/storage.js";
+import type { RowsResult } from "../../shared/rowsWire.js";
 import type { Phase, Publication } from "../base/publication.js";
 import type { RowStatus, Transaction } from "../base/types.js";
 import { pendingOf } from "../base/pendingChange.js";
 import type { MergeRows } from "../core/rebase.js";
 import { CollectionView, type OverlaidChange } from "./collectionView.js";
+import { Hydration } from "./hydration.js";
 import { LocalTransaction, type TransactionHost } from "./localTransaction.js";
 import { documentKey, TransactionIndex } from "./transactionIndex.js";
 
@@ -29,6 +31,7 @@ export class View implements TransactionHost {
   /** Transactions came, changed their state or went. */
   readonly transactionsChanged = new Emitter<readonly LocalTransaction[]>();
   readonly #decisions: FailureDecisions;
+  readonly #hydration: Hydration;
   readonly #transactions = new TransactionIndex();
   readonly #finished = new Set<string>();
   /** What the leader said of transactions whose own message is still on its way: tabs' messages can overtake. */
@@ -49,6 +52,7 @@ export class View implements TransactionHost {
         return [name, new CollectionView(definition, (id) => this.#overlayOf(name, id), merges.get(name))];
       }),
     );
+    this.#hydration = new Hydration(this.collections);
   }
 
   /** Unfinished and failed ones, in outbox order; those not yet stored come last. */
@@ -142,6 +146,16 @@ export class View implements TransactionHost {
     this.#settle([], dirty);
   }
 
+  /** Shows rows that a page brought with it (see {@link Hydration}). @throws ReplicaError `unknown_collection` */
+  hydrate(pages: readonly RowsResult[]): void {
+    this.#settleDocuments(this.#hydration.show(pages));
+  }
+
+  /** Scopes are read to the end, or not shown any more: nothing of them is but what the stream has told. */
+  endHydration(scopes: readonly { readonly collection: string; readonly scope: string }[]): void {
+    this.#settleDocuments(this.#hydration.endScopes(scopes));
+  }
+
   /** One step of the leader. */
   apply({ rows, covered, transactions }: Publication): void {
     const dirty: Dirty = new Map();
@@ -149,6 +163,7 @@ export class View implements TransactionHost {
     for (const { collection, id, row } of rows) {
       this.collections.get(collection)?.setConfirmed(id, row);
       this.#told?.add(`${collection}\0${id}`);
+      this.#hydration.end(collection, id);
       mark(dirty, collection, id);
     }
     for (const { transaction, collection, id } of covered) {
@@ -174,6 +189,7 @@ export class View implements TransactionHost {
    */
   load(stored: Stored, hasMore = false): void {
     this.#told = hasMore ? new Set() : null;
+    this.#hydration.noteStored(stored);
     const dirty: Dirty = new Map();
     for (const [collection, id] of this.#notIn(stored.documents)) {
       this.collections.get(collection)?.setConfirmed(id, null);
@@ -211,6 +227,7 @@ export class View implements TransactionHost {
       }
     const all = [...this.transactions(), ...gone];
     for (const [collection, ids] of dirtyOf(all)) for (const id of ids) mark(dirty, collection, id);
+    if (!hasMore) for (const { collection, id } of this.#hydration.endGone()) mark(dirty, collection, id);
     this.#settle(all, dirty);
   }
 
@@ -228,6 +245,7 @@ export class View implements TransactionHost {
   endFilling(): boolean {
     const wasFilling = this.#told !== null;
     this.#told = null;
+    if (wasFilling) this.#settleDocuments(this.#hydration.endGone());
     return wasFilling;
   }
 
@@ -241,9 +259,11 @@ export class View implements TransactionHost {
   }
 
   #confirm(documents: Stored["documents"], dirty: Dirty): void {
-    for (const { collection, id, row } of documents) {
+    for (const document of documents) {
+      const { collection, id, row } = document;
       const view = this.collections.get(collection);
-      if (view === undefined || view.confirmedRow(id) === row) continue;
+      const isUncovered = this.#hydration.noteDocument(document);
+      if (view === undefined || (view.confirmedRow(id) === row && !isUncovered)) continue;
       view.setConfirmed(id, row);
       mark(dirty, collection, id);
     }
@@ -320,6 +340,12 @@ export class View implements TransactionHost {
     return [...this.#transactions.unfinishedOn(key)]
       .filter((transaction) => transaction.isOverlaid(key))
       .flatMap((transaction) => changesOn(transaction, collection, id));
+  }
+
+  #settleDocuments(documents: readonly { readonly collection: string; readonly id: string }[]): void {
+    const dirty: Dirty = new Map();
+    for (const { collection, id } of documents) mark(dirty, collection, id);
+    this.#settle([], dirty);
   }
 
   /** One step: rows that are to be worked out anew, and everybody who is to be told of it. */
