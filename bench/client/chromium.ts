@@ -240,8 +240,12 @@ async function measurePeer(device: Device, pages: Pages, subject: string, floors
 }
 
 function reopenRows(name: string, opened: readonly Opened[], floor: number): Row[] {
+  const shown = opened.flatMap(({ shown50 }) => shown50 ?? []);
   return [
     timed(name, "reopen, whole", median(opened.map(({ whole }) => whole)), "ms", floor),
+    ...(shown.length === 0
+      ? []
+      : [timed(name, "reopen, 50 sorted of those read", median(shown), "ms", floor)]),
     timed(name, "reopen, first 50 sorted", median(opened.map(({ first50 }) => first50)), "ms", floor),
   ];
 }

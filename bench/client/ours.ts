@@ -66,7 +66,7 @@ export class Ours implements Subject {
   }
 
   /** The server has nothing new. */
-  async reopen(count: number, isConnected = true): Promise<Opened> {
+  async reopen(count: number, isConnected = true): Promise<Required<Opened>> {
     const server = new FakeServer({ newest: endOf(count), isConnected });
     const start = performance.now();
     const replica = this.#open(server);
@@ -76,7 +76,7 @@ export class Ours implements Subject {
     replica.subscribe(places);
     await replica.ready;
     const ready = performance.now() - start;
-    const { last, stop } = await shown;
+    const { first: shown50, last, stop } = await shown;
     if (collection.size < count)
       await new Promise<void>((resolve) => {
         const off = collection.subscribe(() => {
@@ -91,7 +91,7 @@ export class Ours implements Subject {
     if (collection.size !== count || sum === 0)
       throw new Error(`Of ${count} rows ${collection.size} are there.`);
     stop();
-    return { ready, first50: last(), whole };
+    return { ready, shown50, first50: last(), whole };
   }
 
   /** Open, with everything settled that an open replica does. */
@@ -275,18 +275,18 @@ function editsOf(
   });
 }
 
-/** Resolves when the query gives so many rows; then it tells when it last changed, until it is told to stop. */
+/** Resolves when the query gives so many rows: when it first did; and when it last changed, until it is told to stop. */
 function isShown(
   query: Query<typeof places>,
   count: number,
   start: number,
-): Promise<{ last(): number; stop(): void }> {
+): Promise<{ first: number; last(): number; stop(): void }> {
   let last = NaN;
   return new Promise((resolve) => {
     const look = () => {
       if (query.current.length < count) return;
       last = performance.now() - start;
-      resolve({ last: () => last, stop });
+      resolve({ first: last, last: () => last, stop });
     };
     const stop = query.subscribe(look);
     look();

@@ -4,6 +4,8 @@ import type { Place } from "./places.js";
 export interface Opened {
   /** Until the library says that it is ready; ms, as all others. */
   readonly ready: number;
+  /** Until a sorted query shows 50 rows, the first of those that are there by then; absent: when it gives those it should. */
+  readonly shown50?: number;
   /** Until a sorted query gives the 50 rows it should. */
   readonly first50: number;
   /** Until every row can be read. */

@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import * as Y from "yjs";
 import type { Operation } from "../../shared/operations.js";
 import { authorUpdate, encodeSnapshot, openDocument } from "../../shared/document.js";
 import { sites } from "../../testing/fieldApp.js";
@@ -42,4 +43,24 @@ test("I-8: a document that comes as one blob has the row, and covers the updates
 test("a document whose one blob is malformed is an error, and no document without a row", () => {
   const { bytes } = authorUpdate(openDocument([]), 1, [{ type: "insert", fields: { name: "n" } }])!;
   expect(() => mergeDocument(sites, "x", undefined, [bytes.subarray(0, -3)], [])).toThrow();
+});
+
+test("I-8: however often a document changes, its base is what Yjs makes of all of it, and stays small", () => {
+  const doc = openDocument([]);
+  let base: Uint8Array | undefined;
+  for (let n = 0; n < 300; n++) {
+    const operations: Operation[] =
+      n === 0
+        ? [{ type: "insert", fields: { name: "n", country: "DE" } }]
+        : [
+            { type: "set", field: "note", value: `visit ${n}` },
+            { type: "increment", field: "visits", by: 1 },
+          ];
+    const { bytes } = authorUpdate(doc, 1 + (n % 2), operations)!;
+    const merged = mergeDocument(sites, "x", base, [bytes], []);
+    base = merged.base;
+    expect(merged.row).toEqual(mergeDocument(sites, "x", undefined, [encodeSnapshot(doc)], []).row);
+    expect(Y.encodeStateVector(openDocument([base]))).toEqual(Y.encodeStateVector(doc));
+    expect(base.length).toBeLessThan(encodeSnapshot(doc).length + 512);
+  }
 });

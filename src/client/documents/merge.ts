@@ -1,5 +1,5 @@
 import { projectRow, type AnyCollection, type PlainRow } from "../../collections/index.js";
-import { clockOf, encodeSnapshot, openDocument } from "../../shared/document.js";
+import { clockOf, encodeState, openDocument } from "../../shared/document.js";
 import { readMain } from "../../shared/mainDocument.js";
 import { projectMain, type MainState } from "../../shared/mainState.js";
 import { readEntries } from "../../shared/rowReader.js";
@@ -61,7 +61,7 @@ function mergeBlobs(blobs: readonly Uint8Array[]): MergedBlobs {
     };
   const doc = openDocument(blobs);
   return {
-    merged: only ?? encodeSnapshot(doc),
+    merged: only ?? encodeState(doc),
     state: readMain(doc),
     nextClock: (author) => clockOf(doc, author),
   };

@@ -249,11 +249,13 @@ export class View implements TransactionHost {
     return wasFilling;
   }
 
+  /** The documents that are shown as confirmed and are not among these. */
   #notIn(documents: Stored["documents"]): [string, string][] {
-    const stored = new Set(documents.map(({ collection, id }) => `${collection}\0${id}`));
+    const stored = new Map([...this.collections.keys()].map((name) => [name, new Set<string>()]));
+    for (const { collection, id } of documents) stored.get(collection)?.add(id);
     return [...this.collections].flatMap(([name, view]) =>
       [...view.confirmedIds()].flatMap((id): [string, string][] =>
-        stored.has(`${name}\0${id}`) ? [] : [[name, id]],
+        stored.get(name)?.has(id) === true ? [] : [[name, id]],
       ),
     );
   }
@@ -365,11 +367,17 @@ export class View implements TransactionHost {
   #tell(transactions: readonly LocalTransaction[], dirty: Dirty): void {
     for (const [name, ids] of dirty) this.collections.get(name)?.changed.emit(ids);
     const changed = new Set(transactions);
-    const keys = [...dirty].flatMap(([name, ids]) => [...ids].map((id) => documentKey(name, id)));
-    for (const transaction of this.#transactions.turned(keys))
-      if (transaction.isOtherThanTold) changed.add(transaction);
+    for (const transaction of this.#turned(dirty)) if (transaction.isOtherThanTold) changed.add(transaction);
     for (const transaction of changed) transaction.tell();
     if (changed.size > 0) this.transactionsChanged.emit([...changed]);
+  }
+
+  /** Those that have come to stand first on one of these documents, or do so no more. */
+  #turned(dirty: Dirty): LocalTransaction[] {
+    if (this.#transactions.isEmpty) return []; // while opening, mostly
+    return this.#transactions.turned(
+      [...dirty].flatMap(([name, ids]) => [...ids].map((id) => documentKey(name, id))),
+    );
   }
 }
 
