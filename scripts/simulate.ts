@@ -30,7 +30,7 @@ const vite = await createServer({
   optimizeDeps: { noDiscovery: true },
   ssr: { noExternal: [/^@convex-dev\//, "convex-test"] },
 });
-const { startConvexTestBackend: drive } = (await vite.ssrLoadModule(
+const { convexTestDriver: driver } = (await vite.ssrLoadModule(
   "/src/testing/simulation/convexTestBackend.ts",
 )) as typeof Backend;
 const command = (await vite.ssrLoadModule("/src/testing/simulation/command.ts")) as typeof Command;
@@ -38,11 +38,11 @@ const print = (line: string) => console.log(line);
 
 if (values.script !== undefined) {
   const script = JSON.parse(fs.readFileSync(values.script, "utf8")) as Script;
-  process.exit((await command.replay(script, drive, print)) ? 0 : 1);
+  process.exit((await command.replay(script, driver, print)) ? 0 : 1);
 }
 const seconds = values.seconds === undefined ? {} : { seconds: toNumber("seconds", values.seconds) };
 const summary = await command.simulate({
-  drive,
+  driver,
   // Fresh ones, if none are asked for: they are printed, so that they can be.
   from: values.from === undefined ? Date.now() % 2 ** 31 : toNumber("from", values.from),
   seeds: values.seeds === undefined ? ("seconds" in seconds ? Infinity : 1) : toNumber("seeds", values.seeds),
