@@ -23,6 +23,8 @@ export interface FunctionCall {
   readonly identity: Identity | null;
   /** Whether internal functions may be called: by the operator, never by a client. */
   readonly isTrusted?: boolean;
+  /** No time passes for its reads, whatever a read takes: for who looks on from outside. */
+  readonly isInstant?: boolean;
   /** What the last run of this query has left, so that its page ends where it did. */
   readonly journal?: string | null;
 }

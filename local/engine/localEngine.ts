@@ -148,8 +148,8 @@ export class LocalEngine implements Engine {
 
   async run(call: FunctionCall): Promise<CallResult> {
     const path = { component: "", name: normalizeName(call.path) };
-    const request = this.#newRequest();
-    const { kind, args, identity, journal = null } = call;
+    const { kind, args, identity, journal = null, isInstant = false } = call;
+    const request = { ...this.#newRequest(), isInstant };
     const found = this.#host.functions.find(path);
     const isCallable = found?.kind === kind && (found.isPublic || call.isTrusted === true);
     if (!isCallable) {
@@ -186,6 +186,14 @@ export class LocalEngine implements Engine {
 
   onBackgroundCall(listener: (call: BackgroundCall) => void): void {
     this.#backgroundListeners.push(listener);
+  }
+
+  /**
+   * Whether functions go on by themselves. Ask when the event loop comes by: then all promise callbacks have run, and
+   * who is not busy waits for the clock.
+   */
+  get isBusy(): boolean {
+    return this.#host.turns.isBusy;
   }
 
   /** Until nothing that is due is scheduled, and nothing that was scheduled runs. */

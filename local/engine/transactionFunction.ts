@@ -122,7 +122,8 @@ async function answer(
   takeTurn: () => Promise<void>,
 ): Promise<void> {
   const start = performance.now();
-  const hasLatency = host.readLatency !== null && batch.some((call) => isFetch(call, execution, host));
+  const canWait = host.readLatency !== null && execution.request.isInstant !== true;
+  const hasLatency = canWait && batch.some((call) => isFetch(call, execution, host));
   const answers: (() => void)[] = [];
   let hasWaited = false; // while others had their turns
   for (const { operation, args, resolve, reject } of batch) {

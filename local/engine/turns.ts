@@ -26,6 +26,8 @@ export class Turns {
   #isRunning = false;
   #lastInEventLoop = 0;
   #sinceEventLoop = 0;
+  /** Those that have ended but for rejections that may still be told of. */
+  #ending = 0;
 
   /** @param random - decides who is next; null: who waited longest */
   constructor(random: Random | null) {
@@ -43,8 +45,15 @@ export class Turns {
   }
 
   /** Node tells of rejections that nobody handles once nothing is left to run before the event loop goes on. */
-  untilRejectionsAreKnown(): Promise<void> {
-    return new Promise((resolve) => setImmediate(resolve));
+  async untilRejectionsAreKnown(): Promise<void> {
+    this.#ending += 1;
+    await new Promise((resolve) => setImmediate(resolve));
+    this.#ending -= 1;
+  }
+
+  /** Whether somebody has a turn, or waits for one: else nothing goes on but what time or the world outside sets off. */
+  get isBusy(): boolean {
+    return this.#isRunning || this.#ending > 0;
   }
 
   #scheduleNext(): void {
