@@ -71,6 +71,16 @@ export type CallResult = Cost & {
 
 export type Document = Readonly<Record<string, Value>>;
 
+/** A transaction was thrown away, for another had written what it had read. */
+export interface Conflict {
+  /** What is begun again, or given up. */
+  readonly source: string;
+  /** What was written. */
+  readonly write: StoredWrite;
+  /** What had written it. */
+  readonly writer: string;
+}
+
 /** A function that ran, though no client asked for it. */
 export interface BackgroundCall extends Cost {
   readonly kind: FunctionKind | "httpAction";

@@ -6,6 +6,7 @@ import type { DataDirectory } from "../durable/dataDirectory.js";
 import type {
   BackgroundCall,
   CallResult,
+  Conflict,
   Cost,
   Document,
   Engine,
@@ -69,6 +70,7 @@ export class LocalEngine implements Engine {
   readonly #crons: Crons;
   readonly #persistence: Persistence;
   readonly #commitListeners: ((commit: Commit) => void)[] = [];
+  readonly #conflictListeners: ((conflict: Conflict) => void)[] = [];
   readonly #backgroundListeners: ((call: BackgroundCall) => void)[] = [];
 
   constructor(options: EngineOptions = {}) {
@@ -94,6 +96,9 @@ export class LocalEngine implements Engine {
       createUsage: () => new Usage(limits),
       sleep,
       noteCommit: (commit) => this.#noteCommit(commit),
+      noteConflict: (source, { write, commit }) => {
+        for (const listener of this.#conflictListeners) listener({ source, write, writer: commit.source });
+      },
       runInTransaction: (call) => runTransactionFunction(call, this.#host),
       call: (call) => this.#callForAction(call),
     };
@@ -182,6 +187,11 @@ export class LocalEngine implements Engine {
 
   onCommit(listener: (commit: Commit) => void): void {
     this.#commitListeners.push(listener);
+  }
+
+  /** Calls `listener` whenever a transaction is thrown away. */
+  onConflict(listener: (conflict: Conflict) => void): void {
+    this.#conflictListeners.push(listener);
   }
 
   onBackgroundCall(listener: (call: BackgroundCall) => void): void {

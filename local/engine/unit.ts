@@ -42,6 +42,7 @@ export async function inTransaction<T>(
     const ended = await host.gate.through(() => attempt(host, source, work));
     if (!(ended instanceof ConflictError)) return ended;
     onConflict();
+    host.noteConflict(source, ended);
     const waitMs = backoffMs(retries, host.random);
     if (waitMs === null) throw new OccError(ended, source);
     await host.sleep(waitMs);

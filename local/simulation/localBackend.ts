@@ -15,7 +15,11 @@ import {
 } from "../../src/testing/simulation/backend.js";
 import { siteHooks } from "../../src/testing/simulation/siteHooks.js";
 import type { Timeline } from "../../src/testing/simulation/timeline.js";
+import { Violation } from "../../src/testing/violation.js";
+import { SeededRandom } from "../../src/testing/random.js";
 import type { Clock } from "../clock.js";
+import { readCronSpecs, type CronSpec } from "../crons/cronSpecs.js";
+import { nextRunAfter } from "../crons/schedule.js";
 import { loadComponents } from "../componentRuntime.js";
 import type { CallResult, Runtime, Snapshot } from "../engine/engine.js";
 import { currentEnvironment, installGlobals } from "../engine/environment.js";
@@ -24,18 +28,28 @@ import { componentFunctions, operatorFunctions } from "./operatorFunctions.js";
 
 /** What a read takes: enough for two pushes, or a push and a compaction, to meet. */
 const readLatencyMs = [0, 3] as const;
-/** Who commits what changes documents: nobody else may change anything that can be seen. */
+/** No run is shorter. */
+const mostBeforeCronMs = 120_000;
+/** Who commits what changes documents: nobody else may change anything that can be seen (I-10). */
 const writers: readonly string[] = ["replicate:push", "operator:write", "operator:purge"];
+/** Who may be in a writer's way; nobody else may be (I-13). What an operator does is rare, and meant to be noticed. */
+const inTheWay: readonly string[] = [...writers, "operator:newEpoch", "operator:tidy", "leaves:prune"];
 /** Where what is stored of documents, and the app's rows, are. */
 const lookedAt: readonly string[] = [":sites", "replicate:deltas", "replicate:snapshots"];
 
 /** To be called before a simulation begins: the component is loaded once, in real time, and is the same for all runs. */
 export async function loadLocalDriver(): Promise<BackendDriver> {
   installGlobals();
-  const components = await loadComponents({ hasCrons: true });
+  const components = (await loadComponents({ hasCrons: true })).map((each) =>
+    each.path === "replicate"
+      ? { ...each, modules: { ...each.modules, operator: componentFunctions } }
+      : each,
+  );
+  const specs = readCronSpecs({ root: { schema: null, modules: {} }, components });
   return {
     engine: "local",
     hasOwnGlobals: () => currentEnvironment()?.isTransaction === true,
+    beginsAt: (seed) => beforeSomeCron(specs, seed),
     start: (world) => startLocalBackend(world, components),
   };
 }
@@ -54,13 +68,10 @@ async function startLocalBackend(world: Surroundings, components: Runtime["compo
       schema: serverSchema,
       modules: { replicate: { ...replicate.api() }, operator: operatorFunctions(replicate) },
     },
-    components: components.map((each) =>
-      each.path === "replicate"
-        ? { ...each, modules: { ...each.modules, operator: componentFunctions } }
-        : each,
-    ),
+    components,
   });
   const changes = watchCommits(engine, world);
+  watchBackground(engine, world);
   const run = (kind: "query" | "mutation", path: string, args: object, user: string | null) =>
     engine.run({
       kind,
@@ -125,6 +136,24 @@ function watchCommits(engine: LocalEngine, world: Surroundings) {
     world.onChange();
   });
   return { noteAnswer: (snapshot: Snapshot | null) => void (snapshot !== null && answered.push(snapshot)) };
+}
+
+/** So that something that is done every hour or every day comes in the middle of the run. */
+function beforeSomeCron(specs: readonly CronSpec[], seed: number): number {
+  const random = new SeededRandom(seed);
+  const { schedule } = random.pick(specs);
+  return nextRunAfter(schedule, Date.UTC(2026, 0, 1)) - random.below(mostBeforeCronMs);
+}
+
+function watchBackground(engine: LocalEngine, world: Surroundings): void {
+  engine.onCommit(({ ts, source }) => world.note(`commit ${ts} ${source}`));
+  engine.onConflict(({ source, write, writer }) => {
+    const what = `conflict ${source} with ${writer} in ${write.table}`;
+    world.note(what);
+    if (writers.includes(source) && !inTheWay.includes(writer))
+      world.onViolation(new Violation("I-13", what));
+  });
+  engine.onBackgroundCall(({ path, cause, error }) => world.note(`${cause} ${path} ${error ?? ""}`));
 }
 
 function clockOf(timeline: Timeline): Clock {

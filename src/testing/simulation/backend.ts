@@ -3,6 +3,7 @@ import type { FunctionReference } from "convex/server";
 import type { PlainRow } from "../../collections/index.js";
 import type { Operation } from "../../shared/operations.js";
 import type { ReplicaApi } from "../../shared/replicaApi.js";
+import type { Violation } from "../violation.js";
 import type { Timeline } from "./timeline.js";
 
 /** What the app's hooks decide by: the simulation changes it while it runs. */
@@ -41,6 +42,10 @@ export interface Surroundings extends AccessRules {
   onCommit(left: Left): void;
   /** What was asked may be answered differently from now on. */
   onChange(): void;
+  /** For the trace: what happened within the server. */
+  note(line: string): void;
+  /** Something has not gone as it must. It is kept until nothing goes on that it could disturb. */
+  onViolation(violation: Violation): void;
 }
 
 /** Whether time passes while a call runs is the engine's affair: then others run meanwhile. */
@@ -70,6 +75,8 @@ export interface BackendDriver {
   readonly engine: string;
   /** Whether who asks for the time or for random numbers is a function that the engine has its own for. */
   hasOwnGlobals(): boolean;
+  /** When a run begins, in milliseconds since 1970. */
+  beginsAt(seed: number): number;
   /** Starts an empty server. */
   start(surroundings: Surroundings): Promise<Backend>;
 }

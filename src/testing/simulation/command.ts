@@ -43,12 +43,14 @@ export async function simulate(options: SimulateOptions): Promise<Summary> {
     if (options.isVerbose === true) print(`${seed} ${run.hash} ${run.steps} steps`);
     if (run.violation === null) continue;
     summary.violations += 1;
-    if (options.only !== undefined) print(`seed ${seed}: ${run.violation.message}`);
+    if (options.only !== undefined) print(`seed ${seed} on ${driver.engine}: ${run.violation.message}`);
     if (options.only === "first") break;
     if (options.only === "brief") continue;
     print(await describe(script, run, driver));
   }
-  print(`${summary.seeds} seeds, ${summary.steps} steps, ${summary.violations} violations`);
+  print(
+    `on ${driver.engine}: ${summary.seeds} seeds, ${summary.steps} steps, ${summary.violations} violations`,
+  );
   return summary;
 }
 
@@ -60,7 +62,9 @@ export async function replay(
 ): Promise<boolean> {
   const run = await runScript(script, driver);
   for (const line of run.trace) print(line);
-  print(`hash ${run.hash}, ${run.violation === null ? "no violation" : run.violation.message}`);
+  print(
+    `on ${driver.engine}: hash ${run.hash}, ${run.violation === null ? "no violation" : run.violation.message}`,
+  );
   return run.violation === null;
 }
 
@@ -80,9 +84,9 @@ async function describe(script: Script, { violation }: Run, driver: BackendDrive
   const { seed, devices, steps } = shortest;
   const again = await runScript(shortest, driver);
   return [
-    `seed ${seed}: ${violation?.message}`,
+    `seed ${seed} on ${driver.engine}: ${violation?.message}`,
     `with fewer steps: ${again.violation?.message}`,
-    "as a script, for npm run simulate -- --script FILE:",
+    `as a script, for npm run simulate -- --engine ${driver.engine} --script FILE:`,
     `{"seed":${seed},"devices":${JSON.stringify(devices)},"steps":[`,
     steps.map((step) => `  ${JSON.stringify(step)}`).join(",\n"),
     "]}",

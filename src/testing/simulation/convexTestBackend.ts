@@ -16,6 +16,7 @@ type Jobs = Record<"leaves" | "retire", Record<string, FunctionReference<"mutati
 export const convexTestDriver: BackendDriver = {
   engine: "convex-test",
   hasOwnGlobals: () => false,
+  beginsAt: () => Date.UTC(2026, 0, 1),
   start: startConvexTestBackend,
 };
 

@@ -19,7 +19,7 @@ export interface Run {
 
 /** Runs a script from beginning to end, in a world of its own. What code under test throws and should not is a violation too. */
 export async function runScript(script: Script, driver: BackendDriver): Promise<Run> {
-  const timeline = new Timeline();
+  const timeline = new Timeline(driver.beginsAt(script.seed));
   const trace = new Trace();
   return inSealedWorld(script.seed, timeline, driver, async () => {
     const unhandled = listenForUnhandled();

@@ -23,7 +23,7 @@ export class Timeline {
   readonly #afterEvent: (() => void | Promise<void>)[] = [];
 
   /** @param start milliseconds since 1970 */
-  constructor(start = Date.UTC(2026, 0, 1)) {
+  constructor(start: number) {
     this.#now = start;
   }
 

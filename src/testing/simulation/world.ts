@@ -44,6 +44,8 @@ export class World implements AccessRules {
       mayRead: (user, scope) => world.mayRead(user, scope),
       onCommit: (left) => world.#seeCommit(left),
       onChange: () => world.server.noteChange(),
+      note: (line) => trace.add(`${timeline.now()} ${line}`),
+      onViolation: (violation) => void (world.#violation ??= violation),
     });
     const world: World = new World(script, timeline, trace, backend);
     const inserted = steadyDocuments.map((document) => ({
