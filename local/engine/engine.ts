@@ -75,6 +75,8 @@ export type Document = Readonly<Record<string, Value>>;
 export interface Conflict {
   /** What is begun again, or given up. */
   readonly source: string;
+  /** What it would have written to. */
+  readonly tables: readonly string[];
   /** What was written. */
   readonly write: StoredWrite;
   /** What had written it. */

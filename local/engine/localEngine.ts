@@ -96,8 +96,8 @@ export class LocalEngine implements Engine {
       createUsage: () => new Usage(limits),
       sleep,
       noteCommit: (commit) => this.#noteCommit(commit),
-      noteConflict: (source, { write, commit }) => {
-        for (const listener of this.#conflictListeners) listener({ source, write, writer: commit.source });
+      noteConflict: (conflict) => {
+        for (const listener of this.#conflictListeners) listener(conflict);
       },
       runInTransaction: (call) => runTransactionFunction(call, this.#host),
       call: (call) => this.#callForAction(call),

@@ -42,7 +42,6 @@ export async function inTransaction<T>(
     const ended = await host.gate.through(() => attempt(host, source, work));
     if (!(ended instanceof ConflictError)) return ended;
     onConflict();
-    host.noteConflict(source, ended);
     const waitMs = backoffMs(retries, host.random);
     if (waitMs === null) throw new OccError(ended, source);
     await host.sleep(waitMs);
@@ -65,8 +64,10 @@ async function attempt<T>(
     host.noteCommit(commit);
     return { value, commit, unit };
   } catch (error) {
-    if (error instanceof ConflictError) return error;
-    throw error;
+    if (!(error instanceof ConflictError)) throw error;
+    const { write, commit } = error;
+    host.noteConflict({ source, tables: unit.transaction.writtenTables, write, writer: commit.source });
+    return error;
   }
 }
 
