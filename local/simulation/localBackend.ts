@@ -2,7 +2,7 @@
 // background: followers, compactions, crons, each when its time has come. Reads take time: so functions run beside one
 // another, and conflict; only what clients ask, and what the simulation looks at, is answered in an instant.
 import { setImmediate } from "node:timers/promises";
-import { anyApi, getFunctionName, makeFunctionReference } from "convex/server";
+import { anyApi, getFunctionName } from "convex/server";
 import { ConvexError, convexToJson, jsonToConvex, type Value } from "convex/values";
 import type { ReplicaApi } from "../../src/shared/replicaApi.js";
 import { createServerFunctions, serverSchema } from "../../src/testing/serverFunctions.js";

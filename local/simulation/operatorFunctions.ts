@@ -1,11 +1,5 @@
 // What the simulation does to a server, and how it looks at one, as functions of the app and of the component.
-import {
-  internalMutationGeneric,
-  makeFunctionReference,
-  mutationGeneric,
-  queryGeneric,
-  type FunctionReference,
-} from "convex/server";
+import { makeFunctionReference, mutationGeneric, queryGeneric, type FunctionReference } from "convex/server";
 import { v } from "convex/values";
 import type { Replicate } from "../../src/server/index.js";
 import { sites } from "../../src/testing/fieldApp.js";
