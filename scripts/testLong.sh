@@ -4,5 +4,7 @@
 set -euo pipefail
 minutes="${1:-60}"
 NUM_RUNS="${NUM_RUNS:-1000}" npx vitest run --project node property
-npm run simulate -- --engine convex-test --seconds "$((minutes * 40))"
-npm run simulate -- --engine local --seconds "$((minutes * 20))"
+status=0
+npm run simulate -- --engine convex-test --seconds "$((minutes * 40))" || status=$?
+npm run simulate -- --engine local --seconds "$((minutes * 20))" || status=$?
+exit "$status"
