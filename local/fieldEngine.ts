@@ -1,4 +1,3 @@
-/// <reference types="vite/client" />
 // For tests: the real component behind the real server functions, on the engine of the local backend, in one process.
 import {
   componentsGeneric,
@@ -12,22 +11,12 @@ import {
 } from "convex/server";
 import { convexToJson, jsonToConvex, v, type Value } from "convex/values";
 import type { ComponentApi } from "../src/component/_generated/component.js";
-import componentSchema from "../src/component/schema.js";
 import { replicaTable, Replicate, type HistoryOptions } from "../src/server/index.js";
-import { registerChildren } from "../src/test.js";
 import { notes, sites } from "../src/testing/fieldApp.js";
-import type { FunctionKind, Runtime, RuntimeComponent } from "./engine/engine.js";
+import { loadComponents, type Modules } from "./componentRuntime.js";
+import type { FunctionKind } from "./engine/engine.js";
 import { LocalEngine, type EngineOptions } from "./engine/localEngine.js";
 
-const componentModules = import.meta.glob<Record<string, unknown>>(
-  [
-    "../src/component/**/*.ts",
-    "!../src/component/**/*.test.ts",
-    "!../src/component/convex.config.ts",
-    "!../src/component/crons.ts", // In time that jumps, from one hour to the next.
-  ],
-  { eager: true },
-);
 const component = componentsGeneric()["replicate"] as unknown as ComponentApi;
 const schema = defineSchema({
   sites: replicaTable(sites),
@@ -90,10 +79,10 @@ export async function startFieldEngine(
       schema,
       modules: { replicate: { ...replicate.api() }, planted: { count, compact, ...plant(replicate) } },
     },
-    components: [
-      { path: "replicate", schema: componentSchema, modules: named(componentModules, "../src/component/") },
-      ...(await children()),
-    ].map((each) => ({ ...each, modules: { ...each.modules, ...plantInComponents[each.path] } })),
+    components: (await loadComponents({ hasCrons: false })).map((each) => ({
+      ...each,
+      modules: { ...each.modules, ...plantInComponents[each.path] },
+    })),
   });
   const conflicts = new Map<string, number>();
   const note = (name: string, more: number) => conflicts.set(name, (conflicts.get(name) ?? 0) + more);
@@ -114,34 +103,4 @@ export async function startFieldEngine(
     query: (reference, args) => run("query", reference, args),
     action: (reference, args) => run("action", reference, args),
   };
-}
-
-type Modules = RuntimeComponent["modules"];
-
-function named(modules: Modules, folder: string): Modules {
-  return Object.fromEntries(
-    Object.entries(modules).map(([file, module]) => [
-      file.slice(file.indexOf(folder) + folder.length).replace(/\.[tj]s$/, ""),
-      module,
-    ]),
-  );
-}
-
-/** What the component is built on is handed to convex-test only: here is something that takes it as convex-test does. */
-async function children(): Promise<Runtime["components"]> {
-  const taken: { path: string; schema: unknown; loaders: Record<string, () => Promise<Modules[string]>> }[] =
-    [];
-  const taker = {
-    registerComponent: (path: string, itsSchema: unknown, loaders: never) =>
-      void taken.push({ path, schema: itsSchema, loaders }),
-  };
-  registerChildren(taker as unknown as Parameters<typeof registerChildren>[0], "replicate");
-  return Promise.all(
-    taken.map(async ({ path, schema: itsSchema, loaders }) => {
-      const modules: Record<string, Modules[string]> = {};
-      for (const [file, load] of Object.entries(loaders))
-        if (!/\.(d|test|config|helpers)\.ts$/.test(file)) modules[file] = await load();
-      return { path, schema: itsSchema, modules: named(modules, "/component/") };
-    }),
-  );
 }

@@ -72,10 +72,17 @@ function plant({ name, file, search, replace }: PlantedBug, copy: string): void 
   );
 }
 
-async function simulate({ seed }: PlantedBug, cwd: string): Promise<Outcome> {
+async function simulate({ seed, engine }: PlantedBug, cwd: string): Promise<Outcome> {
   const from = values.from ?? String(seed);
   const range = ["--from", from, "--seeds", values.count ?? String(mostSeeds)];
-  const args = ["tsx", "scripts/simulate.ts", ...range, values.count === undefined ? "--first" : "--brief"];
+  const args = [
+    "tsx",
+    "scripts/simulate.ts",
+    "--engine",
+    engine ?? "convex-test",
+    ...range,
+    values.count === undefined ? "--first" : "--brief",
+  ];
   const start = performance.now();
   const { stdout } = await promisify(execFile)("npx", args, { cwd, maxBuffer: 2 ** 26 }).catch(
     (error: { code?: number; stdout?: string; stderr?: string }) => {

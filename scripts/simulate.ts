@@ -1,17 +1,20 @@
-// `npm run simulate -- --from SEED --seeds N [--steps M] [--seconds S] [--verbose]
+// `npm run simulate -- [--engine convex-test|local] --from SEED --seeds N [--steps M] [--seconds S] [--verbose]
 // [--first | --brief]`, or
-// `npm run simulate -- --script FILE`: see docs/simulation.md. The component's files are found as tests find them, so
+// `npm run simulate -- [--engine convex-test|local] --script FILE`: see docs/simulation.md. The component's files are found as tests find them, so
 // everything is loaded through Vite.
 import fs from "node:fs";
 import { parseArgs } from "node:util";
 import { createServer } from "vite";
 import type * as Command from "../src/testing/simulation/command.js";
-import type * as Backend from "../src/testing/simulation/convexTestBackend.js";
+import type * as OnLocalEngine from "../local/simulation/localBackend.js";
+import type { BackendDriver } from "../src/testing/simulation/backend.js";
+import type * as OnConvexTest from "../src/testing/simulation/convexTestBackend.js";
 import type { Script } from "../src/testing/simulation/steps.js";
 
 process.env["REPLICATE_LOG_LEVEL"] ??= "ERROR";
 const { values } = parseArgs({
   options: {
+    engine: { type: "string", default: "convex-test" },
     from: { type: "string" },
     seeds: { type: "string" },
     steps: { type: "string" },
@@ -30,19 +33,25 @@ const vite = await createServer({
   optimizeDeps: { noDiscovery: true },
   ssr: { noExternal: [/^@convex-dev\//, "convex-test"] },
 });
-const { startConvexTestBackend: drive } = (await vite.ssrLoadModule(
-  "/src/testing/simulation/convexTestBackend.ts",
-)) as typeof Backend;
-const command = (await vite.ssrLoadModule("/src/testing/simulation/command.ts")) as typeof Command;
+const load = <Module>(file: string) => vite.ssrLoadModule(file) as Promise<Module>;
+const engines: Readonly<Record<string, () => Promise<BackendDriver>>> = {
+  "convex-test": async () =>
+    (await load<typeof OnConvexTest>("/src/testing/simulation/convexTestBackend.ts")).convexTestDriver,
+  local: async () =>
+    (await load<typeof OnLocalEngine>("/local/simulation/localBackend.ts")).loadLocalDriver(),
+};
+const chosen = engines[values.engine] ?? fail(`--engine is ${Object.keys(engines).join(" or ")}`);
+const driver = await chosen();
+const command = await load<typeof Command>("/src/testing/simulation/command.ts");
 const print = (line: string) => console.log(line);
 
 if (values.script !== undefined) {
   const script = JSON.parse(fs.readFileSync(values.script, "utf8")) as Script;
-  process.exit((await command.replay(script, drive, print)) ? 0 : 1);
+  process.exit((await command.replay(script, driver, print)) ? 0 : 1);
 }
 const seconds = values.seconds === undefined ? {} : { seconds: toNumber("seconds", values.seconds) };
 const summary = await command.simulate({
-  drive,
+  driver,
   // Fresh ones, if none are asked for: they are printed, so that they can be.
   from: values.from === undefined ? Date.now() % 2 ** 31 : toNumber("from", values.from),
   seeds: values.seeds === undefined ? ("seconds" in seconds ? Infinity : 1) : toNumber("seeds", values.seeds),

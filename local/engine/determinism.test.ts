@@ -1,7 +1,11 @@
 import { execFile } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { mutationGeneric } from "convex/server";
+import { v } from "convex/values";
 import { expect, test } from "vitest";
+import { JumpClock } from "../jumpClock.js";
+import { LocalEngine } from "./localEngine.js";
 import { seededRandom } from "./random.js";
 import { hashOf, tracedRun } from "./tracedRun.js";
 import { Turns } from "./turns.js";
@@ -22,6 +26,33 @@ test("I-20: also in another process, and beside another engine in the same one",
   expect(stdout.trim()).toBe(hashOf(await tracedRun(3)));
   const [a, b] = await Promise.all([tracedRun(3), tracedRun(3)]);
   expect([hashOf(a!), hashOf(b!)]).toEqual([stdout.trim(), stdout.trim()]);
+});
+
+test("I-20: with a seed nobody has a turn while another thread does a function's cryptography, however long that takes", async () => {
+  const modules = {
+    tests: {
+      // The later it begins the sooner it is done.
+      digest: mutationGeneric({
+        args: { megabytes: v.number() },
+        handler: async (ctx, { megabytes }) => {
+          await crypto.subtle.digest("SHA-512", new Uint8Array(megabytes * 1_000_000));
+          await ctx.db.insert("digests", { megabytes });
+        },
+      }),
+    },
+  };
+  const committed = async () => {
+    const engine = new LocalEngine({ clock: new JumpClock(), seed: 1 });
+    await engine.activate({ root: { schema: null, modules }, components: [] });
+    const order: unknown[] = [];
+    engine.onCommit(({ writes }) => order.push(...writes.map(({ after }) => after?.["megabytes"])));
+    const call = { kind: "mutation", path: "tests:digest", identity: null } as const;
+    await Promise.all([20, 5, 1, 0].map((megabytes) => engine.run({ ...call, args: { megabytes } })));
+    return order;
+  };
+  const first = await committed();
+  expect(first.indexOf(20)).toBeLessThan(3); // what takes longest is not last only for that
+  for (let round = 0; round < 5; round++) expect(await committed()).toEqual(first);
 });
 
 test.each([null, 4])(

@@ -23,6 +23,8 @@ export interface FunctionCall {
   readonly identity: Identity | null;
   /** Whether internal functions may be called: by the operator, never by a client. */
   readonly isTrusted?: boolean;
+  /** No time passes for its reads, whatever a read takes: for who looks on from outside. */
+  readonly isInstant?: boolean;
   /** What the last run of this query has left, so that its page ends where it did. */
   readonly journal?: string | null;
 }
@@ -68,6 +70,18 @@ export type CallResult = Cost & {
   );
 
 export type Document = Readonly<Record<string, Value>>;
+
+/** A transaction was thrown away, for another had written what it had read. */
+export interface Conflict {
+  /** What is begun again, or given up. */
+  readonly source: string;
+  /** What it would have written to. */
+  readonly tables: readonly string[];
+  /** What was written. */
+  readonly write: StoredWrite;
+  /** What had written it. */
+  readonly writer: string;
+}
 
 /** A function that ran, though no client asked for it. */
 export interface BackgroundCall extends Cost {

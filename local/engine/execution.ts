@@ -39,6 +39,8 @@ export interface Request {
   readonly requestId: string;
   /** null: it was not scheduled. */
   readonly job: Job | null;
+  /** Its reads take no time, nor do those of what it calls. */
+  readonly isInstant?: boolean;
 }
 
 interface Common extends Environment {

@@ -1,6 +1,6 @@
 import type { JSONValue } from "convex/values";
 import type { Clock } from "../clock.js";
-import type { FunctionKind, Identity } from "./engine.js";
+import type { Conflict, FunctionKind, Identity } from "./engine.js";
 import type { Commit, VersionedStore } from "../mvcc/versionedStore.js";
 import type { Usage } from "../values/usage.js";
 import type { FunctionResult, Request, TransactionCall } from "./execution.js";
@@ -42,6 +42,8 @@ export interface Host {
   sleep(ms: number): Promise<void>;
   /** To be called at each commit, before anything else runs. */
   noteCommit(commit: Commit): void;
+  /** To be called when a transaction is thrown away because of what another has written. */
+  noteConflict(conflict: Conflict): void;
   /** Runs a function in a transaction that has begun. @throws FunctionError, whatever the function threw */
   runInTransaction(call: TransactionCall): Promise<FunctionResult>;
   /** Runs a function by itself, for an action. @returns Convex JSON. @throws FunctionError */

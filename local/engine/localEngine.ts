@@ -6,6 +6,7 @@ import type { DataDirectory } from "../durable/dataDirectory.js";
 import type {
   BackgroundCall,
   CallResult,
+  Conflict,
   Cost,
   Document,
   Engine,
@@ -69,6 +70,7 @@ export class LocalEngine implements Engine {
   readonly #crons: Crons;
   readonly #persistence: Persistence;
   readonly #commitListeners: ((commit: Commit) => void)[] = [];
+  readonly #conflictListeners: ((conflict: Conflict) => void)[] = [];
   readonly #backgroundListeners: ((call: BackgroundCall) => void)[] = [];
 
   constructor(options: EngineOptions = {}) {
@@ -94,6 +96,9 @@ export class LocalEngine implements Engine {
       createUsage: () => new Usage(limits),
       sleep,
       noteCommit: (commit) => this.#noteCommit(commit),
+      noteConflict: (conflict) => {
+        for (const listener of this.#conflictListeners) listener(conflict);
+      },
       runInTransaction: (call) => runTransactionFunction(call, this.#host),
       call: (call) => this.#callForAction(call),
     };
@@ -148,8 +153,8 @@ export class LocalEngine implements Engine {
 
   async run(call: FunctionCall): Promise<CallResult> {
     const path = { component: "", name: normalizeName(call.path) };
-    const request = this.#newRequest();
-    const { kind, args, identity, journal = null } = call;
+    const { kind, args, identity, journal = null, isInstant = false } = call;
+    const request = { ...this.#newRequest(), isInstant };
     const found = this.#host.functions.find(path);
     const isCallable = found?.kind === kind && (found.isPublic || call.isTrusted === true);
     if (!isCallable) {
@@ -184,8 +189,21 @@ export class LocalEngine implements Engine {
     this.#commitListeners.push(listener);
   }
 
+  /** Calls `listener` whenever a transaction is thrown away. */
+  onConflict(listener: (conflict: Conflict) => void): void {
+    this.#conflictListeners.push(listener);
+  }
+
   onBackgroundCall(listener: (call: BackgroundCall) => void): void {
     this.#backgroundListeners.push(listener);
+  }
+
+  /**
+   * Whether functions go on by themselves. Ask when the event loop comes by: then all promise callbacks have run, and
+   * who is not busy waits for the clock.
+   */
+  get isBusy(): boolean {
+    return this.#host.turns.isBusy;
   }
 
   /** Until nothing that is due is scheduled, and nothing that was scheduled runs. */

@@ -78,6 +78,16 @@ test("two mutations that read and write the same run beside each other: one conf
   expect(conflicts(results)).toBe(1);
 });
 
+test("who looks on is told of each conflict: who was in whose way, and where", async () => {
+  const { engine, run } = await start();
+  const told: string[] = [];
+  engine.onConflict(({ source, tables, write, writer }) =>
+    told.push(`${source}, which writes to ${tables.join()}, met ${writer} in ${write.table}`),
+  );
+  await Promise.all([run("mutation", "next"), run("mutation", "next")]);
+  expect(told).toEqual(["tests:next, which writes to :counters, met tests:next in :counters"]);
+});
+
 test("mutations that only insert run beside each other without a conflict", async () => {
   const { run } = await start();
   const results = await Promise.all(
@@ -119,6 +129,26 @@ test("a stale snapshot is no dependency", async () => {
     run("mutation", "sum"),
   ]);
   expect(conflicts(results)).toBe(0);
+});
+
+test("who looks on reads what a commit has left, though reads take time and others write meanwhile", async () => {
+  const { engine, run } = await start({ readLatencyMs: [1, 5] });
+  const numbers = { kind: "query", path: "tests:numbers", args: {}, identity: null } as const;
+  const seen: Promise<CallResult>[] = [];
+  engine.onCommit(() => seen.push(engine.run({ ...numbers, isInstant: true })));
+  await Promise.all(Array.from({ length: 3 }, () => run("mutation", "next")));
+  expect(values(await Promise.all(seen))).toEqual([[1], [1, 2], [1, 2, 3]]);
+});
+
+test("time passes for reads, but for those of who looks on", async () => {
+  const clock = new JumpClock();
+  const { engine, run } = await start({ clock, readLatencyMs: [1, 5] });
+  const begin = clock.now();
+  const sum = { kind: "mutation", path: "tests:sum", args: {}, identity: null } as const;
+  await engine.run({ ...sum, isInstant: true }); // with a query within
+  expect(clock.now()).toBe(begin);
+  await run("mutation", "sum");
+  expect(clock.now()).toBeGreaterThan(begin);
 });
 
 test("a query sees one moment, whatever is committed while it runs", async () => {

@@ -98,7 +98,7 @@ async function settle(
     const now = outcome();
     if (now !== null && "error" in now) throw now.error;
     const batch = takeBatch(pending);
-    if (batch.length === 0 && execution.native.size > 0) await receive(execution, takeTurn);
+    if (batch.length === 0 && execution.native.size > 0) await receive(execution, host, takeTurn);
     else if (batch.length === 0) break;
     else await answer(batch, execution, host, takeTurn);
   }
@@ -122,7 +122,8 @@ async function answer(
   takeTurn: () => Promise<void>,
 ): Promise<void> {
   const start = performance.now();
-  const hasLatency = host.readLatency !== null && batch.some((call) => isFetch(call, execution, host));
+  const canWait = host.readLatency !== null && execution.request.isInstant !== true;
+  const hasLatency = canWait && batch.some((call) => isFetch(call, execution, host));
   const answers: (() => void)[] = [];
   let hasWaited = false; // while others had their turns
   for (const { operation, args, resolve, reject } of batch) {
@@ -156,8 +157,12 @@ function isFetch(
 }
 
 /** All that the runtime does for it, in the order in which it was asked. */
-async function receive({ native }: TransactionExecution, takeTurn: () => Promise<void>): Promise<void> {
-  const arrived = await Promise.all(native);
+async function receive(
+  { native }: TransactionExecution,
+  host: Host,
+  takeTurn: () => Promise<void>,
+): Promise<void> {
+  const arrived = await host.turns.untilDone(Promise.all(native));
   native.clear();
   await takeTurn();
   for (const give of arrived) give();

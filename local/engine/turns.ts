@@ -26,6 +26,10 @@ export class Turns {
   #isRunning = false;
   #lastInEventLoop = 0;
   #sinceEventLoop = 0;
+  /** Those that wait for the runtime: what rejections there are still, what another thread does. */
+  #outside = 0;
+  /** Until it resolves nobody has a turn. */
+  #back: Promise<void> | null = null;
 
   /** @param random - decides who is next; null: who waited longest */
   constructor(random: Random | null) {
@@ -43,11 +47,36 @@ export class Turns {
   }
 
   /** Node tells of rejections that nobody handles once nothing is left to run before the event loop goes on. */
-  untilRejectionsAreKnown(): Promise<void> {
-    return new Promise((resolve) => setImmediate(resolve));
+  async untilRejectionsAreKnown(): Promise<void> {
+    this.#outside += 1;
+    await new Promise((resolve) => setImmediate(resolve));
+    this.#outside -= 1;
+  }
+
+  /**
+   * Waits for another thread's work; to be called in a turn. With a seed nobody has a turn until it is done: when that
+   * is is the machine's affair, and is to decide nothing.
+   */
+  async untilDone<T>(work: Promise<T>): Promise<T> {
+    this.#outside += 1;
+    let goOn = () => {};
+    if (this.#random !== null) this.#back = new Promise((resolve) => (goOn = resolve));
+    try {
+      return await work;
+    } finally {
+      this.#outside -= 1;
+      this.#back = null;
+      goOn();
+    }
+  }
+
+  /** Whether somebody has a turn, or waits for one: else nothing goes on but what time or the world outside sets off. */
+  get isBusy(): boolean {
+    return this.#isRunning || this.#outside > 0;
   }
 
   #scheduleNext(): void {
+    if (this.#back !== null) return void this.#back.then(() => this.#scheduleNext());
     if (!this.#isEventLoopDue()) return nextTick(() => this.#next());
     setImmediate(() => {
       this.#lastInEventLoop = performance.now();

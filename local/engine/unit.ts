@@ -64,8 +64,10 @@ async function attempt<T>(
     host.noteCommit(commit);
     return { value, commit, unit };
   } catch (error) {
-    if (error instanceof ConflictError) return error;
-    throw error;
+    if (!(error instanceof ConflictError)) throw error;
+    const { write, commit } = error;
+    host.noteConflict({ source, tables: unit.transaction.writtenTables, write, writer: commit.source });
+    return error;
   }
 }
 

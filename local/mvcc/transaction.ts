@@ -131,6 +131,10 @@ export class Transaction {
     return this.#undo.length > 0;
   }
 
+  get writtenTables(): readonly string[] {
+    return [...this.#pending.keys()];
+  }
+
   /** @param source - what commits, for those that conflict with it. @throws ConflictError */
   commit(source = ""): Commit {
     try {

@@ -1,7 +1,8 @@
 // The server with history switched on for sites, in time that a test drives.
 import type { FunctionArgs } from "convex/server";
 import type { HistoryApi } from "../shared/replicaApi.js";
-import { createServerApp, type SiteHooks } from "./serverApp.js";
+import { createServerApp } from "./serverApp.js";
+import type { SiteHooks } from "./serverFunctions.js";
 
 export type HistoryApp = ReturnType<typeof createHistoryApp>;
 

@@ -4,29 +4,29 @@
 import { convexTest } from "convex-test";
 import {
   anyApi,
-  componentsGeneric,
-  defineSchema,
   internalMutationGeneric,
   queryGeneric,
-  type DataModelFromSchemaDefinition,
   type FunctionArgs,
   type FunctionReference,
 } from "convex/server";
 import { v } from "convex/values";
-import type { ComponentApi } from "../component/_generated/component.js";
 import type { MutationCtx as ComponentCtx } from "../component/_generated/server.js";
 import componentSchema from "../component/schema.js";
-import { refuse, replicaTable, Replicate, type CollectionHooks } from "../server/index.js";
+import type { Replicate } from "../server/index.js";
 import type { ReplicaApi } from "../shared/replicaApi.js";
 import { componentModules, registerComponentChildren } from "./componentModules.js";
-import { notes, sites } from "./fieldApp.js";
+import { sites } from "./fieldApp.js";
+import {
+  createServerFunctions,
+  replicateComponent,
+  serverSchema,
+  type ServerDataModel,
+  type SiteHooks,
+} from "./serverFunctions.js";
 
-const schema = defineSchema({ sites: replicaTable(sites, { score: v.optional(v.number()) }) });
-export type ServerDataModel = DataModelFromSchemaDefinition<typeof schema>;
 export type ServerApp = ReturnType<typeof createServerApp>;
-export type SiteHooks = CollectionHooks<ServerDataModel, typeof sites>;
 
-const component = componentsGeneric()["replicate"] as unknown as ComponentApi & {
+const component = replicateComponent as typeof replicateComponent & {
   tables: {
     scheduled: FunctionReference<"query", "internal", Record<string, never>, number>;
     all: FunctionReference<"query", "internal", Record<string, never>, Record<string, object[]>>;
@@ -65,15 +65,6 @@ const perform = internalMutationGeneric({
   },
 });
 
-/** Scope `XX` may not be read, scope `LU` not be written, and no site be called "forbidden". */
-const defaultHooks: SiteHooks = {
-  read: (_ctx, { scope }) => scope !== "XX",
-  write: (_ctx, { scope, after }) => {
-    if (scope === "LU") throw refuse("Luxembourg is read-only.", { until: 2027 });
-    return after?.name !== "forbidden";
-  },
-};
-
 /**
  * @param hooks - in place of the default ones; they get the app, to write with it
  * @param hasFollowers - pushes wake the followers; the test drives what is scheduled
@@ -82,14 +73,10 @@ export function createServerApp(
   hooks: (replicate: Replicate<ServerDataModel>) => Partial<SiteHooks> = () => ({}),
   { hasFollowers = false } = {},
 ) {
-  const replicate = new Replicate<ServerDataModel>(component, {
-    user: async (ctx) => (await ctx.auth.getUserIdentity())?.tokenIdentifier ?? null,
-  });
-  replicate.collection(sites, { table: "sites", ...defaultHooks, ...hooks(replicate) });
-  replicate.collection(notes, { read: () => true, write: () => true });
+  const replicate = createServerFunctions(hooks);
   const functions = replicate.api();
   const t = convexTest({
-    schema,
+    schema: serverSchema,
     modules: { "./_generated/api.js": async () => ({}), "./replicate.ts": async () => functions },
     transactionLimits: true,
   });

@@ -3,6 +3,8 @@ import type { FunctionReference } from "convex/server";
 import type { PlainRow } from "../../collections/index.js";
 import type { Operation } from "../../shared/operations.js";
 import type { ReplicaApi } from "../../shared/replicaApi.js";
+import type { Violation } from "../violation.js";
+import type { Timeline } from "./timeline.js";
 
 /** What the app's hooks decide by: the simulation changes it while it runs. */
 export interface AccessRules {
@@ -14,26 +16,67 @@ export interface ServerWrite {
   readonly operations: readonly Operation[];
 }
 
-export interface Backend {
-  readonly api: ReplicaApi;
-  /** As a client calls them, signed in as `user`, or anonymously. */
-  query(query: FunctionReference<"query">, args: object, user: string | null): Promise<unknown>;
-  mutation(mutation: FunctionReference<"mutation">, args: object, user: string | null): Promise<unknown>;
-  /** The app's rows of `sites`, as its own functions read them. */
-  rows(): Promise<PlainRow[]>;
-  /** What is stored of documents of `sites`, in the order in which it is applied; scope null: nothing is. */
-  states(documents: readonly string[]): Promise<{ scope: string | null; blobs: ArrayBuffer[] }[]>;
-  /** In one mutation of the app's, by its writer. @returns when it committed */
-  write(changes: readonly ServerWrite[]): Promise<bigint>;
-  compact(documents: readonly string[]): Promise<void>;
-  /** @returns when it committed */
-  purge(document: string): Promise<bigint>;
-  /** What is done every hour and every day: leaves are pruned, receipts retired. */
-  tidy(): Promise<void>;
-  newEpoch(): Promise<string>;
-  /** Resolves once no function runs that this has begun. */
-  idle(): Promise<void>;
+/** What is stored of a document, in the order in which it is applied; scope null: nothing is. */
+export interface StoredState {
+  readonly scope: string | null;
+  readonly blobs: readonly ArrayBuffer[];
 }
 
-/** Starts an empty server. It lives in the world of one simulation: its time and randomness are the simulation's. */
-export type BackendDriver = (rules: AccessRules, seed: number) => Promise<Backend>;
+/** What a commit has left behind. */
+export interface Left {
+  /** When it was; null: it was none that may change what anybody could see. */
+  readonly ts: bigint | null;
+  /** Of {@link Surroundings.documents}. */
+  readonly states: readonly StoredState[];
+  /** The app's rows of `sites`, as its own functions read them. */
+  readonly rows: readonly PlainRow[];
+}
+
+/** The world of one simulation, which a server lives in: its time and randomness are the simulation's. */
+export interface Surroundings extends AccessRules {
+  readonly seed: number;
+  readonly timeline: Timeline;
+  /** Of `sites`: those that are looked at. */
+  readonly documents: readonly string[];
+  /** To be told of each commit that may have changed them, in order, before any query is answered after it. */
+  onCommit(left: Left): void;
+  /** What was asked may be answered differently from now on. */
+  onChange(): void;
+  /** For the trace: what happened within the server. */
+  note(line: string): void;
+  /** Something has not gone as it must. It is kept until nothing goes on that it could disturb. */
+  onViolation(violation: Violation): void;
+}
+
+/** Whether time passes while a call runs is the engine's affair: then others run meanwhile. */
+export interface Backend {
+  readonly api: ReplicaApi;
+  /** As a client calls it, signed in as `user`, or anonymously. No time passes meanwhile. */
+  query(query: FunctionReference<"query">, args: object, user: string | null): Promise<unknown>;
+  /** @throws OverloadError if it is to be sent again */
+  mutation(mutation: FunctionReference<"mutation">, args: object, user: string | null): Promise<unknown>;
+  /** In one mutation of the app's, by its writer. @returns false: by now the documents are such that it is refused */
+  write(changes: readonly ServerWrite[]): Promise<boolean>;
+  compact(documents: readonly string[]): Promise<void>;
+  purge(document: string): Promise<void>;
+  /** What is done every hour and every day: leaves are pruned, receipts retired. */
+  tidy(): Promise<void>;
+  newEpoch(): Promise<void>;
+}
+
+/** Nothing was done, for too many wanted the same at once: a client's socket is closed, and it comes back with the same. */
+export class OverloadError extends Error {
+  override readonly name = "OverloadError";
+}
+
+/** How a server comes into the world of a simulation. */
+export interface BackendDriver {
+  /** What runs the functions, by name. */
+  readonly engine: string;
+  /** Whether who asks for the time or for random numbers is a function that the engine has its own for. */
+  hasOwnGlobals(): boolean;
+  /** When a run begins, in milliseconds since 1970. */
+  beginsAt(seed: number): number;
+  /** Starts an empty server. */
+  start(surroundings: Surroundings): Promise<Backend>;
+}

@@ -12,6 +12,8 @@ export interface PlantedBug {
   readonly caughtBy: readonly string[];
   /** One that shows it; a few after it are tried as well. */
   readonly seed: number;
+  /** The only engine that can show it: one on which functions run beside one another. Default: convex-test. */
+  readonly engine?: "local";
 }
 
 export const plantedBugs: readonly PlantedBug[] = [
@@ -173,5 +175,14 @@ export const plantedBugs: readonly PlantedBug[] = [
     replace: 'if (change.type !== "part" && change.type !== "update" && collection.table !== undefined)',
     caughtBy: ["I-9"],
     seed: 1,
+  },
+  {
+    name: "a push depends on every change of what it reads",
+    file: "src/server/states.ts",
+    search: "component.states.load, args, { useStaleSnapshot: true });",
+    replace: "component.states.load, args);",
+    caughtBy: ["I-13"],
+    seed: 1,
+    engine: "local",
   },
 ];

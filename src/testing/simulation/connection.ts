@@ -3,6 +3,7 @@
 import type { FunctionArgs, FunctionReference, FunctionReturnType } from "convex/server";
 import type { ConvexClientShape } from "../../client/ports/transport.js";
 import type { SeededRandom } from "../random.js";
+import { OverloadError } from "./backend.js";
 import type { Life } from "./life.js";
 import { copyOf, type Outcome, type Server, type Session, type WatchRequest } from "./server.js";
 import type { Timeline } from "./timeline.js";
@@ -48,6 +49,8 @@ interface Socket {
   lostFrom: number;
   lastUp: number;
   lastDown: number;
+  /** Mutations of one socket run one after the other. */
+  lastRun: Promise<void>;
 }
 
 export class Connection implements ConvexClientShape {
@@ -197,6 +200,7 @@ export class Connection implements ConvexClientShape {
       lostFrom: Infinity,
       lastUp: 0,
       lastDown: 0,
+      lastRun: Promise.resolve(),
       session: {
         watches: new Map(),
         user: () => link.user,
@@ -234,7 +238,9 @@ export class Connection implements ConvexClientShape {
       link.lostRequests -= 1;
       return this.disconnect();
     }
-    this.#up(socket, () => void this.#run(socket, id, request));
+    this.#up(socket, () => {
+      socket.lastRun = socket.lastRun.then(() => this.#run(socket, id, request));
+    });
     if (link.duplicates === 0) return;
     link.duplicates -= 1;
     const { mutation, args } = request;
@@ -251,6 +257,10 @@ export class Connection implements ConvexClientShape {
     }
     request.outcome ??= this.#server.mutate(request.mutation, request.args, link.user);
     const outcome = await request.outcome;
+    if (!outcome.ok && outcome.error instanceof OverloadError) {
+      request.outcome = null;
+      return this.disconnect();
+    }
     if (link.lostAnswers > 0) {
       link.lostAnswers -= 1;
       // Not every client asks again by itself: then whoever called hears of it, and sends it anew.

@@ -1,59 +1,100 @@
-// The real server functions over the real component in convex-test.
+// The real server functions over the real component in convex-test. No time passes while a function runs, and none runs
+// beside another: what is late is the way there and back.
 import type { FunctionReference } from "convex/server";
 import type { PlainRow } from "../../collections/index.js";
+import type { PushResult } from "../../shared/wire.js";
 import { loadComponentModules } from "../componentModules.js";
 import { createServerApp } from "../serverApp.js";
 import { writeOperation } from "../writeOperation.js";
 import { sites } from "../fieldApp.js";
-import { refuse } from "../../server/index.js";
-import type { AccessRules, Backend } from "./backend.js";
+import type { Backend, BackendDriver, Surroundings } from "./backend.js";
+import { isPush } from "./observations.js";
+import { siteHooks } from "./siteHooks.js";
 
 type Jobs = Record<"leaves" | "retire", Record<string, FunctionReference<"mutation", "internal">>>;
 
-export async function startConvexTestBackend(rules: AccessRules): Promise<Backend> {
+export const convexTestDriver: BackendDriver = {
+  engine: "convex-test",
+  hasOwnGlobals: () => false,
+  beginsAt: () => Date.UTC(2026, 0, 1),
+  start: startConvexTestBackend,
+};
+
+async function startConvexTestBackend(world: Surroundings): Promise<Backend> {
   await loadComponentModules();
-  const app = createServerApp(() => ({
-    read: (_ctx, { user, scope }) => rules.mayRead(user, scope),
-    onWrite: (_ctx, { after }) => {
-      if (after?.name === "abort") throw refuse("No site may have this name.");
-    },
-  }));
+  const app = createServerApp(() => siteHooks(world));
   const { t, api, component, replicate } = app;
   const jobs = component as unknown as Jobs;
   const as = (user: string | null) =>
     user === null ? t : t.withIdentity({ subject: user, tokenIdentifier: user });
+  const keys = world.documents.map((document) => ({ collection: "sites", document, part: "" }));
+  const tell = async (ts: bigint | null) => {
+    const { states } = await t.query((ctx) => ctx.runQuery(component.states.load, { documents: keys }));
+    const rows = (await app.rows()).map(({ _id, ...row }) => row as PlainRow);
+    world.onCommit({ ts, states, rows });
+    world.onChange();
+  };
+  /** @param committed when it was; null: it changes nothing that anybody could see */
+  const change = <T>(work: () => Promise<T>, committed: (result: T) => bigint | null): Promise<T> =>
+    world.timeline.during(async () => {
+      try {
+        const result = await work();
+        await tell(committed(result));
+        return result;
+      } catch (error) {
+        await tell(null);
+        throw error;
+      }
+    });
+  const nothingSeen = () => null;
   return {
     api,
-    query: (query, args, user) => as(user).query(query, args),
-    mutation: (mutation, args, user) => as(user).mutation(mutation, args),
-    rows: async () => (await app.rows()).map(({ _id, ...row }) => row as PlainRow),
-    states: async (ids) => {
-      const keys = ids.map((document) => ({ collection: "sites", document, part: "" }));
-      const { states } = await t.query((ctx) => ctx.runQuery(component.states.load, { documents: keys }));
-      return states;
+    query: (query, args, user) => world.timeline.during(() => as(user).query(query, args)),
+    mutation: (mutation, args, user) =>
+      change(
+        () => as(user).mutation(mutation, args),
+        (result) => (isPush(args) ? whenApplied(result as PushResult) : null),
+      ),
+    write: async (changes) => {
+      const write = () =>
+        t.mutation(async (ctx) => {
+          const writer = replicate.writer(ctx, sites);
+          for (const { document, operations } of changes)
+            for (const operation of operations) await writeOperation(writer, document, operation);
+          return ctx.db.vars.commitTs as unknown as bigint;
+        });
+      await change(write, (ts) => ts);
+      return true;
     },
-    write: (changes) =>
-      t.mutation(async (ctx) => {
-        const writer = replicate.writer(ctx, sites);
-        for (const { document, operations } of changes)
-          for (const operation of operations) await writeOperation(writer, document, operation);
-        return ctx.db.vars.commitTs as unknown as bigint;
-      }),
     compact: (ids) =>
-      t.mutation(async (ctx) => {
-        for (const document of ids)
-          await ctx.runMutation(component.compact.compact, { collection: "sites", document });
-      }),
-    purge: (document) =>
-      t.mutation(async (ctx) => {
-        await replicate.admin(ctx).purge(sites, document);
-        return ctx.db.vars.commitTs as unknown as bigint;
-      }),
-    tidy: async () => {
-      await t.mutation((ctx) => ctx.runMutation(jobs.leaves["prune"]!, {}));
-      await t.mutation((ctx) => ctx.runMutation(jobs.retire["receipts"]!, { after: "" }));
+      change(
+        () =>
+          t.mutation(async (ctx) => {
+            for (const document of ids)
+              await ctx.runMutation(component.compact.compact, { collection: "sites", document });
+          }),
+        nothingSeen,
+      ),
+    purge: async (document) => {
+      const purge = () =>
+        t.mutation(async (ctx) => {
+          await replicate.admin(ctx).purge(sites, document);
+          return ctx.db.vars.commitTs as unknown as bigint;
+        });
+      await change(purge, (ts) => ts);
     },
-    newEpoch: () => t.mutation((ctx) => replicate.admin(ctx).newEpoch(sites)),
-    idle: () => t.finishInProgressScheduledFunctions(),
+    tidy: () =>
+      change(async () => {
+        await t.mutation((ctx) => ctx.runMutation(jobs.leaves["prune"]!, {}));
+        await t.mutation((ctx) => ctx.runMutation(jobs.retire["receipts"]!, { after: "" }));
+      }, nothingSeen),
+    newEpoch: async () => {
+      await change(() => t.mutation((ctx) => replicate.admin(ctx).newEpoch(sites)), nothingSeen);
+    },
   };
+}
+
+function whenApplied(result: PushResult): bigint | null {
+  if (result.type === "refused" || !result.results.some(({ status }) => status === "applied")) return null;
+  return result.ts as unknown as bigint;
 }

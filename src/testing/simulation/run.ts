@@ -18,14 +18,14 @@ export interface Run {
 }
 
 /** Runs a script from beginning to end, in a world of its own. What code under test throws and should not is a violation too. */
-export async function runScript(script: Script, drive: BackendDriver): Promise<Run> {
-  const timeline = new Timeline();
+export async function runScript(script: Script, driver: BackendDriver): Promise<Run> {
+  const timeline = new Timeline(driver.beginsAt(script.seed));
   const trace = new Trace();
-  return inSealedWorld(script.seed, timeline, async () => {
+  return inSealedWorld(script.seed, timeline, driver, async () => {
     const unhandled = listenForUnhandled();
     let steps = 0;
     try {
-      const world = await World.create(script, timeline, trace, drive);
+      const world = await World.create(script, timeline, trace, driver);
       await timeline.pass(300);
       for (const step of script.steps) {
         trace.add(`${timeline.now()} ${JSON.stringify(step)}`);

@@ -9,17 +9,26 @@ import type { Timeline } from "./timeline.js";
  */
 const smallLimits = { compactInPlaceDeltas: 6, ...(isOpenGap("heldPages") ? {} : { pageEntries: 3 }) };
 
+/** Whether who asks is let through to what was there before: somebody who has been given a time and numbers of its own. */
+type IsExempt = () => boolean;
+
 /**
  * Runs `work` in a world without a real clock, real timers or real randomness: what the server's functions and what
  * runs them draw from there comes from the seed and the timeline (I-20). One at a time in a process.
  */
-export async function inSealedWorld<T>(seed: number, timeline: Timeline, work: () => Promise<T>): Promise<T> {
+export async function inSealedWorld<T>(
+  seed: number,
+  timeline: Timeline,
+  { hasOwnGlobals }: { hasOwnGlobals: IsExempt },
+  work: () => Promise<T>,
+): Promise<T> {
   const random = new SeededRandom(seed);
+  const realRandom = Math.random;
   const restores = [
-    sealDate(timeline),
-    replace(Math, "random", () => random.next()),
-    sealCrypto(random),
-    sealTimers(timeline),
+    sealDate(timeline, hasOwnGlobals),
+    replace(Math, "random", () => (hasOwnGlobals() ? realRandom() : random.next())),
+    sealCrypto(random, hasOwnGlobals),
+    sealTimers(timeline, hasOwnGlobals),
     replaceLimits(),
   ];
   try {
@@ -41,29 +50,33 @@ function replaceLimits(): () => void {
   return () => void Object.assign(limits, { pageEntries, compactInPlaceDeltas });
 }
 
-function sealDate(timeline: Timeline): () => void {
+function sealDate(timeline: Timeline, isExempt: IsExempt): () => void {
   const RealDate = globalThis.Date;
-  const nowIn = (parts: unknown[]) => (parts.length === 0 ? [timeline.now()] : parts);
+  const now = () => (isExempt() ? RealDate.now() : timeline.now());
+  const nowIn = (parts: unknown[]) => (parts.length === 0 ? [now()] : parts);
   return replace(
     globalThis,
     "Date",
     new Proxy(RealDate, {
       construct: (_, parts, target) => Reflect.construct(RealDate, nowIn(parts), target) as object,
-      apply: () => new RealDate(timeline.now()).toString(),
-      get: (_, name) => (name === "now" ? () => timeline.now() : Reflect.get(RealDate, name)),
+      apply: () => new RealDate(now()).toString(),
+      get: (_, name) => (name === "now" ? now : Reflect.get(RealDate, name)),
     }),
   );
 }
 
-function sealCrypto(random: SeededRandom): () => void {
+function sealCrypto(random: SeededRandom, isExempt: IsExempt): () => void {
   const prototype = Object.getPrototypeOf(globalThis.crypto) as Crypto;
+  const { getRandomValues, randomUUID } = prototype;
   const fill = (bytes: Uint8Array) => void bytes.forEach((_, at) => (bytes[at] = random.below(256)));
   const restores = [
     replace(prototype, "getRandomValues", <A extends ArrayBufferView | null>(array: A): A => {
+      if (isExempt()) return getRandomValues.call(globalThis.crypto, array as never) as A;
       if (array !== null) fill(new Uint8Array(array.buffer, array.byteOffset, array.byteLength));
       return array;
     }),
     replace(prototype, "randomUUID", () => {
+      if (isExempt()) return randomUUID.call(globalThis.crypto);
       const bytes = new Uint8Array(16);
       fill(bytes);
       const hex = [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
@@ -74,10 +87,12 @@ function sealCrypto(random: SeededRandom): () => void {
 }
 
 /** What the backend schedules runs in virtual time. */
-function sealTimers(timeline: Timeline): () => void {
+function sealTimers(timeline: Timeline, isExempt: IsExempt): () => void {
+  const { setTimeout: realTimeout, setInterval: realInterval } = globalThis;
   const cancels = new Map<number, () => void>();
   let last = 0;
   const set = (callback: (...args: unknown[]) => void, ms = 0, ...args: unknown[]) => {
+    if (isExempt()) return realTimeout(callback, ms, ...args);
     const id = ++last;
     cancels.set(
       id,
@@ -92,7 +107,8 @@ function sealTimers(timeline: Timeline): () => void {
     cancels.get(id ?? 0)?.();
     cancels.delete(id ?? 0);
   };
-  const repeat = () => {
+  const repeat = (...all: Parameters<typeof setInterval>) => {
+    if (isExempt()) return realInterval(...all);
     throw new Error("Nothing in a simulation repeats itself by an interval.");
   };
   const restores = [

@@ -12,8 +12,8 @@ export type Outcome =
 /** What is seen of the server from outside. */
 export interface ServerObserver {
   onQuery(args: object, user: string | null, outcome: Outcome): void;
-  /** After each function that may have written, before anything else happens. */
-  onMutation(args: object, user: string | null, outcome: Outcome): Promise<void>;
+  /** In the instant in which a function has ended that may have written. */
+  onMutation(args: object, user: string | null, outcome: Outcome): void;
 }
 
 export interface WatchRequest {
@@ -88,12 +88,9 @@ export class Server {
   }
 
   async mutate(mutation: FunctionReference<"mutation">, args: object, user: string | null): Promise<Outcome> {
-    return this.#timeline.during(async () => {
-      const outcome = await settle(this.backend.mutation(mutation, structuredClone(args), user));
-      await this.#observer.onMutation(args, user, outcome);
-      this.noteChange();
-      return outcome;
-    });
+    const outcome = await settle(this.backend.mutation(mutation, structuredClone(args), user));
+    this.#observer.onMutation(args, user, outcome);
+    return outcome;
   }
 
   async #query({ query, args }: WatchRequest, user: string | null): Promise<Outcome> {
@@ -101,9 +98,7 @@ export class Server {
     const known = this.#cache.get(key);
     if (known !== undefined) return known;
     const cache = this.#cache;
-    const outcome = await this.#timeline.during(() =>
-      settle(this.backend.query(query, structuredClone(args), user)),
-    );
+    const outcome = await settle(this.backend.query(query, structuredClone(args), user));
     cache.set(key, outcome);
     this.#observer.onQuery(args, user, outcome);
     return outcome;

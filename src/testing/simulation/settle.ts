@@ -19,8 +19,7 @@ export async function settle(world: World): Promise<void> {
   // All of it holds by what is stored alone.
   for (const { livingTabs } of world.devices) for (const { life } of livingTabs) life.end();
   // Whoever comes now meets what was compacted, and nothing that was not.
-  await world.timeline.during(() => world.server.backend.compact(allDocuments));
-  await world.noteCommit(null);
+  await world.timeline.until(world.server.backend.compact(allDocuments));
   world.join("newcomer", scopes, 1);
   await comeToRest(world);
   checkAll(world);

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { simulate, shrinkScript } from "./command.js";
-import { startConvexTestBackend } from "./convexTestBackend.js";
+import { convexTestDriver } from "./convexTestBackend.js";
 import { found } from "./found.js";
 import { generateScript } from "./generate.js";
 import { isOpenGap } from "./knownGaps.js";
@@ -16,7 +16,7 @@ test(
   async () => {
     const lines: string[] = [];
     const print = (line: string) => void lines.push(line);
-    const { violations } = await simulate({ drive: startConvexTestBackend, from, seeds, print });
+    const { violations } = await simulate({ driver: convexTestDriver, from, seeds, print });
     expect(violations, lines.join("\n")).toBe(0);
   },
   120_000 + seeds * 5000,
@@ -24,15 +24,15 @@ test(
 
 const mended = found.filter(({ gap }) => gap === undefined || !isOpenGap(gap));
 test.each(mended.map((each) => [each.fault, each] as const))("found: %s", async (_fault, { script }) => {
-  const { violation } = await runScript(script, startConvexTestBackend);
+  const { violation } = await runScript(script, convexTestDriver);
   expect(violation?.message ?? null).toBeNull();
 });
 
 test("I-20: the same seed gives the same trace", async () => {
   for (const seed of [3, 14, 31]) {
     const [first, second] = [
-      await runScript(generateScript(seed), startConvexTestBackend),
-      await runScript(generateScript(seed), startConvexTestBackend),
+      await runScript(generateScript(seed), convexTestDriver),
+      await runScript(generateScript(seed), convexTestDriver),
     ];
     expect(second.trace).toEqual(first.trace);
     expect(second.hash).toBe(first.hash);
@@ -43,20 +43,28 @@ test("I-20: the same seed gives the same trace", async () => {
 test("another seed gives another trace", async () => {
   const script = generateScript(3);
   const [first, second] = [
-    await runScript(script, startConvexTestBackend),
-    await runScript({ ...script, seed: 4 }, startConvexTestBackend),
+    await runScript(script, convexTestDriver),
+    await runScript({ ...script, seed: 4 }, convexTestDriver),
   ];
   expect(second.hash).not.toBe(first.hash);
 });
 
 test("what a failure does not need is left out, and what is left still fails", async () => {
   /** A server that loses what it compacts alone. */
-  const broken: BackendDriver = async (rules) => {
-    const backend = await startConvexTestBackend(rules);
-    const lose = async ([document = ""]: readonly string[]) => void (await backend.purge(document));
+  const start: BackendDriver["start"] = async (world) => {
+    let isCompacting = false;
+    const onCommit: typeof world.onCommit = (left) =>
+      world.onCommit(isCompacting ? { ...left, ts: null } : left);
+    const backend = await convexTestDriver.start({ ...world, onCommit });
+    const lose = async ([document = ""]: readonly string[]) => {
+      isCompacting = true;
+      await backend.purge(document);
+      isCompacting = false;
+    };
     const compact = (all: readonly string[]) => (all.length === 1 ? lose(all) : backend.compact(all));
     return { ...backend, compact };
   };
+  const broken = { ...convexTestDriver, start };
   const compact = { do: "compact", documents: ["s1"] } as const;
   const script = generateScript(2);
   const others = script.steps.filter((step) => step.do !== "compact").slice(0, 8);

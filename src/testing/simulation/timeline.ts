@@ -19,10 +19,11 @@ export class Timeline {
   #heap: Event[] = [];
   #cancelled = new Set<Event>();
   #busy = 0;
+  readonly #isSomebodyBusy: (() => boolean)[] = [];
   readonly #afterEvent: (() => void | Promise<void>)[] = [];
 
   /** @param start milliseconds since 1970 */
-  constructor(start = Date.UTC(2026, 0, 1)) {
+  constructor(start: number) {
     this.#now = start;
   }
 
@@ -47,6 +48,11 @@ export class Timeline {
     }
   }
 
+  /** Time stands still as long as it says so: it is asked whenever all promises have come to wait for something. */
+  standStillWhile(isBusy: () => boolean): void {
+    this.#isSomebodyBusy.push(isBusy);
+  }
+
   /** Calls `look` after each event, when everything has come to rest. */
   onEvent(look: () => void | Promise<void>): void {
     this.#afterEvent.push(look);
@@ -61,7 +67,7 @@ export class Timeline {
   /** As {@link Timeline.rest}, and nobody looks. */
   async calm(): Promise<void> {
     do await new Promise<void>((resolve) => setImmediate(resolve));
-    while (this.#busy > 0);
+    while (this.#busy > 0 || this.#isSomebodyBusy.some((isBusy) => isBusy()));
   }
 
   /** @returns whether there was an event before `end` */
@@ -79,6 +85,17 @@ export class Timeline {
     const end = this.#now + ms;
     while (await this.runNext(end));
     this.#now = Math.max(this.#now, end);
+  }
+
+  /** Lets time pass, event by event, until `call` has ended. */
+  async until<T>(call: Promise<T>): Promise<T> {
+    let isOver = false;
+    const end = () => void (isOver = true);
+    call.then(end, end);
+    await this.rest();
+    while (!isOver)
+      if (!(await this.runNext())) throw new Error("Nothing is to happen any more that could end this.");
+    return call;
   }
 
   #takeFirst(end: number): Event | null {

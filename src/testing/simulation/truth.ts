@@ -4,7 +4,7 @@ import { openDocument } from "../../shared/document.js";
 import { readMain } from "../../shared/mainDocument.js";
 import { sites } from "../fieldApp.js";
 import { Violation } from "../violation.js";
-import type { Backend } from "./backend.js";
+import type { Left } from "./backend.js";
 import { allDocuments } from "./steps.js";
 
 /** What is stored of a document: which of whose changes, and what they come to. */
@@ -40,23 +40,18 @@ export function coversClocks(state: State, other: State): boolean {
 /** What the server holds, looked at after each of its commits. */
 export class Truth {
   readonly documents = new Map<string, TrueDocument>();
-  /** Those of which something was not as it is of a steady document: they were deleted, moved or begun anew. */
-  readonly #backend: Backend;
-
-  constructor(backend: Backend) {
-    this.#backend = backend;
-  }
 
   get rows(): PlainRow[] {
     return [...this.documents.values()].flatMap(({ row }) => row ?? []);
   }
 
   /**
-   * Looks at what a commit has left behind. @param ts when it was; null: it has changed nothing
+   * Takes in what a commit has left behind.
+   *
+   * @throws Violation I-10 if it has changed what it must not
    * @throws Violation I-9 if the app's rows are not what the documents come to
    */
-  async look(ts: bigint | null): Promise<void> {
-    const states = await this.#backend.states(allDocuments);
+  take({ ts, states, rows }: Left): void {
     for (const [index, id] of allDocuments.entries()) {
       const { scope, blobs } = states[index] ?? { scope: null, blobs: [] };
       const state = stateOf(
@@ -69,7 +64,6 @@ export class Truth {
       if (ts === null) throw new Violation("I-10", `"${id}" was changed by what should have changed nothing`);
       this.documents.set(id, { ...state, scope, ts });
     }
-    const rows = await this.#backend.rows();
     const [real, projected] = [textOf(rows), textOf(this.rows)];
     if (real !== projected)
       throw new Violation("I-9", `the app's rows are\n${real}, and its documents come to\n${projected}`);

@@ -1,7 +1,7 @@
 import type { PullArgs, PullResult, PushResult } from "../../shared/wire.js";
 import { SeededRandom } from "../random.js";
 import { Violation } from "../violation.js";
-import type { AccessRules, Backend, BackendDriver } from "./backend.js";
+import type { AccessRules, Backend, BackendDriver, Left } from "./backend.js";
 import { DiskCheck, checkSent } from "./checkDisk.js";
 import { checkAnswer, checkPull, checkWhole } from "./checkServer.js";
 import { checkDurable, checkWholeOnTab, TabCheck } from "./checkTab.js";
@@ -9,7 +9,7 @@ import { Device } from "./device.js";
 import { Ledger } from "./ledger.js";
 import { Answers, isPush } from "./observations.js";
 import { Server, type Outcome } from "./server.js";
-import { steadyDocuments, type Script } from "./steps.js";
+import { allDocuments, steadyDocuments, type Script } from "./steps.js";
 import type { Tab } from "./tab.js";
 import type { Timeline } from "./timeline.js";
 import type { Trace } from "./trace.js";
@@ -20,7 +20,7 @@ export class World implements AccessRules {
   readonly timeline: Timeline;
   readonly trace: Trace;
   readonly server: Server;
-  readonly truth: Truth;
+  readonly truth = new Truth();
   readonly answers = new Answers();
   readonly ledger = new Ledger();
   readonly devices: readonly Device[];
@@ -35,16 +35,24 @@ export class World implements AccessRules {
     script: Script,
     timeline: Timeline,
     trace: Trace,
-    drive: BackendDriver,
+    driver: BackendDriver,
   ): Promise<World> {
-    const rules: AccessRules = { mayRead: (user, scope) => world.mayRead(user, scope) };
-    const backend = await drive(rules, script.seed);
+    const backend = await driver.start({
+      seed: script.seed,
+      timeline,
+      documents: allDocuments,
+      mayRead: (user, scope) => world.mayRead(user, scope),
+      onCommit: (left) => world.#seeCommit(left),
+      onChange: () => world.server.noteChange(),
+      note: (line) => trace.add(`${timeline.now()} ${line}`),
+      onViolation: (violation) => void (world.#violation ??= violation),
+    });
     const world: World = new World(script, timeline, trace, backend);
     const inserted = steadyDocuments.map((document) => ({
       document,
       operations: [{ type: "insert", fields: { name: document, country: "DE", status: "open" } } as const],
     }));
-    await world.truth.look(await backend.write(inserted));
+    await timeline.until(backend.write(inserted));
     for (const device of world.devices)
       for (let tab = 0; tab < (script.devices[device.index]?.tabs ?? 1); tab++) device.open();
     return world;
@@ -53,7 +61,6 @@ export class World implements AccessRules {
   private constructor({ seed, devices }: Script, timeline: Timeline, trace: Trace, backend: Backend) {
     this.timeline = timeline;
     this.trace = trace;
-    this.truth = new Truth(backend);
     this.server = new Server(backend, timeline, new SeededRandom(seed ^ 0x5eed), {
       onQuery: (args, user, outcome) => this.#guard(() => this.#seeQuery(args as PullArgs, user, outcome)),
       onMutation: (args, user, outcome) => this.#seeMutation(args, user, outcome),
@@ -83,15 +90,6 @@ export class World implements AccessRules {
   /** What has not gone as it must. Kept until the runner asks: it was noticed in the middle of somebody else's code. */
   throwIfViolated(): void {
     if (this.#violation !== null) throw this.#violation;
-  }
-
-  /** The server has written by itself. @param ts null: nothing that anybody could see */
-  async noteCommit(ts: bigint | null): Promise<void> {
-    await this.#guardAsync(async () => {
-      await this.truth.look(ts);
-      checkWhole(this.truth, this.ledger.groups);
-    });
-    this.server.noteChange();
   }
 
   #createDevice(index: number, seed: number, setup: Script["devices"][number]): Device {
@@ -126,8 +124,15 @@ export class World implements AccessRules {
     checkPull(this, this.truth, args, user, result);
   }
 
-  async #seeMutation(args: object, user: string | null, outcome: Outcome): Promise<void> {
-    await this.#guardAsync(async () => {
+  #seeCommit(left: Left): void {
+    this.#guard(() => {
+      this.truth.take(left);
+      checkWhole(this.truth, this.ledger.groups);
+    });
+  }
+
+  #seeMutation(args: object, user: string | null, outcome: Outcome): void {
+    this.#guard(() => {
       if (!isPush(args)) return;
       if (!outcome.ok) return this.trace.add(`${this.timeline.now()} push ${user} ${outcome.error.message}`);
       const result = outcome.value as PushResult;
@@ -137,11 +142,6 @@ export class World implements AccessRules {
         `${this.timeline.now()} push ${user} ${answers.map(({ id, status, code }) => `${id} ${status} ${code ?? ""}`).join(", ")}`,
       );
       for (const answer of answers) checkAnswer(firsts.get(answer.id), answer);
-      const hasWritten = answers.some(({ status }) => status === "applied");
-      await this.truth.look(
-        hasWritten && result.type === "results" ? (result.ts as unknown as bigint) : null,
-      );
-      checkWhole(this.truth, this.ledger.groups);
     });
   }
 
@@ -179,15 +179,6 @@ export class World implements AccessRules {
   #guard(look: () => unknown): void {
     try {
       look();
-    } catch (error) {
-      if (!(error instanceof Violation)) throw error;
-      this.#violation ??= error;
-    }
-  }
-
-  async #guardAsync(look: () => Promise<void>): Promise<void> {
-    try {
-      await look();
     } catch (error) {
       if (!(error instanceof Violation)) throw error;
       this.#violation ??= error;

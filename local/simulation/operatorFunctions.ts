@@ -1,0 +1,68 @@
+// What the simulation does to a server, and how it looks at one, as functions of the app and of the component.
+import { makeFunctionReference, mutationGeneric, queryGeneric, type FunctionReference } from "convex/server";
+import { v } from "convex/values";
+import type { Replicate } from "../../src/server/index.js";
+import { sites } from "../../src/testing/fieldApp.js";
+import { replicateComponent, type ServerDataModel } from "../../src/testing/serverFunctions.js";
+import type { ServerWrite } from "../../src/testing/simulation/backend.js";
+import { writeOperation } from "../../src/testing/writeOperation.js";
+
+const component = replicateComponent as typeof replicateComponent & {
+  operator: { tidy: FunctionReference<"mutation", "internal"> };
+};
+
+/** Of the app, in its module `operator`. */
+export function operatorFunctions(replicate: Replicate<ServerDataModel>) {
+  return {
+    look: queryGeneric({
+      args: { documents: v.array(v.string()) },
+      handler: async (ctx, { documents }) => {
+        const keys = documents.map((document) => ({ collection: "sites", document, part: "" }));
+        const { states } = await ctx.runQuery(component.states.load, { documents: keys });
+        const rows = await ctx.db.query("sites").withIndex("by_replica_id").take(1000);
+        return {
+          states: states.map(({ scope, blobs }) => ({ scope, blobs })),
+          rows: rows.map(({ _id, _creationTime, ...row }) => row),
+        };
+      },
+    }),
+    write: mutationGeneric({
+      args: { changes: v.array(v.any()) },
+      handler: async (ctx, { changes }) => {
+        const writer = replicate.writer(ctx, sites);
+        for (const { document, operations } of changes as ServerWrite[])
+          for (const operation of operations) await writeOperation(writer, document, operation);
+      },
+    }),
+    compact: mutationGeneric({
+      args: { documents: v.array(v.string()) },
+      handler: async (ctx, { documents }) => {
+        for (const document of documents)
+          await ctx.runMutation(component.compact.compact, { collection: "sites", document });
+      },
+    }),
+    purge: mutationGeneric({
+      args: { document: v.string() },
+      handler: async (ctx, { document }) => void (await replicate.admin(ctx).purge(sites, document)),
+    }),
+    tidy: mutationGeneric({
+      args: {},
+      handler: async (ctx) => void (await ctx.runMutation(component.operator.tidy, {})),
+    }),
+    newEpoch: mutationGeneric({
+      args: {},
+      handler: async (ctx) => void (await replicate.admin(ctx).newEpoch(sites)),
+    }),
+  };
+}
+
+/** Of the component, in its module `operator`: an app may not call what is internal there. */
+export const componentFunctions = {
+  tidy: mutationGeneric({
+    args: {},
+    handler: async (ctx) => {
+      await ctx.runMutation(makeFunctionReference<"mutation">("leaves:prune"), {});
+      await ctx.runMutation(makeFunctionReference<"mutation">("retire:receipts"), { after: "" });
+    },
+  }),
+};
