@@ -84,7 +84,10 @@ export class App {
     for (const tab of device.tabs) {
       await waitFor(() => tab.rows()).toEqual(rows);
       const { failed, errors } = await tab.state();
-      expect({ failed, atRisk: errors.filter(({ dataAtRisk }) => dataAtRisk) }).toEqual({ failed: [], atRisk: [] });
+      expect({ failed, atRisk: errors.filter(({ dataAtRisk }) => dataAtRisk) }).toEqual({
+        failed: [],
+        atRisk: [],
+      });
     }
     for (const [id, tags] of device.durable)
       expect(rows.find((row) => row.id === id)?.tags).toEqual(expect.arrayContaining(tags));

@@ -12,7 +12,9 @@ type Method = keyof TabPage;
 type Args<M extends Method> = Parameters<TabPage[M]>;
 type Result<M extends Method> = Awaited<ReturnType<TabPage[M]>>;
 
-export const waitFor = <T>(read: () => T | Promise<T>) => expect.poll(read, { timeout: 30_000, interval: 20 });
+/** A transaction that is frozen with its tab, which real browsers take care not to do, is ended by Chromium after 60 s. */
+const timeout = 75_000;
+export const waitFor = <T>(read: () => T | Promise<T>) => expect.poll(read, { timeout, interval: 20 });
 
 export interface OpenOptions {
   /** Before any script of the page runs. */
@@ -61,7 +63,7 @@ export class Device {
 
   /** The tab that leads, once there is one. */
   async leader(): Promise<Tab> {
-    for (const end = Date.now() + 30_000; Date.now() < end;)
+    for (const end = Date.now() + timeout; Date.now() < end;)
       for (const tab of this.tabs) if ((await tab.state()).leader) return tab;
     throw new Error("No tab leads.");
   }

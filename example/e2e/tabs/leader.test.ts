@@ -5,9 +5,10 @@ import { seededRandom } from "../../../local/engine/random.js";
 import { chromiumPath } from "../chromium.js";
 import { App } from "./app.js";
 import { Device, waitFor, type Tab } from "./device.js";
+import { installTimers, skipTime } from "./skippedTime.js";
 
-/** An answer takes so long, where a leader is to be met while it waits for one. */
-const answerMs = 300;
+/** So long tabs wait for a word of the leader before they ask for one. */
+const silenceMs = 20_000;
 const random = seededRandom(20261121);
 let app: App;
 let device: Device;
@@ -17,19 +18,19 @@ const startWriting = (...tabs: Tab[]) =>
   Promise.all(tabs.map((tab) => tab.call("startWriting", `writer ${++writers}`)));
 const stopWriting = () => Promise.all(device.tabs.map((tab) => tab.call("stopWriting")));
 const durableWrites = () => [...device.durable.values()].flat().length;
-const pushes = () => app.backend.calls.filter(({ path }) => path === "replicate:push").length;
+const push = "replicate:push";
+const pushes = () => app.backend.calls.filter(({ path }) => path === push).length;
 
 async function afterWrites(count: number): Promise<void> {
   const until = durableWrites() + count;
   await waitFor(durableWrites).toBeGreaterThanOrEqual(until);
 }
 
-/** Until the server has done what a push asked for, and before it has said so. */
-async function beforeAnswer(): Promise<void> {
-  app.backend.faults.delay(answerMs);
+/** Until the server has done what a push asked for. It says so once faults are cleared. */
+async function untilUnanswered(): Promise<void> {
+  app.backend.faults.holdAnswers(push);
   const before = pushes();
   await waitFor(pushes).toBeGreaterThan(before);
-  app.backend.faults.clear();
 }
 
 async function newDocument(tab: Tab): Promise<string> {
@@ -60,14 +61,15 @@ describe.skipIf(chromiumPath === null)("tabs of one browser", { timeout: 120_000
     await startWriting(...device.tabs);
     const moments: (() => Promise<void>)[] = [
       () => afterWrites(1 + random.below(30)),
-      beforeAnswer,
+      untilUnanswered,
       async () => {}, // it has just been elected
       () => afterWrites(1 + random.below(30)),
-      beforeAnswer,
+      untilUnanswered,
     ];
     for (const moment of moments) {
       await moment();
       await device.kill(await device.leader());
+      app.backend.faults.clear();
       await device.leader();
       await startWriting(await device.open(app.url));
       await waitFor(() => app.sockets).toEqual({ open: 4, subscriptions: 1 });
@@ -85,8 +87,9 @@ describe.skipIf(chromiumPath === null)("tabs of one browser", { timeout: 120_000
     await device.openMany(4, app.url);
     await startWriting(...device.tabs);
     await afterWrites(10 + random.below(30));
-    await beforeAnswer();
+    await untilUnanswered();
     await device.restart();
+    app.backend.faults.clear();
     await device.openMany(4, app.url);
     await app.expectIntact(device);
     expect(durableWrites()).toBeGreaterThan(10);
@@ -97,9 +100,10 @@ describe.skipIf(chromiumPath === null)("tabs of one browser", { timeout: 120_000
     const leader = await device.leader();
     const others = device.tabs.filter((tab) => tab !== leader);
     const id = await newDocument(leader);
-    await Promise.all([beforeAnswer(), leader.call("visit", id, "unanswered")]);
+    await Promise.all([untilUnanswered(), leader.call("visit", id, "unanswered")]);
     const session = await leader.session();
     await session.send("Page.setWebLifecycleState", { state: "frozen" });
+    app.backend.faults.clear();
     device.tabs = others;
     await device.leader();
     await others[0]!.call("visit", id, "meanwhile");
@@ -115,19 +119,20 @@ describe.skipIf(chromiumPath === null)("tabs of one browser", { timeout: 120_000
   test("I-19: a leader that stops without a word is replaced by force, and what it does later counts for nothing twice", async () => {
     await device.openMany(1, app.url);
     const [leader] = device.tabs as [Tab];
-    const prepare = (page: Page) => page.clock.install();
-    const others = [await device.open(app.url, { prepare }), await device.open(app.url, { prepare })];
+    const others = [
+      await device.open(app.url, { prepare: installTimers }),
+      await device.open(app.url, { prepare: installTimers }),
+    ];
     for (const tab of others) await tab.live();
     const id = await newDocument(leader);
-    await Promise.all([beforeAnswer(), leader.call("visit", id, "unanswered")]);
+    await Promise.all([untilUnanswered(), leader.call("visit", id, "unanswered")]);
     process.kill(leader.pid, "SIGSTOP");
+    app.backend.faults.clear();
     device.tabs = others;
     await others[0]!.call("visit", id, "meanwhile");
     expect((await others[0]!.state()).leader).toBe(false);
-    await waitFor(async () => {
-      for (const tab of others) await tab.page.clock.fastForward(5_000);
-      return (await Promise.all(others.map((tab) => tab.state()))).filter((each) => each.leader).length;
-    }).toBe(1);
+    for (const tab of others) await skipTime(tab.page, silenceMs);
+    await waitFor(leaders).toBe(1);
     await app.expectIntact(device);
     process.kill(leader.pid, "SIGCONT");
     device.tabs = [leader, ...others];
@@ -141,7 +146,7 @@ describe.skipIf(chromiumPath === null)("tabs of one browser", { timeout: 120_000
     await device.openMany(3, app.url);
     const leader = await device.leader();
     const id = await newDocument(leader);
-    await Promise.all([beforeAnswer(), leader.call("visit", id, "unanswered")]);
+    await Promise.all([untilUnanswered(), leader.call("visit", id, "unanswered")]);
     const thief = await device.profile.newPage();
     await thief.goto(app.pages.emptyUrl);
     await thief.evaluate(async () => {
@@ -155,6 +160,7 @@ describe.skipIf(chromiumPath === null)("tabs of one browser", { timeout: 120_000
       });
     });
     await waitFor(leaders).toBe(0);
+    app.backend.faults.clear();
     const before = pushes();
     await device.tabs[1]!.call("visit", id, "meanwhile");
     await waitFor(async () => (await leader.row(id))?.tags).toContain("meanwhile");
@@ -165,19 +171,19 @@ describe.skipIf(chromiumPath === null)("tabs of one browser", { timeout: 120_000
     expect((await app.row(id))?.tags).toEqual(["meanwhile", "unanswered"]);
   });
 
-  test("I-4: tabs of a browser without Web Locks lose nothing, and do nothing twice", async () => {
-    const prepare = (page: Page) =>
-      page.addInitScript(() => {
-        delete (Navigator.prototype as { locks?: unknown }).locks;
-      });
-    const first = await device.open(app.url, { prepare });
-    await first.live();
-    expect((await first.state()).leader).toBe(true);
-    const second = await device.open(app.url, { prepare });
-    await second.live();
-    await startWriting(first, second);
-    await afterWrites(20);
-    await stopWriting();
+  test("I-3, I-4: tabs without Web Locks lead each for itself, take turns, and do nothing twice", async () => {
+    const prepare = async (page: Page) => {
+      await installTimers(page);
+      await page.addInitScript(() => void delete (Navigator.prototype as { locks?: unknown }).locks);
+    };
+    const tabs = [await device.open(app.url, { prepare }), await device.open(app.url, { prepare })];
+    for (const tab of tabs) await tab.live();
+    await startWriting(...tabs);
+    await afterWrites(30);
+    await device.kill(tabs[1]!);
+    await tabs[0]!.call("stopWriting");
+    await skipTime(tabs[0]!.page, silenceMs); // who was overtaken takes over again after so long
     await app.expectIntact(device);
+    expect((await tabs[0]!.state()).leader).toBe(true);
   });
 });

@@ -68,6 +68,9 @@ const nextFormat: Plugin = {
     if (!id.endsWith("/store/indexedDbSchema.js")) return null;
     const line = "export const formatVersion = migrations.length;";
     if (!code.includes(line)) throw new Error(`The format's version is not where it was: no "${line}".`);
-    return code.replace(line, `migrations.push(async ({ db }) => void db.createObjectStore("next"));\n${line}`);
+    return code.replace(
+      line,
+      `migrations.push(async ({ db }) => void db.createObjectStore("next"));\n${line}`,
+    );
   },
 };

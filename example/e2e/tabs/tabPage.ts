@@ -66,7 +66,8 @@ const tab = {
   visit: (id: string, tag: string) => outcome(() => visit(id, tag)),
 
   /** Makes the failed transactions again. */
-  retryAll: () => Promise.all(replica.transactions.list({ state: "failed" }).map((each) => outcome(() => each.retry()))),
+  retryAll: () =>
+    Promise.all(replica.transactions.list({ state: "failed" }).map((each) => outcome(() => each.retry()))),
 
   /** Makes a document and visits it, again and again. `window.onDurable` is told of each visit. */
   startWriting(id: string): void {
