@@ -31,14 +31,12 @@ export class Device {
 
   /** Opens a tab in front of the others. */
   async open(url: string, { prepare, context = this.profile.context }: OpenOptions = {}): Promise<Tab> {
-    const before = await this.#renderers();
+    const before = context === this.profile.context ? await this.#renderers() : null;
     const page = await context.newPage();
     await page.exposeFunction("onDurable", (id: string, tag: string) => this.#noteDurable(id, tag));
     await prepare?.(page);
     await page.goto(url);
-    const [pid, ...others] = (await this.#renderers()).filter((each) => !before.includes(each));
-    if (pid === undefined || others.length > 0) throw new Error("A tab does not have a process of its own.");
-    const tab = new Tab(page, pid);
+    const tab = new Tab(page, before === null ? null : await this.#newRenderer(before));
     this.tabs.push(tab);
     return tab;
   }
@@ -79,6 +77,12 @@ export class Device {
     for (const tab of this.tabs) await waitFor(async () => (await tab.state()).pending).toBe(0);
   }
 
+  async #newRenderer(before: readonly number[]): Promise<number> {
+    const [pid, ...others] = (await this.#renderers()).filter((each) => !before.includes(each));
+    if (pid === undefined || others.length > 0) throw new Error("A tab does not have a process of its own.");
+    return pid;
+  }
+
   async #renderers(): Promise<number[]> {
     const session = await this.profile.browser.newBrowserCDPSession();
     const { processInfo } = (await session.send("SystemInfo.getProcessInfo")) as {
@@ -97,9 +101,10 @@ export class Device {
 
 export class Tab {
   readonly page: Page;
-  readonly pid: number;
+  /** Of its process; null: of a private window, where it is not known. */
+  readonly pid: number | null;
 
-  constructor(page: Page, pid: number) {
+  constructor(page: Page, pid: number | null) {
     this.page = page;
     this.pid = pid;
   }
@@ -129,11 +134,15 @@ export class Tab {
     await waitFor(async () => (await this.state()).scope).toBe("live");
   }
 
-  /** With SIGKILL. */
   async kill(): Promise<void> {
     const crashed = this.page.waitForEvent("crash");
-    process.kill(this.pid, "SIGKILL");
+    this.signal("SIGKILL");
     await crashed;
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    if (this.pid === null) throw new Error("Which process is a private window's is not known.");
+    process.kill(this.pid, signal);
   }
 
   session(): Promise<CDPSession> {

@@ -126,7 +126,7 @@ describe.skipIf(chromiumPath === null)("tabs of one browser", { timeout: 120_000
     for (const tab of others) await tab.live();
     const id = await newDocument(leader);
     await Promise.all([untilUnanswered(), leader.call("visit", id, "unanswered")]);
-    process.kill(leader.pid, "SIGSTOP");
+    leader.signal("SIGSTOP");
     app.backend.faults.clear();
     device.tabs = others;
     await others[0]!.call("visit", id, "meanwhile");
@@ -134,7 +134,7 @@ describe.skipIf(chromiumPath === null)("tabs of one browser", { timeout: 120_000
     for (const tab of others) await skipTime(tab.page, silenceMs);
     await waitFor(leaders).toBe(1);
     await app.expectIntact(device);
-    process.kill(leader.pid, "SIGCONT");
+    leader.signal("SIGCONT");
     device.tabs = [leader, ...others];
     await leader.call("visit", id, "afterwards");
     await app.expectIntact(device);
@@ -181,8 +181,8 @@ describe.skipIf(chromiumPath === null)("tabs of one browser", { timeout: 120_000
     await startWriting(...tabs);
     await afterWrites(30);
     await device.kill(tabs[1]!);
-    await tabs[0]!.call("stopWriting");
     await skipTime(tabs[0]!.page, silenceMs); // who was overtaken takes over again after so long
+    await tabs[0]!.call("stopWriting");
     await app.expectIntact(device);
     expect((await tabs[0]!.state()).leader).toBe(true);
   });

@@ -65,6 +65,15 @@ const tab = {
   /** Adds the tag to the document, and one to its visits. @returns null: durable; or why not */
   visit: (id: string, tag: string) => outcome(() => visit(id, tag)),
 
+  /** Writes notes of so many characters until there is no room for one. @returns why not */
+  async fill(id: string, size: number): Promise<string> {
+    for (;;) {
+      const note = `${crypto.randomUUID()}${"x".repeat(size)}`;
+      const refusal = await outcome(() => rows.update(id, (draft) => void (draft.note = note)));
+      if (refusal !== null) return refusal;
+    }
+  },
+
   /** Makes the failed transactions again. */
   retryAll: () =>
     Promise.all(replica.transactions.list({ state: "failed" }).map((each) => outcome(() => each.retry()))),
