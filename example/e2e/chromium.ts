@@ -33,26 +33,44 @@ function findChromium(): string | null {
   return null;
 }
 
+export interface ProfileOptions {
+  /** Tabs behind the one in front are hidden, so they can be frozen; otherwise each thinks that it is in front. */
+  readonly hidesTabs?: boolean;
+  /** Beside the usual ones. */
+  readonly flags?: readonly string[];
+}
+
 /** A profile's folder outlives its process: opened again it is the same device. */
 export class Profile {
   readonly folder = fs.mkdtempSync(path.join(os.tmpdir(), "fieldbook-profile-"));
+  readonly #options: ProfileOptions;
   #process: ChildProcess | null = null;
   #browser: Browser | null = null;
+
+  constructor(options: ProfileOptions = {}) {
+    this.#options = options;
+  }
 
   async open(): Promise<void> {
     if (chromiumPath === null)
       throw new Error("There is no Chromium: apt-get install chromium, or set CHROMIUM_PATH.");
     const portFile = path.join(this.folder, "DevToolsActivePort");
     fs.rmSync(portFile, { force: true });
-    const args = [...flags, `--user-data-dir=${this.folder}`, "about:blank"];
+    const { hidesTabs = false, flags: more = [] } = this.#options;
+    const args = [...flags, ...more, `--user-data-dir=${this.folder}`, "about:blank"];
     this.#process = spawn(chromiumPath, args, { stdio: "ignore", detached: true });
     const [port] = (await contentOf(portFile)).split("\n");
-    this.#browser = await chromium.connectOverCDP(`http://127.0.0.1:${port}`);
+    this.#browser = await chromium.connectOverCDP(`http://127.0.0.1:${port}`, { noDefaults: hidesTabs });
+  }
+
+  get browser(): Browser {
+    if (this.#browser === null) throw new Error("The profile is not open.");
+    return this.#browser;
   }
 
   get context(): BrowserContext {
-    const [context] = this.#browser?.contexts() ?? [];
-    if (context === undefined) throw new Error("The profile is not open.");
+    const [context] = this.browser.contexts();
+    if (context === undefined) throw new Error("The browser has no profile.");
     return context;
   }
 

@@ -52,8 +52,8 @@ export interface Backend extends SeedTarget {
   readonly stats: Stats;
   /** Calls that were made, newest last. */
   readonly calls: readonly Call[];
-  /** Open sockets. */
-  connections(): { readonly sessionId: string }[];
+  /** Open sockets, and the functions that each watches. */
+  connections(): { readonly sessionId: string; readonly watched: readonly string[] }[];
   /** Runs any function, internal ones too, as an operator does. @throws Error with `data` if the function threw a ConvexError */
   run(kind: FunctionKind, path: string, args?: object, identity?: Identity): Promise<unknown>;
   /** Until nothing that is due is scheduled, and nothing that was scheduled runs. */
@@ -144,7 +144,7 @@ async function serveEngine(
     faults,
     stats,
     calls: calls.made,
-    connections: () => [...connections].map(({ sessionId }) => ({ sessionId })),
+    connections: () => [...connections].map(({ sessionId, watched }) => ({ sessionId, watched })),
     run: (kind, functionPath, args = {}, identity) =>
       runTrusted(calls, kind, functionPath, args, identity ?? null),
     get isEmpty() {

@@ -58,6 +58,7 @@ export class Calls {
     const failure = result.ok ? {} : { error: result.message || "Server Error" };
     const made = { kind, path, cause: "client" as const, ok: result.ok, ...measures(result) };
     this.#keep({ ...made, ...client, ...failure }, result.logLines);
+    await this.#faults.released(path);
     const { delayMs } = this.#faults;
     if (delayMs > 0) await new Promise((resolve) => setTimeout(resolve, delayMs));
     return result;

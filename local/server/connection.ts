@@ -69,6 +69,11 @@ export class Connection {
     return this.#sessionId;
   }
 
+  /** The functions that it watches, one for each query. */
+  get watched(): string[] {
+    return [...this.#queries.values()].map(({ udfPath }) => udfPath);
+  }
+
   receive(message: ClientMessage): void {
     switch (message.type) {
       case "Connect":

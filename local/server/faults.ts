@@ -4,6 +4,8 @@ export class Faults {
   readonly #dropSockets: () => void;
   #delayMs = 0;
   #isBlocked = false;
+  #held: { readonly path: string; readonly released: Promise<void>; readonly release: () => void } | null =
+    null;
 
   constructor(dropSockets: () => void) {
     this.#dropSockets = dropSockets;
@@ -17,6 +19,14 @@ export class Faults {
   /** Every answer waits so long. */
   delay(ms: number): void {
     this.#delayMs = ms;
+  }
+
+  /** What is asked of the function from now on is done, and not answered before `clear` is called. */
+  holdAnswers(path: string): void {
+    this.#held?.release();
+    let release = () => {};
+    const released = new Promise<void>((resolve) => (release = resolve));
+    this.#held = { path, released, release };
   }
 
   /** New sockets are refused, and open ones cut. */
@@ -45,6 +55,13 @@ export class Faults {
     this.#ordered.clear();
     this.#delayMs = 0;
     this.#isBlocked = false;
+    this.#held?.release();
+    this.#held = null;
+  }
+
+  /** Until the function's answers are not held. */
+  async released(path: string): Promise<void> {
+    if (this.#held?.path === path) await this.#held.released;
   }
 
   get delayMs(): number {

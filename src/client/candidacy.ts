@@ -11,6 +11,8 @@ export interface CandidacyOptions {
   onElected(): void;
   /** It leads no more, or may not begin to. */
   onLost(): void;
+  /** It may stop to run at any moment: a transaction of the database that it began now would hold up all others. */
+  onFreeze(): void;
   /** It runs again: what was told meanwhile may not have come through. */
   onResume(): void;
 }
@@ -38,6 +40,7 @@ export class Candidacy {
   }
 
   start(): void {
+    this.#watch.hear(); // should it lead already, it may be frozen, and never be heard of
     this.#campaign();
     this.#endLifecycle = this.#options.lifecycle.watch(
       () => this.#freeze(),
@@ -84,6 +87,7 @@ export class Candidacy {
     this.#endCampaign = () => {};
     this.#options.onLost();
     this.#watch.stop();
+    this.#options.onFreeze();
   }
 
   #resume(): void {

@@ -50,6 +50,7 @@ export class Membership {
       askLeader: () => this.#post({ type: "leaderCalled" }),
       onElected: () => void this.#lead(),
       onLost: () => this.#leadership.stepDown(),
+      onFreeze: () => this.#inbox.hold(), // until it is read anew, when this tab runs again
       onResume: () => void this.#reload(),
     });
     options.parts.channel.onMessage((message) => this.#inbox.receive(message));

@@ -89,6 +89,30 @@ describe("I-19: a leader that is frozen", () => {
     expect([isLeader(leader), isLeader(other)]).toEqual([false, true]);
   });
 
+  test("is replaced by a tab that is opened only then, and has never heard of it", async () => {
+    const leader = openTab();
+    await waitUntil(() => isLive(leader));
+    leader.client.disconnect();
+    leader.tab.freeze({ isTold: false });
+    const other = openTab();
+    await waitUntil(() => isLeader(other) && isLive(other));
+  });
+
+  test("begins nothing in the database once it is told: a transaction that is frozen would hold all tabs up", async () => {
+    await seed(berlin);
+    const [leader, other] = [openTab(), openTab()];
+    await waitUntil(() => isLive(leader) && isLive(other));
+    leader.tab.announceFreeze();
+    const asked = leader.tab.asked.length;
+    await waitUntil(() => isLeader(other));
+    other.col.update("x", (draft) => void (draft.name = "Bonn"));
+    await waitUntil(() => status(other).pending === 0);
+    expect(leader.tab.asked.slice(asked)).toEqual([]);
+    leader.tab.freeze({ isTold: false });
+    leader.tab.thaw();
+    await waitUntil(() => leader.col.get("x")?.name === "Bonn");
+  });
+
   test("without notice is replaced by force; it notices when it runs again, and nothing counts twice", async () => {
     await seed(berlin);
     const [leader, other] = [openTab(), openTab()];

@@ -51,6 +51,8 @@ export class TestTab {
   readonly storage: Storage;
   readonly channel: TabChannel<TabMessage>;
   readonly election: LeaderElection;
+  /** What was asked of the database. */
+  readonly asked: (keyof Storage)[] = [];
   readonly #endings: (() => void)[] = [];
   #isKilled = false;
   #isFrozen = false;
@@ -65,7 +67,10 @@ export class TestTab {
     this.storage = new Proxy(storage, {
       get: (_target, name: keyof Storage) => {
         const method = storage[name] as (...args: unknown[]) => Promise<unknown>;
-        return (...args: unknown[]) => (this.#isKilled ? new Promise(() => {}) : method.apply(storage, args));
+        return (...args: unknown[]) => {
+          this.asked.push(name);
+          return this.#isKilled ? new Promise(() => {}) : method.apply(storage, args);
+        };
       },
     });
     this.channel = channel;
@@ -90,10 +95,15 @@ export class TestTab {
 
   /** It runs no more: neither timers nor messages. @param isTold whether the browser tells it before */
   freeze({ isTold }: { readonly isTold: boolean }): void {
-    if (isTold) this.#events?.onFreeze();
+    if (isTold) this.announceFreeze();
     this.#isFrozen = true;
-    this.#wasTold = isTold;
     (this.channel as MemoryChannel).pause();
+  }
+
+  /** The browser tells it that it will be frozen: it still runs for a moment. */
+  announceFreeze(): void {
+    this.#wasTold = true;
+    this.#events?.onFreeze();
   }
 
   thaw(): void {
@@ -102,6 +112,7 @@ export class TestTab {
     if (this.#isRobbed) this.#onLost();
     this.#isRobbed = false;
     if (this.#wasTold) this.#events?.onResume();
+    this.#wasTold = false;
   }
 
   /** It dies without a word, as a tab does whose process is killed. */
