@@ -36,9 +36,7 @@ export class LiveRows {
 
   /** Begins anew with all rows. @returns whether the result is another one */
   reset(): boolean {
-    const [matching, limit] = [this.#matching(), this.#most + 1];
-    const first =
-      limit === Infinity ? [...matching].sort(this.#order) : firstOf(matching, limit, this.#order);
+    const first = firstOf(this.#matching(), this.#most + 1, this.#order);
     this.#keptById = new Map(first.map((row) => [row.id, row]));
     this.#isWhole = true;
     this.#keep(first);
@@ -59,9 +57,11 @@ export class LiveRows {
       if (last === undefined || this.#order(row, last) <= 0) come.push(row);
     }
     if (gone.length + come.length === 0) return false;
+    const kept = firstOf(come, this.#most, this.#order);
+    if (kept.length < come.length) this.#isWhole = false;
     for (const { id } of gone) this.#keptById.delete(id);
-    for (const row of come) this.#keptById.set(row.id, row);
-    this.#keep(exchange(this.#kept, gone, come, this.#order));
+    for (const row of kept) this.#keptById.set(row.id, row);
+    this.#keep(exchange(this.#kept, gone, kept, this.#order));
     const isShort = !this.#isWhole && this.#kept.length < (this.#query.limit ?? 0);
     return isShort ? this.reset() : this.#show();
   }
@@ -108,7 +108,7 @@ function firstOf(rows: Iterable<PlainRow>, count: number, order: RowOrder): Plai
   return cut();
 }
 
-/** Sorted rows without some of them, and with others in their places. */
+/** Sorted rows without some of them, and with others, sorted as well, in their places. */
 function exchange(
   rows: readonly PlainRow[],
   gone: readonly PlainRow[],
@@ -116,7 +116,7 @@ function exchange(
   order: RowOrder,
 ): PlainRow[] {
   const cuts = gone.map((row) => placeOf(row, rows, order)).sort((a, b) => a - b);
-  const puts = [...come].sort(order).map((row) => ({ row, at: placeOf(row, rows, order) }));
+  const puts = come.map((row) => ({ row, at: placeOf(row, rows, order) }));
   const result: PlainRow[] = [];
   let [cut, put] = [0, 0];
   for (let at = 0; at <= rows.length; at++) {

@@ -268,7 +268,8 @@ class World {
     for (const each of ids) this.confirmed.set(each, null);
     this.confirmed.set(id, row === null ? null : { id, ...row });
     this.view.load({
-      meta: { client: "c", author: 1, term: 1, commit: 1 },
+      // Read after all of them were stored: those that are not there are gone.
+      meta: { client: "c", author: 1, term: 1, commit: 1, lastSettled: 2000 },
       documents:
         row === null
           ? []
