@@ -5,8 +5,10 @@ import type { Site } from "../../convex/collections.js";
 import { Profile } from "../chromium.js";
 import type { TabPage, TabState } from "./tabPage.js";
 
-/** Without a process in reserve the one that comes up with a tab is the tab's. */
-const flags = ["--disable-features=SpareRendererForSitePerProcess"];
+const flags = [
+  "--disable-features=SpareRendererForSitePerProcess", // so the process that comes up with a tab is the tab's
+  "--disable-background-timer-throttling", // one wake-up a second for hidden tabs would only make this slow
+];
 
 type Method = keyof TabPage;
 type Args<M extends Method> = Parameters<TabPage[M]>;
