@@ -5,8 +5,10 @@ import type { Site } from "../../convex/collections.js";
 import { Profile } from "../chromium.js";
 import type { TabPage, TabState } from "./tabPage.js";
 
-/** Without a process in reserve the one that comes up with a tab is the tab's. */
-const flags = ["--disable-features=SpareRendererForSitePerProcess"];
+const flags = [
+  "--disable-features=SpareRendererForSitePerProcess", // so the process that comes up with a tab is the tab's
+  "--disable-background-timer-throttling", // one wake-up a second for hidden tabs would only make this slow
+];
 
 type Method = keyof TabPage;
 type Args<M extends Method> = Parameters<TabPage[M]>;
@@ -41,10 +43,9 @@ export class Device {
     return tab;
   }
 
-  /** Opens so many tabs, one after the other, until each shows what the server has. */
+  /** Opens so many tabs, one after the other, each until it shows what the server has: the first one leads. */
   async openMany(count: number, url: string): Promise<void> {
-    for (let n = 0; n < count; n++) await this.open(url);
-    for (const tab of this.tabs) await tab.live();
+    for (let n = 0; n < count; n++) await (await this.open(url)).live();
   }
 
   async start(): Promise<this> {
@@ -132,6 +133,14 @@ export class Tab {
   /** Until it shows what the server has. */
   async live(): Promise<void> {
     await waitFor(async () => (await this.state()).scope).toBe("live");
+  }
+
+  /** Tells it that the network is back, until it is connected: Convex does not wait out its back-off then. */
+  async reconnect(): Promise<void> {
+    await waitFor(async () => {
+      await this.page.evaluate(() => void dispatchEvent(new Event("online")));
+      return (await this.state()).connection;
+    }).toBe("connected");
   }
 
   async kill(): Promise<void> {

@@ -181,8 +181,13 @@ describe.skipIf(chromiumPath === null)("tabs of one browser", { timeout: 120_000
     await startWriting(...tabs);
     await afterWrites(30);
     await device.kill(tabs[1]!);
-    await skipTime(tabs[0]!.page, silenceMs); // who was overtaken takes over again after so long
-    await tabs[0]!.call("stopWriting");
+    const stopped = tabs[0]!.call("stopWriting");
+    const pendingLater = async () => {
+      await skipTime(tabs[0]!.page, 5_000); // who was overtaken takes over again, after as long as a frozen leader is given
+      return (await tabs[0]!.state()).pending;
+    };
+    await expect.poll(pendingLater, { timeout: 60_000, interval: 500 }).toBe(0);
+    await stopped;
     await app.expectIntact(device);
     expect((await tabs[0]!.state()).leader).toBe(true);
   });

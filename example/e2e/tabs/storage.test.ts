@@ -81,7 +81,7 @@ describe.skipIf(chromiumPath === null)("the storage of a browser", { timeout: 12
 
     const before = pushes();
     app.backend.faults.blockConnections(false);
-    await first.page.evaluate(() => void dispatchEvent(new Event("online"))); // Convex waits for no back-off then
+    await first.reconnect();
     await waitFor(() => codesOf(first)).toContain("storage_full");
     const third = await device.open(app.url, { prepare: installTimers });
     expect(await third.call("ready")).toBeNull();
@@ -119,7 +119,7 @@ describe.skipIf(chromiumPath === null)("the storage of a browser", { timeout: 12
       for (const tab of device.tabs) await waitFor(() => tagsOf(tab, id)).toEqual(tags);
     }
     await app.startBackend();
-    for (const tab of device.tabs) await tab.page.evaluate(() => void dispatchEvent(new Event("online")));
+    for (const tab of device.tabs) await tab.reconnect();
     await app.expectIntact(device);
     expect((await app.row(id))?.tags).toEqual(tags);
   });
@@ -157,7 +157,7 @@ describe.skipIf(chromiumPath === null)("the storage of a browser", { timeout: 12
     expect(await late.rows()).toEqual([]);
     device.tabs = [next];
     app.backend.faults.blockConnections(false);
-    await next.page.evaluate(() => void dispatchEvent(new Event("online")));
+    await next.reconnect();
     await app.expectIntact(device);
     expect((await app.row(id))?.tags).toEqual(["by the old one"]);
   });
@@ -181,8 +181,7 @@ describe.skipIf(chromiumPath === null)("the storage of a browser", { timeout: 12
     await waitFor(() => tagsOf(again, id)).toEqual(["private"]);
     app.backend.faults.blockConnections(false);
     device.tabs = [tabs[1]!, again];
-    await again.page.evaluate(() => void dispatchEvent(new Event("online")));
-    await tabs[1]!.page.evaluate(() => void dispatchEvent(new Event("online")));
+    for (const tab of device.tabs) await tab.reconnect();
     await app.expectIntact(device);
     await context.close();
     device.tabs = [];

@@ -63,6 +63,6 @@ function removedError(): ReplicaError {
 function takenAwayError(): ReplicaError {
   return new ReplicaError(
     "storage_unavailable",
-    "The browser has closed the local database, as it does when site data is cleared: reload the page.",
+    "The browser has closed the local database, as it does when site data is cleared, or the disk is full: reload the page.",
   );
 }
