@@ -25,6 +25,7 @@ export default defineConfig({
           include: [
             "src/client/**/*.test.ts",
             "src/**/*.property.test.ts",
+            "src/testing/**/*.test.ts",
             "local/**/*.test.ts",
             "example/src/**/*.test.ts",
           ],

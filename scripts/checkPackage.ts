@@ -66,6 +66,24 @@ function appConfig(definition: string): string {
     export default app;`;
 }
 
+/** As an app tests itself: with its own functions, from what the package offers. */
+const appTest = `import { anyApi } from "convex/server";
+  import { createTestBackend, createTestReplica } from "${name}/testing";
+  import { expect, test } from "vitest";
+  import { notes } from "./convex/collections";
+  import schema from "./convex/schema";
+  test("the app's functions behind a replica", async () => {
+    const backend = createTestBackend({ schema, modules: import.meta.glob("./convex/**/*.*s") });
+    const setup = { backend, api: anyApi.replicate, collections: [notes] };
+    const [{ replica, control }, other] = [await createTestReplica(setup), await createTestReplica(setup)];
+    other.replica.subscribe(notes);
+    control.offline();
+    replica.collection(notes).insert({ id: "n", text: "hello" });
+    control.online();
+    await control.settle();
+    expect(other.replica.collection(notes).get("n")).toEqual({ id: "n", text: "hello" });
+  });`;
+
 async function pushApp(): Promise<void> {
   const backend = await startBackend();
   try {
@@ -103,6 +121,9 @@ try {
     (entry) => `test("${entry}", async () => void (await import("${specifierOf(entry)}")));`,
   );
   write("load.test.ts", `import { test } from "vitest";\n${tests.join("\n")}`);
+  writeApp(specifierOf("./convex.config"));
+  write("convex/_generated/api.js", "export {};"); // by which convex-test knows the folder
+  write("app.test.ts", appTest);
   const inline = JSON.stringify([name, "convex-test", /@convex-dev/.source]);
   write(
     "vitest.config.mjs",

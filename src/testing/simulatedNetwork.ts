@@ -74,6 +74,9 @@ export class SimulatedClient implements ConvexClientShape {
   #loseAnswers = 0;
   #loseRequests = 0;
   #isHeld = false;
+  #duplicates = 0;
+  /** What a message takes, each way; null: no time. */
+  #wait: (() => Promise<void>) | null = null;
   #questions = 0;
   readonly #failures: Error[] = [];
 
@@ -108,9 +111,11 @@ export class SimulatedClient implements ConvexClientShape {
     args: FunctionArgs<Q>,
   ): Promise<FunctionReturnType<Q>> {
     await this.#connected();
+    await this.#wait?.();
     const result = await this.#network.run("queries", () =>
       this.#functions.query(query, structuredClone(args)),
     );
+    await this.#wait?.();
     await this.#connected();
     return result as FunctionReturnType<Q>;
   }
@@ -168,6 +173,16 @@ export class SimulatedClient implements ConvexClientShape {
     this.#failures.push(error);
   }
 
+  /** The next mutation arrives a second time, when it has been answered. */
+  duplicateNextMutation(): void {
+    this.#duplicates++;
+  }
+
+  /** @param wait what each message waits for on its way; null: nothing */
+  delay(wait: (() => Promise<void>) | null): void {
+    this.#wait = wait;
+  }
+
   /** The connection is cut before the next mutation arrives. */
   loseNextRequest(): void {
     this.#loseRequests++;
@@ -176,7 +191,9 @@ export class SimulatedClient implements ConvexClientShape {
   /** All answers come at once, as of one moment. */
   async refresh(): Promise<void> {
     const deliveries = await Promise.all([...this.#watches].map((watch) => this.#ask(watch)));
-    for (const deliver of deliveries) deliver();
+    this.#arrive(() => {
+      for (const deliver of deliveries) deliver();
+    });
   }
 
   async #mutate<M extends FunctionReference<"mutation">>(
@@ -193,6 +210,7 @@ export class SimulatedClient implements ConvexClientShape {
     }
     const failure = this.#failures.shift();
     if (failure !== undefined) throw failure;
+    await this.#wait?.();
     // Arguments and results cross a wire: nobody may keep an object of the other side.
     const result = await this.#network.run("mutations", () =>
       this.#functions.mutation(mutation, structuredClone(args)),
@@ -202,7 +220,12 @@ export class SimulatedClient implements ConvexClientShape {
       this.disconnect();
     }
     this.#network.results.push(result);
+    if (this.#duplicates > 0) {
+      this.#duplicates--;
+      await this.#network.run("mutations", () => this.#functions.mutation(mutation, structuredClone(args)));
+    }
     await this.#network.refresh();
+    await this.#wait?.();
     await this.#connected();
     return result as FunctionReturnType<M>;
   }
@@ -213,7 +236,13 @@ export class SimulatedClient implements ConvexClientShape {
   }
 
   async #answer(watch: Watch): Promise<void> {
-    (await this.#ask(watch))();
+    const deliver = await this.#ask(watch);
+    this.#arrive(deliver);
+  }
+
+  #arrive(deliver: () => void): void {
+    if (this.#wait === null) deliver();
+    else void this.#wait().then(deliver);
   }
 
   /** @returns what tells the answer, unless a later one was told meanwhile */
