@@ -146,7 +146,9 @@ export class Leader {
       journal: journalPart(journal, (queue) =>
         withhold(
           queue.filter((entry) => !isCustom(entry)),
-          (collection) => this.#isTooNew(collection),
+          // A later version's change is for an app that knows it.
+          ({ collection, schemaVersion = 1 }) =>
+            this.#isTooNew(collection) || schemaVersion > this.#versionOf(collection),
         ),
       ),
       transport,
@@ -186,11 +188,18 @@ export class Leader {
     return { scopes: this.#readers.reports, lastSyncAt: this.#lastSyncAt, blocked, tooNew };
   }
 
+  #versionOf(collection: string): number {
+    return this.#options.definitions.get(collection)?.schemaVersion ?? 1;
+  }
+
   #isTooNew(collection: string): boolean {
-    const known = this.#options.definitions.get(collection)?.schemaVersion ?? 1;
+    const known = this.#versionOf(collection);
     return this.#journal
       .scopes()
-      .some((each) => each.collection === collection && (each.schemaVersion ?? 1) > known);
+      .some(
+        (each) =>
+          each.collection === collection && Math.max(each.schemaVersion ?? 1, each.dataVersion ?? 1) > known,
+      );
   }
 
   /** A tab has appended to the outbox. */
@@ -286,10 +295,9 @@ export class Leader {
     const scope = stored?.scope ?? this.#scopeOfInsert(definition, update);
     if (scope !== null && this.#readers.isRead({ collection, scope })) return null;
     if (stored === undefined) return { document: null };
-    const { base, row, incarnation } = mergeDocument(definition, id, stored.base, [update.bytes], []);
-    return {
-      document: { ...stored, base, row: withPreviews(definition, row, stored.previews, incarnation) },
-    };
+    const { base, row, shown, incarnation } = mergeDocument(definition, id, stored.base, [update.bytes], []);
+    const shownRow = withPreviews(definition, row, stored.previews, incarnation);
+    return { document: { ...stored, base, row: shownRow, ...shown } };
   }
 
   /** What was persisted elsewhere becomes the confirmed state here, unless a stream that is read brings it. */
@@ -303,10 +311,11 @@ export class Leader {
         .flatMap((each) => each.operations);
       const stored = this.#journal.document(collection, id);
       const blobs = stored === undefined ? [] : [stored.base];
-      const authored = authorDocument(id, blobs, this.#journal.author, collapse(operations));
+      const authored = authorDocument(id, blobs, this.#journal.author, collapse(operations), { definition });
       if (authored.type !== "authored") return [];
-      const { base, row } = mergeDocument(definition, id, stored?.base, [authored.update.bytes], []);
-      return [{ collection, id, scope: row === null ? "" : scopeOf(definition, row), ts: 0n, base, row }];
+      const { base, row, shown } = mergeDocument(definition, id, stored?.base, [authored.update.bytes], []);
+      const scope = row === null ? "" : scopeOf(definition, row);
+      return [{ collection, id, scope, ts: 0n, base, row, ...shown }];
     });
   }
 

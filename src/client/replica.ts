@@ -5,6 +5,7 @@ import { Emitter } from "./base/events.js";
 import { FailedTransactions } from "./failedTransactions.js";
 import { inspectReplica } from "./inspect.js";
 import { Membership } from "./membership.js";
+import { MigratingStorage } from "./migratingStorage.js";
 import { Appender } from "./outbox/appender.js";
 import type { OutboxEntry, Stored } from "./ports/storage.js";
 import { unknownSpace } from "./ports/storageSpace.js";
@@ -59,12 +60,16 @@ export class LocalReplica implements Replica {
   #endings: (() => void)[] = [];
   #isClosed = false;
 
-  constructor(parts: ReplicaParts) {
-    const { collections, storage, randomness, clock, transport } = parts;
-    this.user = parts.user;
+  constructor(given: ReplicaParts) {
+    const { collections, randomness, clock, transport } = given;
+    this.user = given.user;
+    this.#emitters = new ReplicaEmitters(clock);
+    const storage = new MigratingStorage(given.storage, collections, (error) =>
+      this.#emitters.emitError(error, false),
+    );
+    const parts = { ...given, storage };
     this.#parts = parts;
     this.#tab = randomness.id();
-    this.#emitters = new ReplicaEmitters(clock);
     this.#view = new View(
       collections,
       {
