@@ -217,11 +217,10 @@ export class PushLoop {
       ids.flatMap((id): [string, StoredAttempt][] => {
         const entry = byId.get(id);
         if (isPutOff({ ids, ...outcome })) {
-          const nextRetryAt =
-            clock.now() + backoffMs((entry && lastAttempt(entry)?.tries) ?? 0, randomness.fraction());
-          return [
-            [id, nextAttempt(entry, { ...ended, error: describeError(outcome), nextRetryAt, faults: 0 })],
-          ];
+          const tries = ((entry && lastAttempt(entry)?.tries) ?? 0) + 1;
+          const nextRetryAt = clock.now() + backoffMs(tries, randomness.fraction());
+          const error = describeError(outcome);
+          return [[id, nextAttempt(entry, { ...ended, error, nextRetryAt, faults: 0 })]];
         }
         if (outcome.status === "rejected")
           return [[id, nextAttempt(entry, { ...ended, error: describeError(outcome) })]];
