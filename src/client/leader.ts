@@ -77,6 +77,8 @@ export class Leader {
   #isStopped = false;
   /** A tab's first connection proves nothing: a page that is reloaded again and again would not wait for the server. */
   #hasLostConnection = false;
+  /** Whether it said of a scope that is read that it knows an older schema than this app. */
+  #isServerBehind = false;
   #lastSyncAt: number | null = null;
   #blocked: ReplicaError | null = null;
 
@@ -188,6 +190,18 @@ export class Leader {
     return { scopes: this.#readers.reports, lastSyncAt: this.#lastSyncAt, blocked, tooNew };
   }
 
+  /** What an older server has put off a newer one may take. */
+  #noteServer(): void {
+    const isBehind = this.#journal
+      .scopes()
+      .some(
+        (each) =>
+          this.#readers.isWanted(each) && (each.schemaVersion ?? 1) < this.#versionOf(each.collection),
+      );
+    if (this.#isServerBehind && !isBehind) this.#pushLoop.reconnected();
+    this.#isServerBehind = isBehind;
+  }
+
   #versionOf(collection: string): number {
     return this.#options.definitions.get(collection)?.schemaVersion ?? 1;
   }
@@ -277,6 +291,7 @@ export class Leader {
 
   #onReaderChange(): void {
     if (this.#isStopped) return;
+    this.#noteServer();
     this.#options.onStatus();
     this.#turns.wake();
     this.#session?.wake();
