@@ -8,7 +8,7 @@ import { openTestReplica, seededRandomness, TestProfile } from "../testing/testR
 import { createVersionedApp, places, type PlaceDraft, type VersionedApp } from "../testing/versionedApp.js";
 import { ReplicaError } from "./base/errors.js";
 
-const numRuns = Number(process.env["NUM_RUNS"] ?? 60);
+const numRuns = Number(process.env["NUM_RUNS"] ?? 40);
 const ids = ["a", "b"] as const;
 const newest = 3;
 

@@ -1,64 +1,15 @@
 import { beforeEach, describe, expect, test } from "vitest";
-import { migrationOf } from "../collections/index.js";
-import { applyBlob, authorUpdate, openDocument } from "../shared/document.js";
-import { readMain } from "../shared/mainDocument.js";
 import type { Operation } from "../shared/operations.js";
-import { isStateEntry, startCursor, type PushOutcome } from "../shared/wire.js";
-import { createVersionedApp, places, type VersionedApp } from "../testing/versionedApp.js";
+import { createVersionedApp, type VersionedApp } from "../testing/versionedApp.js";
+import { VersionedDevice } from "../testing/versionedDevice.js";
 
 let app: VersionedApp;
 beforeEach(() => {
   app = createVersionedApp(1);
 });
-
-/** A client by hand, of one release of the app: it authors on what it has pulled, or on what it wrote itself. */
-class Device {
-  readonly version: number;
-  readonly #author: number;
-  #doc = openDocument([]);
-  #sent = 0;
-
+class Device extends VersionedDevice {
   constructor(version: number, author: number) {
-    this.version = version;
-    this.#author = author;
-  }
-
-  async pull(): Promise<this> {
-    const page = await app.t.query(app.api.pull, { collection: "places", scope: "", cursor: startCursor });
-    if (page.type !== "page") throw new Error(`Expected a page, got ${page.type}.`);
-    this.#doc = openDocument([]);
-    for (const entry of page.entries)
-      if (isStateEntry(entry)) applyBlob(this.#doc, new Uint8Array(entry.bytes));
-    return this;
-  }
-
-  get state() {
-    return readMain(this.#doc);
-  }
-
-  async write(
-    operations: readonly Operation[],
-    schemaVersion = this.version,
-  ): Promise<PushOutcome & { code?: string }> {
-    const migration = migrationOf(places[this.version]!, "x", this.state, operations);
-    const update = authorUpdate(this.#doc, this.#author, operations, migration);
-    if (update === null) throw new Error("This changes nothing.");
-    const sequence = this.#sent++;
-    const operation = {
-      collection: "places",
-      document: "x",
-      part: "",
-      schemaVersion,
-      bytes: update.bytes.buffer,
-    };
-    const result = await app.push({
-      client: `client${this.#author}`,
-      epochs: {},
-      settledBelow: 0,
-      transactions: [{ ids: [`${this.#author}-${sequence}`], sequence, operations: [operation] }],
-    });
-    if (result.type !== "results") throw new Error(result.reason);
-    return result.results[0]!;
+    super(app, version, author);
   }
 }
 
