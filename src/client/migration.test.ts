@@ -253,6 +253,30 @@ describe("an app that is older than a document", () => {
   });
 });
 
+describe("tabs of two versions on one database", () => {
+  test("I-7, I-19: the older one ends read-only, even if it led; what it wrote is sent by the newer one", async () => {
+    const profile = new TestProfile();
+    const old = await stored(profile, "x");
+    const durable = old.col.update("x", (draft) => void (draft["people"] = 9));
+    await durable.durable;
+    app.deploy(2);
+    const updated = open(2, profile);
+    await updated.replica.ready;
+    await waitUntil(() => updated.replica.status.get().leader);
+    await waitUntil(updated.isSettled);
+    expect(updated.col.get("x")).toMatchObject({ ...bonnV2, population: 9 });
+    expect(old.replica.status.get().readOnly).toMatchObject({ code: "schema_too_new" });
+    expect(() => old.col.update("x", (draft) => draft.visits.increment())).toThrow(
+      expect.objectContaining({ code: "schema_too_new" }),
+    );
+    expect(old.col.get("x")).toMatchObject({ people: 9 });
+    const late = open(1, profile);
+    await waitUntil(() => late.replica.status.get().readOnly !== null);
+    expect(late.errors.map(({ code }) => code)).toEqual(["schema_too_new"]);
+    expect(updated.errors).toEqual([]);
+  });
+});
+
 describe("a step that fails", () => {
   const failing = defineCollection("places", {
     fields: placesV2.fields,

@@ -33,6 +33,9 @@ import { matchesFilter } from "./view/transactionFilter.js";
 import { View } from "./view/view.js";
 import { Writer } from "./writer.js";
 
+const outdatedMessage =
+  "Another tab runs a newer version of this app on the same local database. What this tab shows stays as it is, and it is read-only: reload it.";
+
 /**
  * One tab's part of a profile's replica. It shows what the database and the leader tell it, and appends what is
  * written; while it is elected it carries the leader as well, which knows nothing of it but what every tab knows.
@@ -88,6 +91,7 @@ export class LocalReplica implements Replica {
       show: (stored) => this.#load(stored),
       onChange: () => this.#refreshStatus(),
       onCleared: () => this.#endCleared(),
+      onOutdated: () => this.#onLost(new ReplicaError("schema_too_new", outdatedMessage)),
     });
     this.#opening = new Opening({
       storage,

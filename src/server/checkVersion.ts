@@ -2,7 +2,7 @@ import type { AnyCollection } from "../collections/index.js";
 import type { MainState, MainWrite } from "../shared/mainDocument.js";
 import type { WriteCheck } from "./checkWrite.js";
 
-/** Under which definition an update was made, and on how many clocks: those of the state before it. */
+/** Under which version of the definition an update was made, and how many clocks the state has that it met. */
 export interface Making {
   readonly schemaVersion: number;
   readonly clocks: number;
@@ -13,10 +13,12 @@ export interface Making {
  *
  *     document is of   update says              then
  *     a later version  anything                 schema_too_new: its sender would not know what it writes over; no outcome
- *     this version     nothing of versions      may be
- *     this version     it migrates to this one  gap: somebody else has, and has gone on writing since
- *     an older one     it migrates to this one  may be, if it stands on all that is here; gap if not
+ *     the same         nothing of versions      may be
+ *     any other        it migrates to this one  may be, if it was made of all that is here; gap if not
  *     an older one     nothing of versions      invalid_update, unless it leaves no document
+ *
+ * That an update was made of all that is here is told by how many clocks its author saw: what a client knows of a document
+ * is part of what the server holds, so that as many are the same.
  *
  * So of all that migrate one document at the same time exactly one is accepted, and that one has seen every write before
  * it: what others wrote is never hidden by a migration that did not know of it, whichever author ids they have.
@@ -40,8 +42,7 @@ export function checkVersion(
       "invalid_update",
       `The update makes "${id}" another version than ${schemaVersion}, with which it was made.`,
     );
-  if (raised.some((each) => before.version === schemaVersion || each.clocks !== clocks))
-    return { type: "gap" };
+  if (raised.some((each) => each.clocks !== clocks)) return { type: "gap" };
   if (after.existence === "present" && after.version < schemaVersion)
     return refused(
       "invalid_update",
