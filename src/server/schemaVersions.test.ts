@@ -1,8 +1,14 @@
+import { makeFunctionReference, type FunctionReference } from "convex/server";
 import { beforeEach, describe, expect, test } from "vitest";
 import type { Operation } from "../shared/operations.js";
 import { createVersionedApp, type VersionedApp } from "../testing/versionedApp.js";
 import { VersionedDevice } from "../testing/versionedDevice.js";
 
+const maintain = makeFunctionReference<"mutation">("replicate:maintain") as unknown as FunctionReference<
+  "mutation",
+  "internal",
+  { collection: string; work: { type: "rows"; documents: string[] } }
+>;
 let app: VersionedApp;
 beforeEach(() => {
   app = createVersionedApp(1);
@@ -65,6 +71,38 @@ describe("a newer server", () => {
     expect(await row()).toMatchObject({ title: "Bonn (7)", population: 7, price: 201 });
     expect((await new Device(3, 30).pull()).state.version).toBe(3);
   });
+});
+
+test("I-17: a version that was saved under an older one is shown, and restored, as the server's version has it", async () => {
+  const old = new Device(1, 10);
+  await old.write([insertV1]);
+  const key = { collection: "places", document: "x" };
+  const { version } = await app.t.mutation(app.api.saveVersion!, { ...key, label: "before" });
+  app.deploy(2);
+  await (
+    await new Device(2, 20).pull()
+  ).write([set("population", 99), set("price", 1), set("status", "shut")]);
+  expect(await app.t.query(app.api.versionAt!, { ...key, version })).toMatchObject({
+    row: { population: 7, price: 200, status: "open" },
+  });
+  await app.t.mutation(app.api.restoreVersion!, { ...key, version });
+  expect(await row()).toMatchObject({ name: "Bonn", population: 7, price: 200, status: "open" });
+  app.deploy(3);
+  expect(await app.t.query(app.api.versionAt!, { ...key, version })).toMatchObject({
+    row: { title: "Bonn (7)" },
+  });
+});
+
+test("I-9: rows of the app are migrated without a write of their documents where the app asks for it", async () => {
+  await new Device(1, 10).write([insertV1]);
+  app.deploy(2);
+  const work = { type: "rows" as const, documents: ["x"] };
+  const done = await app.t.mutation(maintain, { collection: "places", work });
+  expect([done, await row()]).toMatchObject([
+    { written: 1, failed: [] },
+    { population: 7, price: 200 },
+  ]);
+  expect((await new Device(2, 20).pull()).state.version).toBe(1);
 });
 
 describe("several who migrate at once", () => {

@@ -81,7 +81,10 @@ export function createVersionedApp(
 ) {
   const serve = (of: number) => {
     const replicate = new Replicate(component, { user: async () => null });
-    replicate.collection(definitions[of]!, { table: "places", read: () => true, write: () => true });
+    replicate.collection(definitions[of]!, {
+      ...{ table: "places", read: () => true, write: () => true },
+      history: { keepDays: 30 },
+    });
     return { of, replicate, functions: replicate.api() };
   };
   let served = serve(version);
