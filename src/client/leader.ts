@@ -75,6 +75,8 @@ export class Leader {
   #isStopped = false;
   /** A tab's first connection proves nothing: a page that is reloaded again and again would not wait for the server. */
   #hasLostConnection = false;
+  /** Whether it said of a scope that is read that it knows an older schema than this app. */
+  #isServerBehind = false;
   #lastSyncAt: number | null = null;
   #blocked: ReplicaError | null = null;
 
@@ -144,7 +146,9 @@ export class Leader {
       journal: journalPart(journal, (queue) =>
         withhold(
           queue.filter((entry) => !isCustom(entry)),
-          (collection) => this.#isTooNew(collection),
+          // A later version's change is for an app that knows it.
+          ({ collection, schemaVersion = 1 }) =>
+            this.#isTooNew(collection) || schemaVersion > this.#versionOf(collection),
         ),
       ),
       transport,
@@ -184,11 +188,30 @@ export class Leader {
     return { scopes: this.#readers.reports, lastSyncAt: this.#lastSyncAt, blocked, tooNew };
   }
 
+  /** What an older server has put off a newer one may take. */
+  #noteServer(): void {
+    const isBehind = this.#journal
+      .scopes()
+      .some(
+        (each) =>
+          this.#readers.isWanted(each) && (each.schemaVersion ?? 1) < this.#versionOf(each.collection),
+      );
+    if (this.#isServerBehind && !isBehind) this.#pushLoop.reconnected();
+    this.#isServerBehind = isBehind;
+  }
+
+  #versionOf(collection: string): number {
+    return this.#options.definitions.get(collection)?.schemaVersion ?? 1;
+  }
+
   #isTooNew(collection: string): boolean {
-    const known = this.#options.definitions.get(collection)?.schemaVersion ?? 1;
+    const known = this.#versionOf(collection);
     return this.#journal
       .scopes()
-      .some((each) => each.collection === collection && (each.schemaVersion ?? 1) > known);
+      .some(
+        (each) =>
+          each.collection === collection && Math.max(each.schemaVersion ?? 1, each.dataVersion ?? 1) > known,
+      );
   }
 
   /** A tab has appended to the outbox. */
@@ -266,6 +289,7 @@ export class Leader {
 
   #onReaderChange(): void {
     if (this.#isStopped) return;
+    this.#noteServer();
     this.#options.onStatus();
     this.#turns.wake();
     this.#session?.wake();
@@ -283,10 +307,11 @@ export class Leader {
         .flatMap((each) => each.operations);
       const stored = this.#journal.document(collection, id);
       const blobs = stored === undefined ? [] : [stored.base];
-      const authored = authorDocument(id, blobs, this.#journal.author, collapse(operations));
+      const authored = authorDocument(id, blobs, this.#journal.author, collapse(operations), { definition });
       if (authored.type !== "authored") return [];
-      const { base, row } = mergeDocument(definition, id, stored?.base, [authored.update.bytes], []);
-      return [{ collection, id, scope: row === null ? "" : scopeOf(definition, row), ts: 0n, base, row }];
+      const { base, row, shown } = mergeDocument(definition, id, stored?.base, [authored.update.bytes], []);
+      const scope = row === null ? "" : scopeOf(definition, row);
+      return [{ collection, id, scope, ts: 0n, base, row, ...shown }];
     });
   }
 

@@ -30,6 +30,8 @@ export interface MembershipOptions {
   onChange(): void;
   /** Another tab has removed the database. */
   onCleared(): void;
+  /** Another tab runs a newer version of the app. */
+  onOutdated(): void;
 }
 
 /** One tab among those of its profile: hears what they tell, tells what it does, and leads when it is elected. */
@@ -71,6 +73,7 @@ export class Membership {
 
   /** Says what this tab wants, and stands for election. */
   start(): void {
+    this.#sendVersions();
     this.#sendWants([]);
     this.#candidacy.start();
   }
@@ -129,6 +132,7 @@ export class Membership {
       reload: () => void this.#reload(),
       answerWants: () => this.#sendWants([]),
       beat: () => this.#post({ type: "beat" }),
+      onVersions: (versions) => this.#compareVersions(versions),
       onCleared: () => this.#options.onCleared(),
     });
   }
@@ -208,6 +212,21 @@ export class Membership {
     } catch (error) {
       if (!this.#isEnded) this.#options.emitters.emitError(asError(error), false);
     }
+  }
+
+  #sendVersions(): void {
+    const { collections } = this.#options.parts;
+    const versions = Object.fromEntries(collections.map(({ name, schemaVersion }) => [name, schemaVersion]));
+    this.#post({ type: "versions", versions });
+  }
+
+  /** What tabs of two versions tell each other would be rows of two shapes: the older one ends, whichever leads. */
+  #compareVersions(versions: Readonly<Record<string, number>>): void {
+    const ahead = this.#options.parts.collections.map(
+      ({ name, schemaVersion }) => schemaVersion - (versions[name] ?? schemaVersion),
+    );
+    if (ahead.some((each) => each < 0)) this.#options.onOutdated();
+    else if (ahead.some((each) => each > 0)) this.#sendVersions();
   }
 
   #sendWants(forget: readonly Want[]): void {

@@ -25,7 +25,8 @@ export function decidePage(context: PageContext, page: Page, reached: StoredScop
   const folded = [...byDocument(page.entries)].map(([id, entries]) =>
     foldEntries(journal.document(collection, id), id, entries, reached),
   );
-  const { position, unmet } = noteMet(journal.scope(collection, scope), reached, folded, page.done);
+  const before = journal.scope(collection, scope);
+  const { position: met, unmet } = noteMet(before, reached, folded, page.done);
   const left = folded.flatMap(({ held, hasLeft }) => (hasLeft && held !== undefined ? [held] : []));
   const vanished = unmet.flatMap((id) => {
     const held = journal.document(collection, id);
@@ -34,6 +35,8 @@ export function decidePage(context: PageContext, page: Page, reached: StoredScop
   const open = isStaged(collection) ? [] : openUpdates(journal, collection);
   const merged = folded.flatMap((each) => mergeFolded(context, collection, each, open) ?? []);
   const documents = merged.map(({ document }) => document);
+  const dataVersion = Math.max(before?.dataVersion ?? 1, ...merged.map(({ version }) => version));
+  const position = dataVersion === 1 ? met : { ...met, dataVersion };
   if (isStaged(collection)) {
     const removedDocuments = [...left, ...vanished].map(({ id }) => ({ collection, id }));
     return { commit: { documents, removedDocuments, scopes: [position] }, publication: emptyPublication };
@@ -41,7 +44,6 @@ export function decidePage(context: PageContext, page: Page, reached: StoredScop
   const covered = new Set(merged.flatMap((each) => each.covered));
   const removal = forgetDocuments(context, [...left, ...vanished], (update) => covered.has(update));
   const rows = documents.map(({ id, row }) => ({ collection, id, row }));
-  const before = journal.scope(collection, scope);
   const isNews = before?.isComplete === true && before.unmet === undefined;
   const bulks = isNews ? bulksIn(page, position) : [];
   const isAuthorLost = merged.some((each) => each.isAuthorLost);
@@ -150,26 +152,35 @@ function foldEntries(
   return { id, held, isMet, hasLeft, place, blobs, previews, isReplaced };
 }
 
+interface MergedFolded {
+  readonly document: StoredDocument;
+  readonly version: number;
+  readonly covered: readonly AuthoredUpdate[];
+  readonly isAuthorLost: boolean;
+}
+
 /** @returns null if there is nothing to store of it */
 function mergeFolded(
   { journal, definitions, report }: PageContext,
   collection: string,
   { id, held, isMet, place, blobs, previews, isReplaced }: Folded,
   open: readonly AuthoredUpdate[],
-): { document: StoredDocument; covered: readonly AuthoredUpdate[]; isAuthorLost: boolean } | null {
+): MergedFolded | null {
   const definition = definitions.get(collectionOf(collection));
   if (definition === undefined || place === null || !isMet) return null;
   const updates = open.filter((update) => update.document === id);
   try {
     const merged = mergeDocument(definition, id, undefined, blobs, updates);
-    const { base, covered, incarnation } = merged;
+    const { base, covered, incarnation, shown, version } = merged;
+    if (merged.fault !== null) report(merged.fault);
     const row = withPreviews(definition, merged.row, previews, incarnation);
     const told = previews === undefined ? {} : { previews };
     // Clocks that were used in what was held, and are free in what took its place, would be used twice.
     const { author } = journal;
     const isAuthorLost =
       isReplaced && held !== undefined && clockIn(held.base, author) > clockIn(base, author);
-    return { document: { collection, id, ...place, base, row, ...told }, covered, isAuthorLost };
+    const document = { collection, id, ...place, base, row, ...shown, ...told };
+    return { document, version, covered, isAuthorLost };
   } catch (error) {
     report(error); // one document that cannot be read keeps no other from being read (I-15)
     return null;

@@ -5,6 +5,7 @@ import { Emitter } from "./base/events.js";
 import { FailedTransactions } from "./failedTransactions.js";
 import { inspectReplica } from "./inspect.js";
 import { Membership } from "./membership.js";
+import { MigratingStorage } from "./migratingStorage.js";
 import { Appender } from "./outbox/appender.js";
 import type { OutboxEntry, Stored } from "./ports/storage.js";
 import { unknownSpace } from "./ports/storageSpace.js";
@@ -31,6 +32,9 @@ import type { LocalTransaction } from "./view/localTransaction.js";
 import { matchesFilter } from "./view/transactionFilter.js";
 import { View } from "./view/view.js";
 import { Writer } from "./writer.js";
+
+const outdatedMessage =
+  "Another tab runs a newer version of this app on the same local database. What this tab shows stays as it is, and it is read-only: reload it.";
 
 /**
  * One tab's part of a profile's replica. It shows what the database and the leader tell it, and appends what is
@@ -59,12 +63,16 @@ export class LocalReplica implements Replica {
   #endings: (() => void)[] = [];
   #isClosed = false;
 
-  constructor(parts: ReplicaParts) {
-    const { collections, storage, randomness, clock, transport } = parts;
-    this.user = parts.user;
+  constructor(given: ReplicaParts) {
+    const { collections, randomness, clock, transport } = given;
+    this.user = given.user;
+    this.#emitters = new ReplicaEmitters(clock);
+    const storage = new MigratingStorage(given.storage, collections, (error) =>
+      this.#emitters.emitError(error, false),
+    );
+    const parts = { ...given, storage };
     this.#parts = parts;
     this.#tab = randomness.id();
-    this.#emitters = new ReplicaEmitters(clock);
     this.#view = new View(
       collections,
       {
@@ -87,6 +95,7 @@ export class LocalReplica implements Replica {
       show: (stored) => this.#load(stored),
       onChange: () => this.#onProgress(),
       onCleared: () => this.#endCleared(),
+      onOutdated: () => this.#onLost(new ReplicaError("schema_too_new", outdatedMessage)),
     });
     this.#opening = new Opening({
       storage,

@@ -17,6 +17,7 @@ export interface TabInboxOptions {
   answerWants(): void;
   /** As the leader: somebody asks for a sign of life. */
   beat(): void;
+  onVersions(versions: Readonly<Record<string, number>>): void;
   onCleared(): void;
 }
 
@@ -59,8 +60,7 @@ export class TabInbox {
   receive(message: TabMessage): void {
     if (this.#isClosed) return;
     if (this.#early !== null) return void this.#early.push(message);
-    const { view, leadership, show, takeStatus, hearLeader, reload, answerWants, beat, onCleared } =
-      this.#options;
+    const { view, leadership, show, takeStatus, hearLeader, reload, answerWants, beat } = this.#options;
     switch (message.type) {
       case "publication":
         if (message.commit === null || message.commit > this.#seenCommit) show(message.publication);
@@ -89,7 +89,9 @@ export class TabInbox {
         return leadership().onFailedRemoved(message.sequences);
       }
       case "cleared":
-        return onCleared();
+        return this.#options.onCleared();
+      case "versions":
+        return this.#options.onVersions(message.versions);
       case "wants":
         return leadership().noteWants(message.tab, message.wants, message.forget);
     }

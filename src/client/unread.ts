@@ -77,8 +77,8 @@ function mergeUnread(
   if (stored === undefined && !isHeld) return null;
   const held = stored ?? { collection, id, scope: scope as string, ts: 0n };
   const blobs = updates.map(({ bytes }) => bytes);
-  const { base, row, incarnation } = mergeDocument(definition, id, stored?.base, blobs, []);
-  return { ...held, base, row: withPreviews(definition, row, stored?.previews, incarnation) };
+  const { base, row, shown, incarnation } = mergeDocument(definition, id, stored?.base, blobs, []);
+  return { ...held, base, row: withPreviews(definition, row, stored?.previews, incarnation), ...shown };
 }
 
 /** The scope of a document that is not on the device yet, by the operations up to those that insert it. */

@@ -130,7 +130,11 @@ export class Writer {
     checkRow(definition, before, applyToRow(definition, id, before, operations));
     const group = this.#group ?? this.#begin(false, {});
     if (operations.length > 0)
-      this.#record(group, { collection: definition.name, id, operations, ...basedOn(before, operations) });
+      this.#record(group, {
+        ...{ collection: definition.name, id, operations },
+        ...basedOn(before, operations),
+        ...(definition.schemaVersion === 1 ? {} : { schemaVersion: definition.schemaVersion }),
+      });
     if (group !== this.#group) this.#end(group);
     return group.transaction;
   }

@@ -18,13 +18,23 @@ type Reserved<F> = {
 export interface CollectionOptions<F extends Fields, D, R extends string> {
   /** Convex validators make registers; `field.counter()`, `field.set(…)` and texts merge concurrent changes. */
   fields: F & Reserved<F>;
-  /** Registers that an insert may omit; also used for documents stored without the field. */
+  /** Registers that an insert may omit; also used for documents stored without the field, after they were migrated. */
   defaults?: D;
   /** The one scope of a document, from its id and registers. Pure. Omitted: all documents are in scope `""`. */
   scope?: (row: Readonly<RegistersOfFields<F>>) => R;
-  /** A positive integer, 1 if omitted; raised with every migration. */
+  /**
+   * A positive integer, 1 if omitted; to be raised with every change of `fields` or `defaults`. Apps and servers of an older
+   * version than a document's do not write it: `schema_too_new`.
+   */
   schemaVersion?: number;
-  /** Patches of registers, by the version they lead to. Pure. */
+  /**
+   * Steps, by the version that each leads to: from a document's id and registers as they are stored, to those that are
+   * different in that version (`undefined` clears one). Pure, and of registers of these `fields` only. Run wherever a document
+   * of an older version becomes a row; stored with its next write. One that throws, or returns anything else, hides the
+   * document until it is mended. See docs/schema-versions.md.
+   *
+   * @example `migrate: { 2: (old) => ({ population: old.population ?? old.people ?? 0 }) }`
+   */
   migrate?: { [to: number]: (old: OldRow) => PatchOfFields<F> };
 }
 

@@ -11,6 +11,7 @@ export {
   type TextField,
 } from "./fields.js";
 export { insertOperations } from "./insertOperations.js";
+export { MigrationError, migrateRegisters, migrateState, migrationOf } from "./migrate.js";
 export { projectRow, type PlainRow } from "./projectRow.js";
 export { scopeOf } from "./scopeOf.js";
 export type {

@@ -109,7 +109,7 @@ export interface CollectionDefinition<
   readonly scope: ((row: Any) => string) | undefined;
   /** The version that documents are written with; 1 unless defined otherwise. */
   readonly schemaVersion: number;
-  /** Patches by the version that they lead to. */
+  /** Patches by the version that they lead to; run through `projectRow` and the others of migrate.ts, which check them. */
   readonly migrate: { readonly [to: number]: (old: OldRow) => Readonly<Record<string, Any>> };
   /** Only for TypeScript. */
   readonly "~types"?: { defaulted: Defaulted; scoped: Scoped };

@@ -34,7 +34,14 @@ function checkTransaction({ ids, sequence, operations }: PushTransaction): void 
   for (const id of ids) checkId("transaction id", id);
   checkCount("sequence", sequence);
   atMost("operations in a transaction", operations.length, limits.transactionOperations, ids);
-  for (const { collection, document, part } of operations) {
+  for (const { collection, document, part, schemaVersion } of operations) {
+    if (!Number.isSafeInteger(schemaVersion) || schemaVersion < 1)
+      throw coded(
+        "invalid_update",
+        `A schema version is a count from 1, got ${schemaVersion}.`,
+        undefined,
+        ids,
+      );
     checkId("collection name", collection, ids);
     checkId("document id", document, ids);
     // Its name is judged with the definition; here it is only kept short.

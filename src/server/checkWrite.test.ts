@@ -17,6 +17,7 @@ const things = defineCollection("things", {
 const state = (existence: MainState["existence"], incarnation = 0, name = "a/1"): MainState => ({
   existence,
   incarnation,
+  version: 1,
   registers: new Map(existence === "present" ? [["name", name]] : []),
   counters: new Map(),
   sets: new Map(),

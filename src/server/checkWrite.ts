@@ -1,4 +1,5 @@
 import {
+  MigrationError,
   projectRow,
   scopeOf,
   validateFields,
@@ -11,6 +12,7 @@ import type { ErrorCode } from "../shared/errorCodes.js";
 import { limits } from "../shared/limits.js";
 import type { MainState, MainWrite } from "../shared/mainDocument.js";
 import { faultOfStorage } from "./checkStorable.js";
+import { checkVersion, type Making } from "./checkVersion.js";
 
 /** A write that may be made, as far as its rows tell. */
 export interface CheckedWrite {
@@ -31,7 +33,9 @@ export type WriteCheck =
 
 /**
  * Judges a merged update by the states before and after it and by what it wrote: nothing the sender says about
- * it counts. Pure.
+ * it counts, but for the version of the definition that it was made with. Pure.
+ *
+ * @param made - default: by the definition's own version, on the state before, as the server's own writes are
  */
 export function checkWrite(
   definition: AnyCollection,
@@ -39,11 +43,15 @@ export function checkWrite(
   before: MainState,
   after: MainState,
   writes: readonly MainWrite[],
+  made: Making = { schemaVersion: definition.schemaVersion, clocks: 0 },
 ): WriteCheck {
+  const isOlder = made.schemaVersion < definition.schemaVersion;
   return (
     checkLife(id, before, after, writes) ??
-    checkFields(definition, writes) ??
-    checkRow(definition, id, projectRow(definition, id, before), projectRow(definition, id, after))
+    checkVersion(definition, id, before, after, writes, made) ??
+    // What fields an older definition had is not known here; and of what it writes only what a step carries over is seen.
+    (isOlder ? null : checkFields(definition, writes)) ??
+    checkRows(definition, id, before, after)
   );
 }
 
@@ -84,7 +92,7 @@ function checkLife(
 function checkFields(definition: AnyCollection, writes: readonly MainWrite[]): WriteCheck | null {
   const fields = definition.fields as Record<string, Field>;
   for (const write of writes) {
-    if (write.kind === "existence") continue;
+    if (write.kind === "existence" || write.kind === "version") continue;
     const field = Object.hasOwn(fields, write.field) ? fields[write.field] : undefined;
     const shown = JSON.stringify(write.field.slice(0, 80));
     if (field === undefined)
@@ -94,6 +102,15 @@ function checkFields(definition: AnyCollection, writes: readonly MainWrite[]): W
       return refused("invalid_row", `Field ${shown} is a ${kind}, and was written as a ${write.kind}.`);
   }
   return null;
+}
+
+function checkRows(definition: AnyCollection, id: string, before: MainState, after: MainState): WriteCheck {
+  try {
+    return checkRow(definition, id, projectRow(definition, id, before), projectRow(definition, id, after));
+  } catch (error) {
+    if (error instanceof MigrationError) return refused("invalid_row", error.message);
+    throw error;
+  }
 }
 
 function checkRow(

@@ -1,7 +1,7 @@
 import type { GenericDataModel, GenericMutationCtx } from "convex/server";
 import { encodeSnapshot, mergeUpdate, openDocument } from "../shared/document.js";
 import { limits } from "../shared/limits.js";
-import { readMain, type MainState } from "../shared/mainDocument.js";
+import { clocksIn, readMain, type MainState } from "../shared/mainDocument.js";
 import type { PushOperation, PushTransaction } from "../shared/wire.js";
 import { judgePart } from "./evaluatePart.js";
 import {
@@ -66,8 +66,8 @@ async function judge(
     );
   const merged = mergeOperation(context, operation);
   if (merged.type !== "merged") return merged;
-  const { doc, storedScope, before, after, author, writes } = merged;
-  const check = checkWrite(definition, id, before, after, writes);
+  const { doc, storedScope, before, after, author, writes, clocks } = merged;
+  const check = checkWrite(definition, id, before, after, writes, { schemaVersion, clocks });
   if (check.type === "gap") return { type: "gap" };
   if (check.type === "refused") return refused(check.code, check.message);
   const { change, scope, previousScope } = check;
@@ -104,6 +104,7 @@ function mergeOperation({ client, states, authorClients }: PushContext, operatio
   if (state.isCut) return { type: "gap" as const };
   const doc = openDocument(state.blobs);
   const before = readMain(doc);
+  const clocks = clocksIn(doc);
   const outcome = mergeUpdate(doc, new Uint8Array(bytes));
   if (outcome.type === "invalid") return refused("invalid_update", outcome.message);
   // An author id in two hands is nobody's fault: its honest owner takes another and authors the change again.
@@ -124,5 +125,5 @@ function mergeOperation({ client, states, authorClients }: PushContext, operatio
     if (!(error instanceof RangeError)) throw error; // too deep to be walked through
     return refused("invalid_update", `A value in the update cannot be read: ${error.message}.`);
   }
-  return { type: "merged" as const, doc, storedScope: state.scope, before, after, author, writes };
+  return { type: "merged" as const, doc, storedScope: state.scope, before, after, author, writes, clocks };
 }

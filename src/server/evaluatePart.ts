@@ -1,5 +1,5 @@
 import type { GenericDataModel, GenericMutationCtx } from "convex/server";
-import { isPart, projectRow, type Field, type PlainRow } from "../collections/index.js";
+import { isPart, MigrationError, projectRow, type Field, type PlainRow } from "../collections/index.js";
 import { openDocument } from "../shared/document.js";
 import { limits } from "../shared/limits.js";
 import { readMain } from "../shared/mainDocument.js";
@@ -74,7 +74,13 @@ export async function judgePart(
       "too_large",
       `"${name.field}" of document "${id}" is full: with all that was ever changed in it, it has more than ${limits.partBytes} bytes or ${limits.partPieces} pieces.`,
     );
-  const owner = ownerOf(context, collection, operation, earlier);
+  let owner: ReturnType<typeof ownerOf>;
+  try {
+    owner = ownerOf(context, collection, operation, earlier);
+  } catch (error) {
+    if (error instanceof MigrationError) return refused("invalid_row", error.message);
+    throw error;
+  }
   if (owner === "unreadable") return { type: "gap" };
   if (owner === null || owner.incarnation !== name.incarnation)
     return refused(
@@ -88,7 +94,7 @@ export async function judgePart(
   return { kind: "part", collection, id, part, change, authors: check.authors, bytes, schemaVersion };
 }
 
-/** @returns null if there is no such document; "unreadable" if it must be compacted first */
+/** @returns null if there is no such document; "unreadable" if it must be compacted first. @throws MigrationError */
 function ownerOf(
   { states }: PushContext,
   { definition }: RegisteredCollection,

@@ -8,7 +8,14 @@ import {
   type GenericMutationCtx,
   type GenericQueryCtx,
 } from "convex/server";
-import { projectRow, scopeOf, type AnyCollection, type PlainRow } from "../collections/index.js";
+import {
+  MigrationError,
+  migrateState,
+  projectRow,
+  scopeOf,
+  type AnyCollection,
+  type PlainRow,
+} from "../collections/index.js";
 import { openDocument } from "../shared/document.js";
 import {
   restoreVersionArgs,
@@ -22,7 +29,7 @@ import {
   type VersionAtArgs,
 } from "../shared/historyWire.js";
 import { limits } from "../shared/limits.js";
-import { readMain } from "../shared/mainDocument.js";
+import { readMain, type MainState } from "../shared/mainDocument.js";
 import { faultOfId } from "./checkPush.js";
 import { authorise } from "./judgement.js";
 import { coded } from "./refuse.js";
@@ -122,7 +129,8 @@ async function readPast(
       : await readVersion(ctx, registry, key, version, only);
   const { definition } = collection;
   const main = found.parts.find(({ part }) => part === "");
-  const state = readMain(openDocument(main === undefined ? [] : [new Uint8Array(main.bytes)]));
+  const stored = readMain(openDocument(main === undefined ? [] : [new Uint8Array(main.bytes)]));
+  const state = stateThen(definition, key.document, stored);
   const row = projectRow(definition, key.document, state);
   const user = await registry.user(ctx);
   const isReadable =
@@ -138,6 +146,15 @@ async function readPast(
     target,
     ...(found.version === undefined ? {} : { version: found.version }),
   };
+}
+
+/** As the definition has it today: a version that was saved under an older one is migrated when it is looked at. */
+function stateThen(definition: AnyCollection, id: string, stored: MainState): MainState {
+  try {
+    return migrateState(definition, id, stored);
+  } catch (error) {
+    throw error instanceof MigrationError ? coded("invalid_row", error.message) : error;
+  }
 }
 
 /** The definition may have changed since: a row that it can give no scope is refused with a code. */

@@ -264,6 +264,8 @@ function receiptsOf(
   answered: PushContext["answered"],
 ): NonNullable<AppendArgs["push"]>["receipts"] {
   if (evaluation.type !== "accepted" && evaluation.type !== "refused") return [];
+  // No outcome: it is judged anew once the server, or the app that made it, knows the version.
+  if (evaluation.type === "refused" && evaluation.refusal.code === "schema_too_new") return [];
   const { ids, sequence } = evaluation.transaction;
   const outcome =
     evaluation.type === "accepted"

@@ -20,8 +20,10 @@ export function rowsFunction(registry: Registry): ReplicateFunctions["rows"] {
       { collection, scope, cursor, limit },
     ): Promise<RowsResult> => {
       if (!(await mayRead(ctx, registry, collection, scope))) return { type: "denied" };
+      const registered = findCollection(registry, collection);
+      const { schemaVersion } = registered.definition;
       const options = limit === undefined ? { cursor } : { cursor, limit };
-      const page = await exportScope(ctx, registry, findCollection(registry, collection), scope, options);
+      const page = await exportScope(ctx, registry, registered, scope, options);
       const rows = page.documents.map(({ row, texts }) => {
         const previews = Object.entries(texts as Record<string, string>).map(
           ([part, text]) => [part, previewOf(text, limits.previewCharacters)] as const,
@@ -30,7 +32,10 @@ export function rowsFunction(registry: Registry): ReplicateFunctions["rows"] {
       });
       const positions = page.documents.map(({ ts }) => String(ts));
       const { removed, isDone } = page;
-      return { type: "page", collection, scope, rows, positions, removed, cursor: page.cursor, isDone };
+      return {
+        ...{ type: "page", collection, scope, rows, positions, removed, cursor: page.cursor, isDone },
+        ...(schemaVersion > 1 ? { schemaVersion } : {}),
+      };
     },
   });
 }

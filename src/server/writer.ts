@@ -1,6 +1,8 @@
 import type { GenericDataModel, GenericMutationCtx } from "convex/server";
 import {
   insertOperations,
+  MigrationError,
+  migrationOf,
   projectRow,
   recordDraft,
   type AnyCollection,
@@ -135,7 +137,7 @@ export class CollectionWriter<C extends AnyCollection> implements Writer<C> {
     const { name: collection } = this.#definition;
     const [state] = await loadStates(this.#ctx, this.#registry.component, [{ collection, document: id }]);
     if (state === undefined || state.isCut) throw this.#uncompacted(id);
-    return projectRow(this.#definition, id, readMain(openDocument(state.blobs)));
+    return inCodedErrors(() => projectRow(this.#definition, id, readMain(openDocument(state.blobs))));
   }
 
   /** What a change would do, for a hook to judge that may write itself. @returns null if it changes nothing */
@@ -237,7 +239,7 @@ export class CollectionWriter<C extends AnyCollection> implements Writer<C> {
       if (state.isCut) throw this.#uncompacted(id);
       const { scope: ownScope = null, blobs: ownBlobs = [] } = own[index] ?? {};
       const blobs = [...state.blobs, ...ownBlobs.map((blob) => new Uint8Array(blob))];
-      const row = projectRow(this.#definition, id, readMain(openDocument(blobs)));
+      const row = inCodedErrors(() => projectRow(this.#definition, id, readMain(openDocument(blobs))));
       const scope = ownScope ?? state.scope;
       return { state: { ...state, scope, blobs }, row, appRow: appRows[index] ?? null };
     });
@@ -254,7 +256,8 @@ function authorChange(
 ): Pick<Written, "check" | "move" | "bytes"> | null {
   const doc = openDocument(state.blobs);
   const before = readMain(doc);
-  const update = authorUpdate(doc, author, operations);
+  const migration = inCodedErrors(() => migrationOf(definition, id, before, operations));
+  const update = authorUpdate(doc, author, operations, migration);
   if (update === null) return null;
   const check = checkWrite(definition, id, before, readMain(doc), []);
   if (check.type === "refused") throw coded(check.code, check.message);
@@ -272,7 +275,7 @@ function inCodedErrors<T>(work: () => T): T {
   try {
     return work();
   } catch (error) {
-    if (error instanceof TypeError) throw coded("invalid_row", error.message);
-    throw error;
+    const isCoded = error instanceof TypeError || error instanceof MigrationError;
+    throw isCoded ? coded("invalid_row", error.message) : error;
   }
 }

@@ -28,6 +28,7 @@ test("a deleted and re-inserted id starts empty: registers, counters and sets of
   expect(readMain(doc)).toEqual({
     existence: "present",
     incarnation: 1,
+    version: 1,
     registers: new Map([["name", "new"]]),
     counters: new Map(),
     sets: new Map(),

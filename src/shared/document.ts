@@ -1,6 +1,13 @@
 import * as Y from "yjs";
 import { blobFormat, packBlob, unpackBlob } from "./blob.js";
-import { applyOperations, faultOfEntry, rootOf, writeOf, type MainWrite } from "./mainDocument.js";
+import {
+  applyOperations,
+  faultOfEntry,
+  rootOf,
+  writeOf,
+  type MainWrite,
+  type Migration,
+} from "./mainDocument.js";
 import type { Operation } from "./operations.js";
 
 /** An update of one author, with the half-open range `[from, to)` of that author's clocks it fills. */
@@ -86,19 +93,26 @@ export function hasPending(doc: Y.Doc): boolean {
   return doc.store.pendingStructs !== null || doc.store.pendingDs !== null;
 }
 
-/** Applies operations under `author` and returns the update they make, or null if they change nothing. */
+/**
+ * Applies operations under `author`.
+ *
+ * @param migration what the document is to be migrated to with them. If they change nothing the doc is to be thrown away:
+ *   it was migrated all the same
+ * @returns the update they make, or null if they change nothing
+ */
 export function authorUpdate(
   doc: Y.Doc,
   author: number,
   operations: readonly Operation[],
+  migration?: Migration,
 ): AuthoredUpdate | null {
   const from = clockOf(doc, author);
   let emitted: Uint8Array | null = null;
   const onUpdate = (update: Uint8Array) => (emitted = update);
   doc.on("update", onUpdate);
-  applyOperations(doc, author, operations);
+  const isChanged = applyOperations(doc, author, operations, migration);
   doc.off("update", onUpdate);
-  if (emitted === null) return null;
+  if (emitted === null || !isChanged) return null;
   return { bytes: packBlob(blobFormat.v1, emitted), author, from, to: clockOf(doc, author) };
 }
 

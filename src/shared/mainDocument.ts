@@ -12,6 +12,7 @@ import {
   parseKey,
   projectMain,
   rootName,
+  versionKey,
   type MainState,
 } from "./mainState.js";
 import type { Operation } from "./operations.js";
@@ -22,8 +23,24 @@ export type { MainState };
 /** What an update wrote, told from a root key that it changed. Values that clear a field are left out. */
 export type MainWrite =
   | { readonly kind: "existence" }
+  /** `clocks`: how many there were, see {@link clocksIn}, in the state that was migrated. */
+  | { readonly kind: "version"; readonly version: number; readonly clocks: number }
   | { readonly kind: "register"; readonly field: string }
   | { readonly kind: "counter" | "member"; readonly field: string; readonly incarnation: number };
+
+/** What brings a document to a schema version: registers that this version holds differently. */
+export interface Migration {
+  readonly version: number;
+  /** `undefined` clears one. */
+  readonly registers: ReadonlyMap<string, Value | undefined>;
+}
+
+/** How many clocks of all authors a state contains: of two states of which one contains the other, which it is. */
+export function clocksIn(doc: Y.Doc): number {
+  let sum = 0;
+  for (const client of doc.store.clients.keys()) sum += Y.getState(doc.store, client);
+  return sum;
+}
 
 export function rootOf(doc: Y.Doc): Y.Map<unknown> {
   return doc.getMap(rootName);
@@ -37,12 +54,23 @@ export function readMain(doc: Y.Doc): MainState {
 /**
  * Writes operations into the doc under `author`'s Yjs client id, in one Yjs transaction. What would change
  * nothing writes nothing: Yjs emits an update even for an equal value.
+ *
+ * @param migration what the document is to be migrated to before
+ * @returns whether the operations, not the migration, changed anything
  */
-export function applyOperations(doc: Y.Doc, author: number, operations: readonly Operation[]): void {
+export function applyOperations(
+  doc: Y.Doc,
+  author: number,
+  operations: readonly Operation[],
+  migration?: Migration,
+): boolean {
   doc.clientID = author;
   const root = rootOf(doc);
-  doc.transact(() => {
+  return doc.transact(() => {
+    if (migration !== undefined) migrate(root, migration, clocksIn(doc));
+    const before = Y.getState(doc.store, author);
     for (const operation of operations) applyOperation(root, author, operation);
+    return Y.getState(doc.store, author) > before;
   });
 }
 
@@ -55,6 +83,10 @@ export function faultOfEntry(name: string, value: unknown, author: number): stri
   if (value instanceof Y.AbstractType || value instanceof Y.Doc) return "holds a nested Yjs type";
   if (key.kind === "register")
     return isPlainYjsValue(value) ? undefined : "has a field __proto__, which cannot be stored";
+  if (key.kind === "version")
+    return Number.isSafeInteger(value) && (value as number) >= 0
+      ? undefined
+      : "is a reserved key with a wrong value";
   if (key.kind === "reserved") {
     const isFlag = name === deletedKey && typeof value === "boolean";
     const isCount = name === incarnationKey && Number.isSafeInteger(value) && (value as number) > 0;
@@ -73,6 +105,7 @@ export function writeOf(name: string, value: unknown): MainWrite | null {
   const key = parseKey(name);
   if (name === deletedKey) return { kind: "existence" };
   if (key.kind === "reserved") return null;
+  if (key.kind === "version") return { kind: "version", version: key.version, clocks: value as number };
   if (key.kind === "register") return value === undefined ? null : { kind: "register", field: key.field };
   const kind = typeof value === "number" ? "counter" : "member";
   return value === false ? null : { kind, field: key.field, incarnation: key.incarnation };
@@ -99,6 +132,11 @@ function applyOperation(root: Y.Map<unknown>, author: number, operation: Operati
       if (root.get(key) === true) root.set(key, false);
     }
   }
+}
+
+function migrate(root: Y.Map<unknown>, { version, registers }: Migration, clocks: number): void {
+  root.set(versionKey(version), clocks);
+  for (const [field, value] of registers) setRegister(root, field, value);
 }
 
 function insert(root: Y.Map<unknown>, fields: Readonly<Record<string, Value>>): void {

@@ -4,8 +4,10 @@
 //   field \0 incarnation \0 author counter         that author's sum
 //   \0deleted                      deletion        false from insert to delete, then true
 //   \0n                            incarnation     raised by an insert after a deletion
+//   \0v version                    schema version  how many clocks the state had that was migrated to this version
 // Sums and members are keyed by the incarnation: those of a deleted document do not come back with a later insert of
-// its id. What is here needs no Yjs: the entries may come from a Yjs doc or straight from the bytes of one.
+// its id. A document's schema version is the greatest that it has a key of: however concurrent writes merge, it only rises.
+// What is here needs no Yjs: the entries may come from a Yjs doc or straight from the bytes of one.
 import { jsonToConvex, type JSONValue, type Value } from "convex/values";
 import { canonicalJson } from "./canonicalJson.js";
 import type { Primitive } from "./operations.js";
@@ -21,6 +23,8 @@ export interface MainState {
   /** `absent`: never inserted. */
   readonly existence: "absent" | "present" | "deleted";
   readonly incarnation: number;
+  /** The schema version that its registers are of: that of the definition under which they were last migrated; from 1. */
+  readonly version: number;
   readonly registers: ReadonlyMap<string, Value>;
   readonly counters: ReadonlyMap<string, number>;
   /** Members in canonical JSON order, the same on every replica. */
@@ -35,6 +39,7 @@ export interface MainEntries {
 
 type Key =
   | { kind: "reserved" }
+  | { kind: "version"; version: number }
   | { kind: "register"; field: string }
   | { kind: "keyed"; field: string; incarnation: number; rest: string };
 
@@ -49,8 +54,10 @@ export function projectMain(entries: MainEntries): MainState {
   const registers = new Map<string, Value>();
   const sums = new Map<string, Sum[]>();
   const members = new Map<string, string[]>();
+  let version = 1;
   for (const [name, value] of entries.entries()) {
     const key = parseKey(name);
+    if (key.kind === "version") version = Math.max(version, key.version);
     if (key.kind === "register" && value !== undefined) registers.set(key.field, fromYjsValue(value));
     if (key.kind !== "keyed" || key.incarnation !== incarnation) continue;
     if (typeof value === "number") listIn(sums, key.field).push({ author: key.rest, value });
@@ -60,7 +67,7 @@ export function projectMain(entries: MainEntries): MainState {
   for (const [field, list] of sums) counters.set(field, addUp(list));
   const sets = new Map<string, Primitive[]>();
   for (const [field, list] of members) sets.set(field, list.sort().map(parseMember));
-  return { existence: existenceOf(entries), incarnation, registers, counters, sets };
+  return { existence: existenceOf(entries), incarnation, version, registers, counters, sets };
 }
 
 export function existenceOf(entries: Pick<MainEntries, "get">): MainState["existence"] {
@@ -73,16 +80,28 @@ export function incarnationOf(entries: Pick<MainEntries, "get">): number {
   return typeof value === "number" ? value : 0;
 }
 
-/** An incarnation has one spelling: with two, an entry could be there twice. */
+/** The key that says that a document is of `version`, from 2 on. */
+export function versionKey(version: number): string {
+  return `\0v${version}`;
+}
+
+/** An incarnation, or a version, has one spelling: with two, an entry could be there twice. */
 export function parseKey(name: string): Key {
   const first = name.indexOf("\0");
   if (first < 0) return { kind: "register", field: name };
   const second = name.indexOf("\0", first + 1);
-  if (first === 0 || second < 0) return { kind: "reserved" };
+  if (first === 0) return parseReserved(name);
+  if (second < 0) return { kind: "reserved" };
   const digits = name.slice(first + 1, second);
   const incarnation = Number(digits);
   if (String(incarnation) !== digits) return { kind: "reserved" };
   return { kind: "keyed", field: name.slice(0, first), incarnation, rest: name.slice(second + 1) };
+}
+
+function parseReserved(name: string): Key {
+  const version = name[1] === "v" ? Number(name.slice(2)) : NaN;
+  const isVersion = Number.isSafeInteger(version) && version > 1 && name === versionKey(version);
+  return isVersion ? { kind: "version", version } : { kind: "reserved" };
 }
 
 export function isCanonicalMember(json: string): boolean {

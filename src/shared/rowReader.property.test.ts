@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import * as Y from "yjs";
 import { blobFormat, packBlob } from "./blob.js";
 import { authorUpdate, encodeSnapshot, hasPending, joinBlobs, openDocument } from "./document.js";
-import { readMain, rootOf } from "./mainDocument.js";
+import { readMain, rootOf, type Migration } from "./mainDocument.js";
 import { projectMain } from "./mainState.js";
 import type { Operation } from "./operations.js";
 import { readEntries } from "./rowReader.js";
@@ -54,6 +54,13 @@ const history = fc.array(
     author: fc.constantFrom(...authors),
     isOnline: fc.boolean(),
     operations: fc.array(operation, { maxLength: 5 }),
+    migration: fc.option(
+      fc.record({
+        version: fc.integer({ min: 2, max: 4 }),
+        registers: fc.array(fc.tuple(field, fc.option(value, { nil: undefined })), { maxLength: 3 }),
+      }),
+      { nil: undefined, freq: 4 },
+    ),
   }),
   { maxLength: 20 },
 );
@@ -63,13 +70,23 @@ type History = typeof history extends fc.Arbitrary<infer T> ? T : never;
 function run(steps: History): { updates: Uint8Array[]; docs: Y.Doc[] } {
   const docs = new Map(authors.map((author) => [author, openDocument([])]));
   const updates: Uint8Array[] = [];
-  for (const { author, isOnline, operations } of steps) {
+  for (const { author, isOnline, operations, migration } of steps) {
     const doc = docs.get(author)!;
     if (isOnline) for (const update of updates) Y.applyUpdate(doc, update.subarray(1));
-    const made = authorUpdate(doc, author, operations);
+    const migrate = migration && { ...migration, registers: new Map(migration.registers) };
+    const made = migrate ? migrated(doc, author, operations, migrate) : authorUpdate(doc, author, operations);
     if (made) updates.push(made.bytes);
   }
   return { updates, docs: [...docs.values()] };
+}
+
+/** Where nothing but the migration changes anything the doc of a device is thrown away, and read again as it was. */
+function migrated(doc: Y.Doc, author: number, operations: readonly Operation[], migration: Migration) {
+  const copy = openDocument([encodeSnapshot(doc)]);
+  const made = authorUpdate(copy, author, operations, migration);
+  doc.clientID = 1; // whoever applies an update under the id that it holds gets another, with a warning
+  if (made) Y.applyUpdate(doc, made.bytes.subarray(1));
+  return made;
 }
 
 const wholeV1 = (doc: Y.Doc) => packBlob(blobFormat.v1, Y.encodeStateAsUpdate(doc));

@@ -23,6 +23,8 @@ export const vRowsPage = v.object({
   /** For the next page. */
   cursor: v.string(),
   isDone: v.boolean(),
+  /** Of the definition that the rows are of; omitted if it is 1. */
+  schemaVersion: v.optional(v.number()),
 });
 
 /** `denied`: the user may not read the scope. */

@@ -167,7 +167,8 @@ const refusalFields = { code: v.string(), message: v.string(), data: v.optional(
 
 /**
  * What became of a transaction. `duplicate`: it was applied by an earlier push. `gap`: it stands on something
- * the server does not hold; no outcome, the client catches up and authors it again.
+ * the server does not hold; no outcome, the client catches up and authors it again. `rejected` with `schema_too_new`: no
+ * outcome either, the client waits for a newer server, or to become a newer app itself.
  */
 export const vPushOutcome = v.union(
   v.object({ ids: v.array(v.string()), status: v.literal("applied") }),

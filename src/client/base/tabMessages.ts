@@ -48,6 +48,8 @@ export type TabMessage =
   | { readonly type: "visible"; readonly tab: string; readonly documents: readonly DocumentName[] }
   /** From a tab: what it has stored. */
   | { readonly type: "appended"; readonly entries: readonly OutboxEntry[] }
+  /** From a tab, when it starts and when it hears of older ones: the schema versions of its app, by collection. */
+  | { readonly type: "versions"; readonly versions: Readonly<Record<string, number>> }
   /** From a tab: it removes the database. */
   | { readonly type: "cleared" }
   /** From a tab: failed transactions it has taken out of the database. */

@@ -174,8 +174,8 @@ export interface ReplicaStatus {
   /** When a push or pull last ended well, in ms since 1970; null: never in this session. */
   readonly lastSyncAt: number | null;
   /**
-   * Collections that the server knows in a newer schema than this app: they can be read, writes to them are refused with
-   * `schema_too_new`, and those made before wait for an app that knows it.
+   * Collections that the server, or a document, has in a newer schema than this app: they can be read, writes to them are
+   * refused with `schema_too_new`, and those made before wait for an app that knows it.
    */
   readonly tooNew: readonly string[];
   /** Why pushes wait, beside having no connection. */

@@ -34,6 +34,7 @@ function applyOne(
   if (operation.type === "insert") return insertedRow(definition, id, row, operation.fields);
   if (operation.type === "delete" || row === null) return null;
   const { field } = operation;
+  if (!Object.hasOwn(definition.fields as object, field)) return row; // an app of another version has written it
   switch (operation.type) {
     case "set":
       return withField(row, field, operation.value ?? defaultOf(definition, field));

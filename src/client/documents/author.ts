@@ -1,8 +1,14 @@
 import type { ErrorCode } from "../../shared/errorCodes.js";
 import { authorUpdate, clockOf, openDocument, type AuthoredUpdate } from "../../shared/document.js";
-import { readMain } from "../../shared/mainDocument.js";
+import { readMain, type MainState } from "../../shared/mainDocument.js";
 import type { Operation } from "../../shared/operations.js";
-import { projectRow, type AnyCollection, type PlainRow } from "../../collections/index.js";
+import {
+  MigrationError,
+  migrationOf,
+  projectRow,
+  type AnyCollection,
+  type PlainRow,
+} from "../../collections/index.js";
 import { collapse } from "../core/collapse.js";
 
 /** `unchanged`: the operations change nothing, there is nothing to send. `refused`: they cannot be made. */
@@ -11,29 +17,31 @@ export type AuthorOutcome =
   | { readonly type: "unchanged" }
   | { readonly type: "refused"; readonly code: ErrorCode; readonly message: string };
 
-/** Operations that are found on the row that they are to change. */
-export interface Rebase {
+/** As what operations are authored. */
+export interface AuthorAs {
   readonly definition: AnyCollection;
-  /** @throws Error if there are none that could be made */
-  operationsOn(row: PlainRow | null): readonly Operation[];
+  /** Finds the operations on the row that they are to change. @throws Error if there are none that could be made */
+  operationsOn?(row: PlainRow | null): readonly Operation[];
 }
 
 /**
- * Turns a document's operations into one Yjs update under this database's author id.
+ * Turns a document's operations into one Yjs update under this database's author id. What is of an older schema version
+ * is migrated in the same update.
  *
  * @param blobs the base, and every authored update still in the outbox, answered or not: what the server will
  * have merged by the time it meets this update
- * @param rebase what takes the place of `operations` where the document is there
+ * @param as default: as a collection that this app does not know
  */
 export function authorDocument(
   id: string,
   blobs: readonly Uint8Array[],
   author: number,
   operations: readonly Operation[],
-  rebase?: Rebase,
+  as?: AuthorAs,
 ): AuthorOutcome {
   const doc = openDocument(blobs);
-  const isPresent = readMain(doc).existence === "present";
+  const state = readMain(doc);
+  const isPresent = state.existence === "present";
   const first = operations[0]?.type;
   if (first === undefined) return { type: "unchanged" };
   // Deleted by others as well: what was wanted is so.
@@ -43,12 +51,16 @@ export function authorDocument(
     return refused("exists", `A document with the id "${id}" was inserted elsewhere before this one.`);
   if (first !== "insert" && !isPresent)
     return refused("unknown_document", `Document "${id}" was deleted before this change reached it.`);
-  const rebased =
-    rebase === undefined ? operations : rebasedOn(rebase, projectRow(rebase.definition, id, readMain(doc)));
-  if (rebased instanceof Error)
-    return refused("invalid_row", `The change of "${id}" could not be merged: ${rebased.message}`);
-  const update = authorUpdate(doc, author, rebased);
-  return update === null ? { type: "unchanged" } : { type: "authored", update };
+  try {
+    const rebased = rebasedOn(as, id, state, operations);
+    const migration = as && migrationOf(as.definition, id, state, rebased);
+    const update = authorUpdate(doc, author, rebased, migration);
+    return update === null ? { type: "unchanged" } : { type: "authored", update };
+  } catch (error) {
+    if (error instanceof RebaseError || error instanceof MigrationError)
+      return refused("invalid_row", error.message);
+    throw error;
+  }
 }
 
 /** The next clock of `author` in a document's state. */
@@ -60,11 +72,21 @@ function refused(code: ErrorCode, message: string): AuthorOutcome {
   return { type: "refused", code, message };
 }
 
+class RebaseError extends Error {}
+
 /** The app's own function may throw: then this transaction fails, and nothing else. */
-function rebasedOn(rebase: Rebase, row: PlainRow | null): readonly Operation[] | Error {
+function rebasedOn(
+  as: AuthorAs | undefined,
+  id: string,
+  state: MainState,
+  operations: readonly Operation[],
+): readonly Operation[] {
+  if (as?.operationsOn === undefined) return operations;
+  const row = projectRow(as.definition, id, state);
   try {
-    return collapse(rebase.operationsOn(row));
+    return collapse(as.operationsOn(row));
   } catch (error) {
-    return error instanceof Error ? error : new Error(String(error));
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new RebaseError(`The change of "${id}" could not be merged: ${reason}`);
   }
 }

@@ -1,8 +1,9 @@
-import { projectRow, type AnyCollection, type PlainRow } from "../../collections/index.js";
+import { type AnyCollection, type PlainRow } from "../../collections/index.js";
 import { clockOf, encodeState, openDocument } from "../../shared/document.js";
 import { readMain } from "../../shared/mainDocument.js";
 import { projectMain, type MainState } from "../../shared/mainState.js";
 import { readEntries } from "../../shared/rowReader.js";
+import { showRow, type ShownRow } from "./showRow.js";
 
 /** Which clocks an authored update fills. */
 interface ClockRange {
@@ -14,6 +15,12 @@ interface ClockRange {
 export interface MergedDocument<U extends ClockRange> {
   readonly base: Uint8Array;
   readonly row: PlainRow | null;
+  /** What of its row is to be stored beside it. */
+  readonly shown: ShownRow["stored"];
+  /** Why its row cannot be shown. */
+  readonly fault: ShownRow["fault"];
+  /** The schema version that the document is of. */
+  readonly version: number;
   /** In which of its lives the document is. */
   readonly incarnation: number;
   /** Those of the given updates that the state contains, whichever way they came. */
@@ -35,13 +42,19 @@ export function mergeDocument<U extends ClockRange>(
   updates: readonly U[],
 ): MergedDocument<U> {
   const { nextClock, state, merged } = mergeBlobs(base === undefined ? blobs : [base, ...blobs]);
+  const { row, stored, fault } = showRow(definition, id, state);
   return {
     base: merged,
-    row: projectRow(definition, id, state),
+    ...{ row, shown: stored, fault, version: state.version },
     incarnation: state.incarnation,
     // Every authored update adds a struct, so the state vector tells exactly whether a state contains it.
     covered: updates.filter((update) => nextClock(update.author) >= update.to),
   };
+}
+
+/** The state that a base holds. @throws if it is malformed */
+export function stateOf(base: Uint8Array): MainState {
+  return mergeBlobs([base]).state;
 }
 
 interface MergedBlobs {

@@ -33,7 +33,7 @@ export function decideAnswers(
   const steps: Step[] = [];
   for (const outcome of outcomes) {
     const failure =
-      outcome.status === "rejected"
+      outcome.status === "rejected" && !isPutOff(outcome)
         ? toFailure(outcome)
         : outcome.status === "gap"
           ? giveUpGap(outcome.ids)
@@ -50,7 +50,7 @@ export function decideAnswers(
 /**
  * What one answer does. `applied`: its operations stay in the overlay until the stream has brought them back.
  * `rejected`: the transactions fail, and with them what waits behind them. `gap`: they wait again, to be authored
- * anew on what the server holds. A group that is not there was settled by the stream before its answer came.
+ * anew on what the server holds, and so they do where the server is of another schema version. A group that is not there was settled by the stream before its answer came.
  */
 export function decideAnswer(source: AnswerSource, outcome: PushOutcome): Step | null {
   const group = source.groups().find((each) => each.transactions[0] === outcome.ids[0]);
@@ -66,8 +66,18 @@ export function decideAnswer(source: AnswerSource, outcome: PushOutcome): Step |
         publication: waitingStep(entries).publication,
       };
     case "rejected":
-      return rejectGroups(source, [{ group, failure: toFailure(outcome) }]);
+      return isPutOff(outcome)
+        ? {
+            commit: { removedGroups: [group.sequence], outbox: entries },
+            publication: waitingStep(entries).publication,
+          }
+        : rejectGroups(source, [{ group, failure: toFailure(outcome) }]);
   }
+}
+
+/** Whether a transaction that was not applied may be so once the server, or this app, is a newer one: no outcome. */
+export function isPutOff(outcome: PushOutcome): boolean {
+  return outcome.status === "rejected" && outcome.code === "schema_too_new";
 }
 
 /** A group whose bytes will never be applied. */

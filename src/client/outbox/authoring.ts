@@ -15,7 +15,7 @@ import type {
   StoredDocument,
   StoredFailure,
 } from "../ports/storage.js";
-import type { AuthorOutcome, Rebase } from "../documents/author.js";
+import type { AuthorAs, AuthorOutcome } from "../documents/author.js";
 import { faultsOf } from "./attempts.js";
 
 /** What authoring reads: the leader's contents of the database. */
@@ -32,7 +32,7 @@ export type AuthorDocument = (
   blobs: readonly Uint8Array[],
   author: number,
   operations: readonly Operation[],
-  rebase?: Rebase,
+  as?: AuthorAs,
 ) => AuthorOutcome;
 
 /** How authoring is done. */
@@ -194,7 +194,7 @@ function authorGroup(
       [...(base === undefined ? [] : [base]), ...sure],
       unsure.every((each) => each < source.author) ? source.author : options.freshAuthor(unsure),
       collapse(operationsOn(entries, collection, document)),
-      rebaseOf(entries, collection, document, options),
+      authorAs(entries, collection, document, options),
     );
     if (outcome.type === "refused") refusal ??= { code: outcome.code, message: outcome.message };
     if (outcome.type === "unchanged") isLess = true;
@@ -234,16 +234,17 @@ function operationsOn(entries: readonly OutboxEntry[], collection: string, docum
   );
 }
 
-function rebaseOf(
+/** Parallel transactions are found anew on the row as it is where their collection merges them in its own way. */
+function authorAs(
   entries: readonly OutboxEntry[],
   collection: string,
   document: string,
   { definitions, merges }: AuthoringOptions,
-): Rebase | undefined {
+): AuthorAs | undefined {
   const [definition, merge] = [definitions.get(collection), merges.get(collection)];
   const transaction = entries[0]?.transaction;
-  if (definition === undefined || merge === undefined || transaction?.strategy !== "parallel")
-    return undefined;
+  if (definition === undefined) return undefined;
+  if (merge === undefined || transaction?.strategy !== "parallel") return { definition };
   return {
     definition,
     operationsOn: (row) =>

@@ -12,7 +12,7 @@ import type { Clock, Randomness } from "../ports/clock.js";
 import type { AuthoredGroup, Commit, OutboxEntry, StoredAttempt, StoredFailure } from "../ports/storage.js";
 import type { Transport } from "../ports/transport.js";
 import type { Publication } from "../base/publication.js";
-import { decideAnswers, rejectGroups, type AnswerSource } from "./answers.js";
+import { decideAnswers, isPutOff, rejectGroups, type AnswerSource } from "./answers.js";
 import { faultsOf, lastAttempt, nextAttempt, waitingStep, withAttempts } from "./attempts.js";
 import { authorWaiting, type AuthorDocument, type AuthoringSource } from "./authoring.js";
 import { describeError, reactTo, type FailedCall, type Reaction } from "./reaction.js";
@@ -223,6 +223,12 @@ export class PushLoop {
     const attempts = results.flatMap(({ ids, ...outcome }) =>
       ids.flatMap((id): [string, StoredAttempt][] => {
         const entry = byId.get(id);
+        if (isPutOff({ ids, ...outcome })) {
+          const tries = ((entry && lastAttempt(entry)?.tries) ?? 0) + 1;
+          const nextRetryAt = clock.now() + backoffMs(tries, randomness.fraction());
+          const error = describeError(outcome);
+          return [[id, nextAttempt(entry, { ...ended, error, nextRetryAt, faults: 0 })]];
+        }
         if (outcome.status === "rejected")
           return [[id, nextAttempt(entry, { ...ended, error: describeError(outcome) })]];
         if (outcome.status !== "gap") return [];

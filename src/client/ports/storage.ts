@@ -33,6 +33,8 @@ export interface StoredDocument {
   readonly ts: bigint;
   /** The projection of `base`, with previews where there are any; null: deleted. */
   readonly row: PlainRow | null;
+  /** The schema version that `row` is a projection by; absent: 1; 0: by none, the document could not be migrated. */
+  readonly rowVersion?: number;
   /** How the texts of its parts begin, by part (see `partKey`); absent: nothing was told of any. */
   readonly previews?: Readonly<Record<string, string>>;
   /** Its whole state, as one blob. */
@@ -45,6 +47,8 @@ export interface StoredChange {
   readonly operations: readonly Operation[];
   /** The fields it changes as they were when it was made, as far as they had a value; of a delete the whole row. */
   readonly before?: Readonly<Record<string, Value>>;
+  /** The schema version that it was made with; absent: 1. */
+  readonly schemaVersion?: number;
 }
 
 /** An attempt to hand a transaction over that came to nothing. Times in ms since 1970. */
@@ -133,6 +137,8 @@ export interface StoredScope {
   readonly unmet?: readonly string[];
   /** The server's version of the collection's definition when it was read last; absent: 1. */
   readonly schemaVersion?: number;
+  /** The greatest schema version of the documents that were read in it; absent: 1. */
+  readonly dataVersion?: number;
   /** Since when no tab wants it, in ms since 1970; absent: one did when it was read last. */
   readonly unwantedSince?: number;
 }

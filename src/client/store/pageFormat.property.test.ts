@@ -49,8 +49,14 @@ const entry: fc.Arbitrary<PageEntry> = fc.oneof(
           const all = new Uint8Array([...before, ...own]);
           return all.subarray(before.length);
         }),
+        rowVersion: fc.nat(3),
+        previews: fc.dictionary(
+          fc.constantFrom("log", "report\u00001"),
+          fc.string({ unit: "binary" }),
+          plain,
+        ),
       },
-      plain,
+      { ...plain, requiredKeys: ["collection", "id", "scope", "ts", "row", "base"] },
     ),
   },
 );

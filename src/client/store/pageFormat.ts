@@ -36,8 +36,12 @@ const format = 1;
 const headerBytes = 16;
 const checkedFrom = 8;
 
-/** `[place, id]`: gone; `[place, id, ts, bytes of its base, row]`. */
-type JsonEntry = [number, string] | [number, string, string, number, unknown];
+/** `[place, id]`: gone; `[place, id, ts, bytes of its base, row]`, and what else is told of few documents. */
+type JsonEntry =
+  | [number, string]
+  | [number, string, string, number, unknown]
+  | [number, string, string, number, unknown, Rest];
+type Rest = Pick<StoredDocument, "rowVersion" | "previews">;
 
 interface PageJson {
   /** `[collection, scope]`, each once. */
@@ -76,13 +80,13 @@ export function decodePage(value: unknown): PageEntry[] {
   const bases = new Uint8Array(page.slice(headerBytes + jsonBytes));
   const withEncodedRow = new Set(encoded);
   let offset = 0;
-  return entries.map(([place, id, ts, baseBytes, json], index) => {
+  return entries.map(([place, id, ts, baseBytes, json, rest], index) => {
     const [collection, scope] = places[place] as [string, string];
     if (ts === undefined || baseBytes === undefined) return { collection, id, isGone: true };
     const row = (withEncodedRow.has(index) ? fromPlainJson(json as never) : json) as PlainRow | null;
     const base = bases.subarray(offset, (offset += baseBytes));
     // The row has its id as well: one string for both.
-    return { collection, id: row?.id === id ? row.id : id, scope, ts: BigInt(ts), row, base };
+    return { collection, id: row?.id === id ? row.id : id, scope, ts: BigInt(ts), row, base, ...rest };
   });
 }
 
@@ -97,10 +101,14 @@ function toJson(entries: readonly PageEntry[]): PageJson {
   };
   const rows = entries.map((entry, index): JsonEntry => {
     if (isGone(entry)) return [indexOf(entry.collection, ""), entry.id];
-    const { collection, id, scope, ts, row, base } = entry;
+    const { collection, id, scope, ts, row, base, rowVersion, previews } = entry;
     const isPlain = isPlainJson(row);
     if (!isPlain) encoded.push(index);
-    return [indexOf(collection, scope), id, String(ts), base.length, isPlain ? row : toPlainJson(row)];
+    const shown = isPlain ? row : toPlainJson(row);
+    const isPlainEntry = rowVersion === undefined && previews === undefined;
+    const told = [indexOf(collection, scope), id, String(ts), base.length, shown] as const;
+    if (isPlainEntry) return [...told];
+    return [...told, { ...(rowVersion === undefined ? {} : { rowVersion }), ...(previews && { previews }) }];
   });
   return { places: [...places.values()].map(({ place }) => place), entries: rows, encoded };
 }

@@ -45,13 +45,15 @@ export class Hydration {
     return [...this.#shown.values()];
   }
 
-  #showPage({ collection, scope, rows, positions, removed }: Extract<RowsResult, { type: "page" }>): void {
+  #showPage(page: Extract<RowsResult, { type: "page" }>): void {
+    const { collection, scope, rows, positions, removed, schemaVersion = 1 } = page;
     const view = this.#collections.get(collection);
     if (view === undefined)
       throw new ReplicaError(
         "unknown_collection",
         `\`hydrate\` holds rows of "${collection}", which is not among the replica's collections.`,
       );
+    if (schemaVersion !== view.definition.schemaVersion) return; // this app's rows are others
     rows.forEach((row, index) => {
       const id = row["id"] as string;
       view.hydrate(id, row as PlainRow);

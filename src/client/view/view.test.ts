@@ -48,7 +48,7 @@ interface Database {
   readonly groups?: readonly AuthoredGroup[];
 }
 const database = ({ rows = [], outbox = [], groups = [] }: Database): Stored => ({
-  meta: { client: "c", author: 1, term: 1, commit: 1 },
+  meta: { client: "c", author: 1, term: 1, commit: 1, lastSettled: 9 },
   documents: rows.map((row) => ({
     collection: "sites",
     id: row.id,
@@ -524,6 +524,13 @@ describe("load", () => {
     expect(mine.state).toBe("persisting");
     view.load(database({ rows: [site("x", "x")], outbox: [{ sequence: 1, transaction: mine.stored }] }));
     expect(mine.state).toBe("pending");
+  });
+
+  test("I-7: what was stored after the database was read is not taken for gone", () => {
+    const world = setUp(site("x", "x"));
+    const transaction = world.receive("a", 10, { x: [visit] });
+    world.view.load(database({ rows: [site("x", "x")] }));
+    expect([transaction.state, world.visits("x")]).toEqual(["pending", 1]);
   });
 
   test("a failed transaction that another tab has taken away is discarded", () => {

@@ -197,7 +197,11 @@ export class View implements TransactionHost {
     }
     this.#confirm(stored.documents, dirty);
     const kept = new Set(stored.outbox.map(({ transaction }) => transaction.id));
-    const gone = this.transactions().filter(({ id, sequence }) => sequence !== null && !kept.has(id));
+    // What was stored after this was read is in nothing of it, and is not gone.
+    const lastRead = Math.max(stored.meta.lastSettled ?? 0, stored.outbox.at(-1)?.sequence ?? 0);
+    const gone = this.transactions().filter(
+      ({ id, sequence }) => sequence !== null && sequence <= lastRead && !kept.has(id),
+    );
     for (const transaction of gone) {
       transaction.enter({ type: transaction.phase === "failed" ? "discarded" : "completed" });
       this.#forget(transaction);
