@@ -100,7 +100,10 @@ describe.skipIf(chromiumPath === null)("tabs of one browser", { timeout: 120_000
     const leader = await device.leader();
     const others = device.tabs.filter((tab) => tab !== leader);
     const id = await newDocument(leader);
+    const cursor = await others[0]!.call("cursor");
     await Promise.all([untilUnanswered(), leader.call("visit", id, "unanswered")]);
+    // Not while it stores what the push has changed: a transaction would be frozen with it.
+    await waitFor(() => others[0]!.call("cursor")).not.toBe(cursor);
     const session = await leader.session();
     await session.send("Page.setWebLifecycleState", { state: "frozen" });
     app.backend.faults.clear();

@@ -60,6 +60,10 @@ const tab = {
 
   rows: (): Site[] => [...rows.rows()].sort((a, b) => (a.id < b.id ? -1 : 1)),
 
+  /** How far the device has stored what the server did. */
+  cursor: async (): Promise<string> =>
+    (await replica.inspect()).scopes.map(({ cursor }) => cursor?.ts).join(),
+
   insert: (id: string) => outcome(() => rows.insert({ id, name: id, country: "DE" })),
 
   /** Adds the tag to the document, and one to its visits. @returns null: durable; or why not */
