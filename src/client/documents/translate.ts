@@ -46,31 +46,29 @@ export function translateOutbox(
 ): OutboxEntry[] {
   const documents = new Map<string, Registered>();
   const authored = new Set(groups.flatMap(({ transactions }) => transactions));
-  const documentOf = ({ collection, id }: StoredChange): Registered => {
-    const base = baseOf(collection, id);
-    return documents.get(`${collection}\0${id}`) ?? (base === undefined ? nothing : stateOf(base));
-  };
   return entries.map((entry) => {
     const { transaction } = entry;
-    const known = new Map(documents);
+    const after = new Map<string, Registered>();
     try {
       const changes = transaction.changes.map((change) => {
         const { collection, id, schemaVersion = 1 } = change;
         const definition = definitions.get(collection);
         if (definition === undefined || schemaVersion > definition.schemaVersion) return change;
-        const found = documentOf(change);
+        const key = `${collection}\0${id}`;
+        const found = after.get(key) ?? documents.get(key) ?? registered(baseOf(collection, id));
         const before = registersAt(definition, change, found);
-        const isLate = found.version > schemaVersion;
-        const registers = change.operations.reduce(registersAfter, before);
-        documents.set(`${collection}\0${id}`, { version: schemaVersion, registers });
+        after.set(key, {
+          version: schemaVersion,
+          registers: change.operations.reduce(registersAfter, before),
+        });
         if (schemaVersion === definition.schemaVersion) return change;
-        return translateChange({ definition, change, isLate }, before);
+        return translateChange({ definition, change, isLate: found.version > schemaVersion }, before);
       });
-      if (transaction.failure !== undefined) restore(documents, known); // it is not part of what is shown
+      // What has failed is not part of what later ones were made on.
+      if (transaction.failure === undefined) for (const [key, each] of after) documents.set(key, each);
       return isOlder(entry, definitions) ? { ...entry, transaction: { ...transaction, changes } } : entry;
     } catch (error) {
       if (!(error instanceof MigrationError)) throw error;
-      restore(documents, known);
       if (transaction.failure !== undefined || authored.has(transaction.id)) return entry;
       const failure = { code: "invalid_row", message: error.message } as const;
       return { ...entry, transaction: { ...transaction, failure } };
@@ -78,11 +76,8 @@ export function translateOutbox(
   });
 }
 
-const nothing: Registered = { version: 1, registers: new Map() };
-
-function restore(documents: Map<string, Registered>, known: ReadonlyMap<string, Registered>): void {
-  documents.clear();
-  for (const [key, document] of known) documents.set(key, document);
+function registered(base: Uint8Array | undefined): Registered {
+  return base === undefined ? { version: 1, registers: new Map() } : stateOf(base);
 }
 
 interface OlderChange {
