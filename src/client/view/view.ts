@@ -7,6 +7,7 @@ import type { RowStatus, Transaction } from "../base/types.js";
 import { pendingOf } from "../base/pendingChange.js";
 import type { MergeRows } from "../core/rebase.js";
 import { CollectionView, type OverlaidChange } from "./collectionView.js";
+import { Hearsay } from "./hearsay.js";
 import { Hydration } from "./hydration.js";
 import { LocalTransaction, type TransactionHost } from "./localTransaction.js";
 import { documentKey, TransactionIndex } from "./transactionIndex.js";
@@ -19,9 +20,6 @@ export interface FailureDecisions {
 
 type Dirty = Map<string, Set<string>>;
 
-/** Finished transactions that are remembered, so that a late message about one does not bring it back. */
-const mostRemembered = 10_000;
-
 /**
  * What one tab shows: the confirmed rows, and every unfinished or failed transaction it knows of. Each method is
  * one step, after which every listener is called at most once.
@@ -33,9 +31,7 @@ export class View implements TransactionHost {
   readonly #decisions: FailureDecisions;
   readonly #hydration: Hydration;
   readonly #transactions = new TransactionIndex();
-  readonly #finished = new Set<string>();
-  /** What the leader said of transactions whose own message is still on its way: tabs' messages can overtake. */
-  readonly #foretold = new Map<string, { covered: string[]; phase: Phase }>();
+  readonly #hearsay = new Hearsay();
   /** While the database is being read: the documents that the leader told of meanwhile. Null: all was read. */
   #told: Set<string> | null = null;
 
@@ -169,7 +165,7 @@ export class View implements TransactionHost {
     for (const { transaction, collection, id } of covered) {
       const known = this.find(transaction);
       if (known !== undefined) known.cover(`${collection}\0${id}`);
-      else this.#foretell(transaction).covered.push(`${collection}\0${id}`);
+      else this.#hearsay.noteCovered(transaction, documentKey(collection, id));
       mark(dirty, collection, id);
     }
     for (const { id, phase, attempts } of transactions) {
@@ -277,8 +273,7 @@ export class View implements TransactionHost {
 
   #add(stored: StoredTransaction): LocalTransaction {
     const transaction = new LocalTransaction(stored, this);
-    const { covered, phase } = this.#foretell(transaction.id);
-    this.#foretold.delete(transaction.id);
+    const { covered, phase } = this.#hearsay.take(transaction.id);
     for (const key of covered) transaction.cover(key);
     transaction.enter(phase);
     this.#transactions.add(transaction);
@@ -288,7 +283,7 @@ export class View implements TransactionHost {
   /** Of these, the ones that were not known. */
   #addStored(entries: Stored["outbox"]): LocalTransaction[] {
     return entries.flatMap(({ sequence, transaction }) => {
-      if (this.find(transaction.id) !== undefined || this.#finished.has(transaction.id)) return [];
+      if (this.find(transaction.id) !== undefined || this.#hearsay.isFinished(transaction.id)) return [];
       const local = this.#add(transaction);
       local.becomeDurable(sequence);
       return [local];
@@ -306,20 +301,11 @@ export class View implements TransactionHost {
     return isLast;
   }
 
-  #foretell(id: string): { covered: string[]; phase: Phase } {
-    const foretold = this.#foretold.get(id) ?? { covered: [], phase: { type: "waiting" } };
-    this.#foretold.set(id, foretold);
-    const [oldest] = this.#foretold.keys();
-    if (this.#foretold.size > mostRemembered) this.#foretold.delete(oldest as string);
-    return foretold;
-  }
-
   #enter(id: string, phase: Phase): LocalTransaction | undefined {
     const transaction = this.find(id);
-    if (phase.type === "completed") this.#remember(id);
+    if (phase.type === "completed") this.#hearsay.noteFinished(id);
     if (transaction === undefined) {
-      if (phase.type === "completed") this.#foretold.delete(id);
-      else this.#foretell(id).phase = phase;
+      if (phase.type !== "completed") this.#hearsay.notePhase(id, phase);
       return undefined;
     }
     transaction.enter(phase);
@@ -328,15 +314,8 @@ export class View implements TransactionHost {
     return transaction;
   }
 
-  #remember(id: string): void {
-    this.#finished.add(id);
-    if (this.#finished.size <= mostRemembered) return;
-    const [oldest] = this.#finished;
-    this.#finished.delete(oldest as string);
-  }
-
   #forget(transaction: LocalTransaction): void {
-    this.#remember(transaction.id);
+    this.#hearsay.noteFinished(transaction.id);
     this.#transactions.remove(transaction);
   }
 
