@@ -142,9 +142,10 @@ export class ScopeReaders {
     return held.reduce(joinPublications, emptyPublication);
   }
 
-  /** The server is in another epoch in some collection: reads something of each that nobody reads. */
+  /** The server is in another epoch in some collection: reads something of each that nobody reads. A denial tells none. */
   askEpochs(): void {
-    const read = new Set([...this.#readings.values()].map(({ want }) => want.collection));
+    const told = [...this.#readings.values()].filter(({ reader }) => reader.state !== "denied");
+    const read = new Set(told.map(({ want }) => want.collection));
     for (const { collection, scope } of this.#options.journal.scopes())
       if (!read.has(collection)) this.#asked.set(keyOf(collection, scope), { collection, scope });
     this.refresh();

@@ -184,11 +184,11 @@ async function runEffects(
 /** @returns null if there is nothing to keep: every transaction was answered before, or is a gap */
 function toAppend(
   { client, settledBelow, transactions }: PushArgs,
-  { registry, user, seenAt, answered, authorClients, states }: PushContext,
+  { registry, user, seenAt, authorClients, states }: PushContext,
   evaluations: readonly Evaluation[],
   handle: { readonly maintain?: string },
 ): AppendArgs | null {
-  const receipts = evaluations.flatMap((each) => receiptsOf(each, answered));
+  const receipts = evaluations.flatMap(receiptsOf);
   const accepted = evaluations.filter((each) => each.type === "accepted");
   const writes = accepted.flatMap((each) => each.writes);
   const mains = writes.filter((write) => write.kind === "main");
@@ -259,19 +259,14 @@ function logRefusals(client: string, { collections }: Registry, evaluations: rea
 }
 
 /** A receipt for each local transaction whose outcome is new and for good. */
-function receiptsOf(
-  evaluation: Evaluation,
-  answered: PushContext["answered"],
-): NonNullable<AppendArgs["push"]>["receipts"] {
+function receiptsOf(evaluation: Evaluation): NonNullable<AppendArgs["push"]>["receipts"] {
   if (evaluation.type !== "accepted" && evaluation.type !== "refused") return [];
   const { ids, sequence } = evaluation.transaction;
   const outcome =
     evaluation.type === "accepted"
       ? ({ status: "applied" } as const)
       : ({ status: "rejected", ...evaluation.refusal } as const);
-  // One that was answered before keeps its outcome, and its one receipt.
-  const open = ids.filter((id) => !answered.has(id));
-  return open.map((transaction) => ({ transaction, sequence, outcome }));
+  return ids.map((transaction) => ({ transaction, sequence, outcome }));
 }
 
 function toOutcome(evaluation: Evaluation): PushOutcome {

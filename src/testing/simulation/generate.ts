@@ -40,8 +40,8 @@ const weights: Readonly<Record<StepKind, number>> = {
   serverWrite: 5,
   compact: 4,
   purge: 1,
-  tidy: 0.5,
-  newEpoch: 0.5,
+  tidy: 2,
+  newEpoch: 2,
 };
 
 /** Kinds of trouble that a script has or has not: if each had all of them, what is rare would drown. */
@@ -56,6 +56,8 @@ const optional: readonly (readonly [number, readonly StepKind[]])[] = [
   [0.6, ["offline", "online", "halfOpen"]],
   [0.3, ["skew"]],
   [0.5, ["decide"]],
+  [0.5, ["tidy"]],
+  [0.4, ["newEpoch"]],
 ];
 
 export interface GenerateOptions {

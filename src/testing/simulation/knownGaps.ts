@@ -12,18 +12,6 @@ export interface KnownGap {
  * from then on (docs/simulation.md).
  */
 export const knownGaps = {
-  newEpoch: {
-    kinds: ["newEpoch"],
-    why: "clients turn to a new epoch now; what the simulation observes has yet to be taught so: the query `status`, what a turn keeps aside",
-  },
-  prunedLeaves: {
-    kinds: ["tidy"],
-    why: "a client that was away for longer than leaves are kept reads anew now; what the simulation checks has yet to be tried with it",
-  },
-  purgedIds: {
-    kinds: ["purge"],
-    why: "an id that was purged in one scope and is inserted anew in another begins a new life now; an answered update to the old one may never settle",
-  },
   heldPages: {
     why: "what a client holds back while it catches up in several pages is shown wrongly: an answer that comes meanwhile uncovers what is held (I-7), what is held hides what another scope brought after it, and it is lost if the last page cannot be stored (I-8). Until then pages are as large as they really are, and no simulated catch-up has two",
   },

@@ -1,5 +1,5 @@
 // What was seen of a run from outside, as the checks read it.
-import type { PushArgs, PushResult } from "../../shared/wire.js";
+import type { PullArgs, PushArgs, PushResult } from "../../shared/wire.js";
 
 /** What a push said of a transaction that was coalesced into one of its own. */
 export interface Answer {
@@ -7,6 +7,8 @@ export interface Answer {
   readonly id: string;
   readonly status: "applied" | "duplicate" | "gap" | "rejected";
   readonly code: string | null;
+  /** It was sent with others that had been answered without it, or the other way round: a late copy of a push. */
+  readonly isMixed: boolean;
 }
 
 /** What the server has answered to pushes, in the order in which they ran, whether or not anybody heard of it. */
@@ -23,6 +25,7 @@ export class Answers {
         id,
         status: outcome.status,
         code: outcome.status === "rejected" ? outcome.code : null,
+        isMixed: outcome.ids.some((each) => this.final.has(each) !== this.final.has(id)),
       })),
     );
     this.all.push(...answers);
@@ -42,4 +45,8 @@ export class Answers {
 
 export function isPush(args: object): args is PushArgs {
   return "client" in args && "transactions" in args && "settledBelow" in args;
+}
+
+export function isPull(args: object): args is PullArgs {
+  return "cursor" in args;
 }

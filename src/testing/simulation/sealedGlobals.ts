@@ -5,9 +5,15 @@ import type { Timeline } from "./timeline.js";
 
 /**
  * Small, so that scripts of some dozen steps meet all of it: pages that end within a commit, states that a push compacts
- * before it appends.
+ * before it appends, devices that come back when what they have missed is told no more. Receipts are kept for longer
+ * than a push can be on its way.
  */
-const smallLimits = { compactInPlaceDeltas: 6, ...(isOpenGap("heldPages") ? {} : { pageEntries: 3 }) };
+const smallLimits = {
+  compactInPlaceDeltas: 6,
+  leavesKeptMs: 20_000,
+  receiptsKeptMs: 5 * 60_000,
+  ...(isOpenGap("heldPages") ? {} : { pageEntries: 3 }),
+};
 
 /**
  * Runs `work` in a world without a real clock, real timers or real randomness: what the server's functions and what
@@ -36,9 +42,9 @@ function replace<T extends object, K extends keyof T>(target: T, name: K, value:
 }
 
 function replaceLimits(): () => void {
-  const { pageEntries, compactInPlaceDeltas } = limits;
+  const usual = { ...limits };
   Object.assign(limits, smallLimits);
-  return () => void Object.assign(limits, { pageEntries, compactInPlaceDeltas });
+  return () => void Object.assign(limits, usual);
 }
 
 function sealDate(timeline: Timeline): () => void {

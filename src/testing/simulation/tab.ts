@@ -45,6 +45,7 @@ export class Tab {
   readonly errors: { readonly error: Error; readonly dataAtRisk: boolean }[] = [];
   readonly #subscriptions = new Map<string, Subscription>();
   isReady = false;
+  #isClosing = false;
   /** Whether what it shows may be another since it was looked at. */
   isDirty = true;
 
@@ -89,7 +90,7 @@ export class Tab {
 
   /** Whether the app's code can run on it. */
   get isUsable(): boolean {
-    return this.life.isAlive && !this.life.isFrozen && this.isReady;
+    return this.life.isAlive && !this.life.isFrozen && this.isReady && !this.#isClosing;
   }
 
   /** Keeps a transaction that the app's code has just made. */
@@ -102,8 +103,9 @@ export class Tab {
     );
   }
 
+  /** The app on a tab that is being closed wants nothing more. */
   subscribe(scope: string): void {
-    if (!this.#subscriptions.has(scope))
+    if (!this.#isClosing && !this.#subscriptions.has(scope))
       this.#subscriptions.set(scope, this.replica.subscribe(sites, { scopes: [scope] }));
   }
 
@@ -114,6 +116,7 @@ export class Tab {
 
   /** As a user closes it: it has time to end in order. */
   async close(): Promise<void> {
+    this.#isClosing = true;
     await this.replica.close();
     this.life.end();
   }

@@ -1,13 +1,14 @@
-import type { PullArgs, PullResult, PushResult } from "../../shared/wire.js";
+import { ConvexError } from "convex/values";
+import type { PullArgs, PullResult, PushResult, StatusArgs, TransactionStatus } from "../../shared/wire.js";
 import { SeededRandom } from "../random.js";
 import { Violation } from "../violation.js";
 import type { AccessRules, Backend, BackendDriver } from "./backend.js";
 import { DiskCheck, checkSent } from "./checkDisk.js";
-import { checkAnswer, checkPull, checkWhole } from "./checkServer.js";
+import { checkAnswer, checkPull, checkStatuses, checkWhole } from "./checkServer.js";
 import { checkDurable, checkWholeOnTab, TabCheck } from "./checkTab.js";
 import { Device } from "./device.js";
 import { Ledger } from "./ledger.js";
-import { Answers, isPush } from "./observations.js";
+import { Answers, isPull, isPush } from "./observations.js";
 import { Server, type Outcome } from "./server.js";
 import { steadyDocuments, type Script } from "./steps.js";
 import type { Tab } from "./tab.js";
@@ -55,7 +56,7 @@ export class World implements AccessRules {
     this.trace = trace;
     this.truth = new Truth(backend);
     this.server = new Server(backend, timeline, new SeededRandom(seed ^ 0x5eed), {
-      onQuery: (args, user, outcome) => this.#guard(() => this.#seeQuery(args as PullArgs, user, outcome)),
+      onQuery: (args, user, outcome) => this.#guard(() => this.#seeQuery(args, user, outcome)),
       onMutation: (args, user, outcome) => this.#seeMutation(args, user, outcome),
     });
     this.devices = devices.map((setup, index) => this.#createDevice(index, seed, setup));
@@ -115,9 +116,25 @@ export class World implements AccessRules {
     this.diskChecks.get(device)?.checkDocuments(stored);
   }
 
-  #seeQuery(args: PullArgs, user: string | null, outcome: Outcome): void {
-    if (!outcome.ok) throw outcome.error;
-    const result = outcome.value as PullResult;
+  #seeQuery(args: object, user: string | null, outcome: Outcome): void {
+    if (!outcome.ok) return this.#seeRefusal(args, user, outcome.error);
+    if (isPull(args)) this.#seePull(args, user, outcome.value as PullResult);
+    else this.#seeStatus(args as StatusArgs, user, outcome.value as TransactionStatus[]);
+  }
+
+  /** A question may be refused, with a code: one about another user's transactions, say, under an expired token. */
+  #seeRefusal(args: object, user: string | null, error: Error): void {
+    if (!(error instanceof ConvexError)) throw error;
+    this.trace.add(`${this.timeline.now()} ${isPull(args) ? "pull" : "status"} ${user} ${error.message}`);
+  }
+
+  #seeStatus({ transactions }: StatusArgs, user: string | null, statuses: TransactionStatus[]): void {
+    const told = statuses.map(({ id, status }) => `${id} ${status}`);
+    this.trace.add(`${this.timeline.now()} status ${user} ${told.join(", ")}`);
+    checkStatuses(transactions, statuses, this.answers);
+  }
+
+  #seePull(args: PullArgs, user: string | null, result: PullResult): void {
     const shown =
       result.type === "page" ? result.entries.map(({ document, type }) => `${document} ${type}`) : [];
     this.trace.add(
