@@ -29,8 +29,12 @@ export async function act(world: World, step: Step): Promise<void> {
       await world.timeline.during(() => world.server.backend.tidy());
       return world.noteCommit(null);
     case "newEpoch":
-      await world.timeline.during(() => world.server.backend.newEpoch());
+      world.truth.epoch = await world.timeline.during(() => world.server.backend.newEpoch());
       return world.noteCommit(null);
+    case "backUp":
+      return world.backUp();
+    case "restore":
+      return world.restore();
     default: {
       const device = world.devices[step.device];
       if (device !== undefined) await actOnDevice(world, device, step);

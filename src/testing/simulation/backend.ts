@@ -30,7 +30,14 @@ export interface Backend {
   purge(document: string): Promise<bigint>;
   /** What is done every hour and every day: leaves are pruned, receipts retired. */
   tidy(): Promise<void>;
+  /** @returns its name */
   newEpoch(): Promise<string>;
+  /**
+   * Takes a backup. Not every driver can: then none is ever restored.
+   *
+   * @returns restores it, under the timestamps that it had, and ends with a new epoch; @returns its name
+   */
+  backUp?(): Promise<() => Promise<string>>;
   /** Resolves once no function runs that this has begun. */
   idle(): Promise<void>;
 }

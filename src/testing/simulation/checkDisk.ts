@@ -1,5 +1,6 @@
 // What must hold of a device's disk at every instant: a tab may be killed in it.
-import type { Stored, StoredDocument } from "../../client/ports/storage.js";
+import { collectionOf } from "../../client/epochs.js";
+import type { Stored, StoredDocument, StoredScope } from "../../client/ports/storage.js";
 import type { PushArgs } from "../../shared/wire.js";
 import { Violation } from "../violation.js";
 import { coversClocks, stateOf, type State, type Truth } from "./truth.js";
@@ -9,6 +10,9 @@ export class DiskCheck {
   /** What was read of documents, by id: most commits leave most of them as they are. */
   readonly #read = new Map<string, { readonly base: Uint8Array; readonly state: State }>();
 
+  /** How far scopes were ever read, in each epoch. */
+  readonly #reached = new Map<string, bigint>();
+
   stateOf({ id, base }: StoredDocument): State {
     const known = this.#read.get(id);
     if (known !== undefined && isEqual(known.base, base)) return known.state;
@@ -17,10 +21,13 @@ export class DiskCheck {
     return state;
   }
 
-  /** I-2, I-11: what a stored cursor has gone past is stored with it. */
+  /**
+   * I-2, I-11: what a stored cursor has gone past is stored with it; of the next epoch too, which is kept aside until all
+   * of it is there (decision 10). A cursor of another epoch than the server's says nothing of what the server holds.
+   */
   checkCursors({ scopes, documents }: Stored, truth: Truth): void {
-    for (const { collection, scope, cursor } of scopes) {
-      if (collection !== "sites") continue;
+    for (const { collection, scope, cursor, epoch } of scopes) {
+      if (collectionOf(collection) !== "sites" || epoch !== truth.epoch) continue;
       for (const [id, expected] of truth.documents) {
         const isPast = expected.ts < cursor.ts || (expected.ts === cursor.ts && id === cursor.document);
         if (expected.scope !== scope || !isPast) continue;
@@ -32,17 +39,31 @@ export class DiskCheck {
     }
   }
 
-  /** I-2: and what is stored of the stream is covered by the stored cursor. */
+  /**
+   * I-2: and what is stored of the stream is covered by the stored cursor. A scope that is read anew in the same epoch,
+   * over what is there, begins at the start again: of what is held then an earlier cursor tells, which was no lie.
+   */
   checkDocuments({ scopes, documents }: Stored): void {
+    for (const read of scopes) this.#noteReached(read);
     for (const { collection, id, scope, ts } of documents) {
       const read = scopes.find((each) => each.collection === collection && each.scope === scope);
-      if (read === undefined || read.cursor.ts < ts)
+      const reached = read?.unmet === undefined ? read?.cursor.ts : this.#reached.get(keyOf(read));
+      if (reached === undefined || reached < ts)
         throw new Violation(
           "I-2",
-          `"${id}" is stored as of ${ts}, and the cursor of ${scope} is at ${read?.cursor.ts}`,
+          `"${id}" is stored as of ${ts}, and the cursor of ${scope} is at ${reached}`,
         );
     }
   }
+
+  #noteReached(read: StoredScope): void {
+    const key = keyOf(read);
+    if ((this.#reached.get(key) ?? 0n) < read.cursor.ts) this.#reached.set(key, read.cursor.ts);
+  }
+}
+
+function keyOf({ collection, scope, epoch }: StoredScope): string {
+  return `${collection} ${scope} ${epoch}`;
 }
 
 /** I-1: whatever is sent is stored, to the byte. */

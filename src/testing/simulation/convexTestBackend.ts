@@ -1,6 +1,7 @@
 // The real server functions over the real component in convex-test.
 import type { FunctionReference } from "convex/server";
 import type { PlainRow } from "../../collections/index.js";
+import { restoreBackup, takeBackup } from "../backup.js";
 import { loadComponentModules } from "../componentModules.js";
 import { createServerApp } from "../serverApp.js";
 import { writeOperation } from "../writeOperation.js";
@@ -54,6 +55,10 @@ export async function startConvexTestBackend(rules: AccessRules): Promise<Backen
       await t.mutation((ctx) => ctx.runMutation(jobs.retire["receipts"]!, { after: "" }));
     },
     newEpoch: () => t.mutation((ctx) => replicate.admin(ctx).newEpoch(sites)),
+    backUp: async () => {
+      const backup = await takeBackup(app);
+      return () => restoreBackup(app, backup);
+    },
     idle: () => t.finishInProgressScheduledFunctions(),
   };
 }

@@ -1,6 +1,7 @@
 // From a seed to a script. The same seed gives the same script (I-20).
 import { SeededRandom } from "../random.js";
 import { knownGaps, type KnownGap } from "./knownGaps.js";
+import { smallLimits } from "./sealedGlobals.js";
 import {
   scopes,
   steadyDocuments,
@@ -41,7 +42,9 @@ const weights: Readonly<Record<StepKind, number>> = {
   compact: 4,
   purge: 1,
   tidy: 2,
-  newEpoch: 2,
+  newEpoch: 1,
+  backUp: 2,
+  restore: 2,
 };
 
 /** Kinds of trouble that a script has or has not: if each had all of them, what is rare would drown. */
@@ -57,7 +60,7 @@ const optional: readonly (readonly [number, readonly StepKind[]])[] = [
   [0.3, ["skew"]],
   [0.5, ["decide"]],
   [0.5, ["tidy"]],
-  [0.4, ["newEpoch"]],
+  [0.4, ["newEpoch", "backUp", "restore"]],
 ];
 
 export interface GenerateOptions {
@@ -80,7 +83,7 @@ export function generateScript(seed: number, options: GenerateOptions = {}): Scr
   const steps: Step[] = [];
   for (let n = 0; n < count; n++) {
     const kind = random.weighted(kinds);
-    steps.push(generateStep(random, kind, { devices, wildness, next: () => n * 10 }));
+    steps.push(...generateSteps(random, kind, { devices, wildness, next: () => n * 10 }));
   }
   return { seed, devices, steps };
 }
@@ -95,6 +98,20 @@ interface Context {
   /** How much of what is written goes to documents that may meet anything. */
   readonly wildness: number;
   next(): number;
+}
+
+/** What takes several steps to come about is generated as a whole, now and then. */
+function generateSteps(random: SeededRandom, kind: StepKind, context: Context): Step[] {
+  const step = generateStep(random, kind, context);
+  if (kind !== "tidy" || random.chance(0.3)) return [step];
+  const device = random.below(context.devices.length);
+  return [
+    { do: "offline", device },
+    generateStep(random, "serverWrite", { ...context, wildness: 1 }),
+    { do: "pass", ms: 2 * smallLimits.leavesKeptMs },
+    step,
+    { do: "online", device },
+  ];
 }
 
 function generateStep(random: SeededRandom, kind: StepKind, context: Context): Step {
@@ -168,6 +185,8 @@ function generateStep(random: SeededRandom, kind: StepKind, context: Context): S
       return { do: kind, document: random.pick(wildDocuments) };
     case "tidy":
     case "newEpoch":
+    case "backUp":
+    case "restore":
       return { do: kind };
   }
 }

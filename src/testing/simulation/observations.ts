@@ -13,7 +13,7 @@ export interface Answer {
 
 /** What the server has answered to pushes, in the order in which they ran, whether or not anybody heard of it. */
 export class Answers {
-  readonly all: Answer[] = [];
+  #all: Answer[] = [];
   /** Of whom nothing more can become, by id: they were applied, or refused with a code. */
   readonly final = new Map<string, Answer>();
 
@@ -28,14 +28,28 @@ export class Answers {
         isMixed: outcome.ids.some((each) => this.final.has(each) !== this.final.has(id)),
       })),
     );
-    this.all.push(...answers);
-    for (const answer of answers)
-      if (answer.status !== "gap" && !this.final.has(answer.id)) this.final.set(answer.id, answer);
+    this.#all.push(...answers);
+    for (const answer of answers) this.#note(answer);
     return answers;
   }
 
+  #note(answer: Answer): void {
+    if (answer.status !== "gap" && !this.final.has(answer.id)) this.final.set(answer.id, answer);
+  }
+
   hasAnswered(client: string | undefined): boolean {
-    return this.all.some((answer) => answer.client === client);
+    return this.#all.some((answer) => answer.client === client);
+  }
+
+  /** A backup was restored: what was answered after it was taken the server knows nothing of any more. */
+  restore(all: readonly Answer[]): void {
+    this.#all = [...all];
+    this.final.clear();
+    for (const answer of all) this.#note(answer);
+  }
+
+  get all(): readonly Answer[] {
+    return this.#all;
   }
 
   isApplied(id: string): boolean {

@@ -8,7 +8,7 @@ import type { Timeline } from "./timeline.js";
  * before it appends, devices that come back when what they have missed is told no more. Receipts are kept for longer
  * than a push can be on its way.
  */
-const smallLimits = {
+export const smallLimits = {
   compactInPlaceDeltas: 6,
   leavesKeptMs: 20_000,
   receiptsKeptMs: 5 * 60_000,

@@ -2,6 +2,7 @@ import { projectRow, type PlainRow } from "../../collections/index.js";
 import { canonicalJson } from "../../shared/canonicalJson.js";
 import { openDocument } from "../../shared/document.js";
 import { readMain } from "../../shared/mainDocument.js";
+import { firstEpoch } from "../../shared/wire.js";
 import { sites } from "../fieldApp.js";
 import { Violation } from "../violation.js";
 import type { Backend } from "./backend.js";
@@ -40,7 +41,8 @@ export function coversClocks(state: State, other: State): boolean {
 /** What the server holds, looked at after each of its commits. */
 export class Truth {
   readonly documents = new Map<string, TrueDocument>();
-  /** Those of which something was not as it is of a steady document: they were deleted, moved or begun anew. */
+  /** The collection's. */
+  epoch = firstEpoch;
   readonly #backend: Backend;
 
   constructor(backend: Backend) {
@@ -49,6 +51,13 @@ export class Truth {
 
   get rows(): PlainRow[] {
     return [...this.documents.values()].flatMap(({ row }) => row ?? []);
+  }
+
+  /** A backup was restored. @param documents what the server held when it was taken */
+  restore(documents: ReadonlyMap<string, TrueDocument>, epoch: string): void {
+    this.documents.clear();
+    for (const [id, document] of documents) this.documents.set(id, document);
+    this.epoch = epoch;
   }
 
   /**

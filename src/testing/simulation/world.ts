@@ -1,4 +1,5 @@
 import { ConvexError } from "convex/values";
+import type { Stored } from "../../client/ports/storage.js";
 import type { PullArgs, PullResult, PushResult, StatusArgs, TransactionStatus } from "../../shared/wire.js";
 import { SeededRandom } from "../random.js";
 import { Violation } from "../violation.js";
@@ -30,6 +31,10 @@ export class World implements AccessRules {
   readonly #tabChecks = new Map<Tab, TabCheck>();
   /** Devices that have read all there is since their leader last changed: what they show is whole. */
   readonly #whole = new Map<Device, Tab>();
+  /** Brings back what the server held when the last backup was taken, and what was known of it then. */
+  #restoreBackup: (() => Promise<void>) | null = null;
+  /** Transactions that were applied and that a restored backup has undone. */
+  readonly #undone = new Set<string>();
   #violation: Violation | null = null;
 
   static async create(
@@ -95,6 +100,37 @@ export class World implements AccessRules {
     this.server.noteChange();
   }
 
+  async backUp(): Promise<void> {
+    const { answers, ledger, server, timeline, truth } = this;
+    const { backend } = server;
+    if (backend.backUp === undefined) return;
+    const restore = await timeline.during(() => backend.backUp!());
+    const [documents, all, standing] = [new Map(truth.documents), [...answers.all], ledger.standing];
+    this.#restoreBackup = async () => {
+      const epoch = await timeline.during(restore);
+      const applied = [...answers.final.keys()].filter((id) => answers.isApplied(id));
+      answers.restore(all);
+      const undone = applied.filter((id) => !answers.isApplied(id));
+      for (const id of undone) this.#undone.add(id);
+      ledger.restore(standing, undone);
+      truth.restore(documents, epoch);
+    };
+  }
+
+  async restore(): Promise<void> {
+    if (this.#restoreBackup === null) return;
+    await this.#restoreBackup();
+    await this.noteCommit(null);
+  }
+
+  /**
+   * Whether the user knows of a transaction as done that the server knows nothing of: it was, until a backup was restored,
+   * and left the device's outbox before the device had turned to the new epoch.
+   */
+  isUndone(device: Device, id: string): boolean {
+    return this.#undone.has(id) && device.settledBefore.has(id);
+  }
+
   #createDevice(index: number, seed: number, setup: Script["devices"][number]): Device {
     const device: Device = new Device(index, seed, setup, this.timeline, this.server, {
       onStored: (_, method) => this.#guard(() => this.#seeStored(device, method)),
@@ -107,6 +143,7 @@ export class World implements AccessRules {
   #seeStored(device: Device, method: string): void {
     const stored = device.onDisk;
     if (stored === null) return;
+    this.#noteSettled(device, stored);
     const scopes = stored.scopes.map(({ scope, cursor }) => `${scope}@${cursor.ts}`).join(" ");
     this.trace.add(
       `${this.timeline.now()} disk ${device.index} ${method} outbox ${stored.outbox.length} groups ${stored.groups.length} ${scopes}`,
@@ -114,6 +151,13 @@ export class World implements AccessRules {
     if (method !== "commit") return;
     this.diskChecks.get(device)?.checkCursors(stored, this.truth);
     this.diskChecks.get(device)?.checkDocuments(stored);
+  }
+
+  #noteSettled(device: Device, { scopes, outbox }: Stored): void {
+    const epoch = scopes.find(({ collection }) => collection === "sites")?.epoch;
+    if (epoch === this.truth.epoch) return;
+    const left = new Set(outbox.map(({ transaction }) => transaction.id));
+    for (const id of device.stored.keys()) if (!left.has(id)) device.settledBefore.add(id);
   }
 
   #seeQuery(args: object, user: string | null, outcome: Outcome): void {
