@@ -154,3 +154,20 @@ test("a device that reads has a session at the server, and none once it is close
   await replica.close();
   await waitUntil(async () => (await sessions()).length === 0);
 });
+
+test("I-2: a scope that is wanted again while it is let go of is there in the end, with all that is in it", async () => {
+  await seed({ id: "x", name: "n", country: "DE" });
+  for (let turns = 0; turns < 24; turns++) {
+    const device = openDevice();
+    const subscription = device.replica.subscribe(sites, { scopes: ["DE"] });
+    await waitUntil(() => areLive(device, 1));
+    subscription.stop();
+    for (let turn = 0; turn < turns; turn++) await null;
+    device.replica.subscribe(sites, { scopes: ["DE"] });
+    await seed({ id: `y${turns}`, name: "n", country: "DE" });
+    await network.refresh();
+    await waitUntil(() => device.col.has(`y${turns}`) && areLive(device, 1));
+    expect([turns, device.col.has("x")]).toEqual([turns, true]);
+    await device.replica.close();
+  }
+});

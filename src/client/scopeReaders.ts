@@ -58,6 +58,8 @@ export class ScopeReaders {
   #wants = new Map<string, Want>();
   /** Stored scopes that nobody wants, read to learn which epoch the server is in. */
   #asked = new Map<string, Want>();
+  /** Scopes whose removal is being stored. */
+  readonly #forgotten = new Set<Want>();
   #visible: ReadonlySet<string> = new Set();
   #isStopped = false;
   #isStarting = false;
@@ -158,25 +160,50 @@ export class ScopeReaders {
     this.refresh();
   }
 
-  /** Removes the documents of a scope from the device, and where its reading had come to. */
-  async forget({ collection, scope }: Want): Promise<void> {
-    const { context, journal, change } = this.#options;
-    await change(() => {
-      const removal = forgetDocuments(context, journal.documentsIn(collection, scope));
-      const staged = journal.documentsIn(stagedName(collection), scope);
-      const removedDocuments = [...(removal.commit.removedDocuments ?? []), ...staged];
-      const removedScopes = [collection, stagedName(collection)].map((each) => ({ collection: each, scope }));
-      const publication = this.#takeWith(keyOf(collection, scope), removal.publication);
-      return {
-        commit: {
-          ...removal.commit,
-          removedDocuments: removedDocuments.map((each) => ({ collection: each.collection, id: each.id })),
-          removedScopes,
-        },
-        publication,
-      };
-    });
-    this.refresh();
+  /** Removes the documents of a scope from the device, and where its reading had come to, unless it is wanted again. */
+  forget(want: Want): Promise<void> {
+    return this.#forget(want, null);
+  }
+
+  /**
+   * Nobody reads the scope while it is being forgotten: it would be gone on from a position that is about to go.
+   *
+   * @param by whose reading has come to its end: a denial is the last word, wanted or not
+   */
+  async #forget({ collection, scope }: Want, by: Reading | null): Promise<void> {
+    const want = { collection, scope };
+    try {
+      await this.#options.change(() => {
+        if (by === null && this.isWanted(want)) return null;
+        this.#forgotten.add(want);
+        const reading = this.#readings.get(keyOfScope(want));
+        if (reading !== undefined && reading !== by) this.#stopReading(reading);
+        return this.#decideForget(want);
+      });
+    } finally {
+      this.#forgotten.delete(want);
+      this.refresh();
+    }
+  }
+
+  #stopReading({ want, reader }: Reading): void {
+    reader.stop();
+    this.#readings.delete(keyOfScope(want));
+  }
+
+  #decideForget({ collection, scope }: Want): Decision {
+    const { context, journal } = this.#options;
+    const removal = forgetDocuments(context, journal.documentsIn(collection, scope));
+    const staged = journal.documentsIn(stagedName(collection), scope);
+    const removedDocuments = [...(removal.commit.removedDocuments ?? []), ...staged];
+    return {
+      commit: {
+        ...removal.commit,
+        removedDocuments: removedDocuments.map((each) => ({ collection: each.collection, id: each.id })),
+        removedScopes: [collection, stagedName(collection)].map((each) => ({ collection: each, scope })),
+      },
+      publication: this.#takeWith(keyOf(collection, scope), removal.publication),
+    };
   }
 
   onDisconnected(): void {
@@ -198,12 +225,13 @@ export class ScopeReaders {
       if (turning.has(collection) || isRepair) needed.set(keyOf(collection, scope), { collection, scope });
     for (const [key, reading] of this.#readings) {
       if (needed.has(key) && reading.plan === this.#planOf(reading.want, turning)) continue;
-      reading.reader.stop();
-      this.#readings.delete(key);
+      this.#stopReading(reading);
       if (!needed.has(key)) this.#showHeld(key);
     }
+    const forgotten = new Set([...this.#forgotten].map(keyOfScope));
     for (const [key, want] of needed)
-      if (!this.#readings.has(key)) this.#readings.set(key, this.#createReading(want, turning));
+      if (!this.#readings.has(key) && !forgotten.has(key))
+        this.#readings.set(key, this.#createReading(want, turning));
     this.#startNext();
     this.#options.onChange();
   }
@@ -242,7 +270,7 @@ export class ScopeReaders {
       randomness,
       stored: journal.scope(target, scope),
       storePage: (page, reached, isFirstLoad) => this.#storePage(reading, page, reached, isFirstLoad),
-      forget: () => this.forget(want),
+      forget: () => this.#forget(want, reading),
       beginAnew: (epoch) => this.#beginAnew(reading, epoch),
       onRead,
       onChange: () => this.#onReaderChange(),

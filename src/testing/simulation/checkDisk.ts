@@ -1,7 +1,13 @@
 // What must hold of a device's disk at every instant: a tab may be killed in it.
 import { collectionOf } from "../../client/epochs.js";
-import type { Stored, StoredDocument, StoredScope } from "../../client/ports/storage.js";
-import type { PushArgs } from "../../shared/wire.js";
+import type {
+  AuthoredGroup,
+  AuthoredUpdate,
+  Stored,
+  StoredDocument,
+  StoredScope,
+} from "../../client/ports/storage.js";
+import type { PushArgs, PushTransaction } from "../../shared/wire.js";
 import { Violation } from "../violation.js";
 import { coversClocks, stateOf, type State, type Truth } from "./truth.js";
 
@@ -12,6 +18,8 @@ export class DiskCheck {
 
   /** How far scopes were ever read, in each epoch. */
   readonly #reached = new Map<string, bigint>();
+
+  readonly #groups: { readonly term: number; readonly group: AuthoredGroup }[] = [];
 
   stateOf({ id, base }: StoredDocument): State {
     const known = this.#read.get(id);
@@ -56,32 +64,53 @@ export class DiskCheck {
     }
   }
 
+  /** What is to be sent is stored now: remembers it, and in which leader's term that was first so. */
+  noteGroups({ meta, groups }: Stored): void {
+    for (const group of groups) {
+      const known = this.#groups.some((each) => isSameGroup(each.group, group));
+      if (!known) this.#groups.push({ term: meta.term, group });
+    }
+  }
+
+  /**
+   * I-1: whatever is sent is stored, to the byte. A leader that was frozen between storing and sending, and robbed of its
+   * place meanwhile, sends what was stored when it was the leader: its successor may be done with it, which the server knows.
+   */
+  checkSent(stored: Stored | null, { transactions }: PushArgs): void {
+    const term = stored?.meta.term ?? 0;
+    const earlier = this.#groups.flatMap((each) => (each.term < term ? [each.group] : []));
+    const groups = [...(stored?.groups ?? []), ...earlier];
+    for (const transaction of transactions)
+      if (!groups.some((group) => isGroupOf(group, transaction)))
+        throw new Violation("I-1", `what is sent of "${transaction.ids.join(", ")}" is not stored`);
+  }
+
   #noteReached(read: StoredScope): void {
     const key = keyOf(read);
     if ((this.#reached.get(key) ?? 0n) < read.cursor.ts) this.#reached.set(key, read.cursor.ts);
   }
 }
 
-function keyOf({ collection, scope, epoch }: StoredScope): string {
-  return `${collection} ${scope} ${epoch}`;
+function isGroupOf({ transactions, updates }: AuthoredGroup, { ids, operations }: PushTransaction): boolean {
+  const isStored = operations.every(({ collection, document, part, bytes }) =>
+    updates.some(
+      (update) =>
+        update.collection === collection &&
+        update.document === document &&
+        part === "" &&
+        isEqual(update.bytes, new Uint8Array(bytes)),
+    ),
+  );
+  return transactions[0] === ids[0] && isStored;
 }
 
-/** I-1: whatever is sent is stored, to the byte. */
-export function checkSent(stored: Stored | null, { transactions }: PushArgs): void {
-  for (const { ids, operations } of transactions) {
-    const group = stored?.groups.find((each) => each.transactions[0] === ids[0]);
-    const isStored = operations.every(({ collection, document, part, bytes }) =>
-      group?.updates.some(
-        (update) =>
-          update.collection === collection &&
-          update.document === document &&
-          part === "" &&
-          isEqual(update.bytes, new Uint8Array(bytes)),
-      ),
-    );
-    if (group === undefined || !isStored)
-      throw new Violation("I-1", `what is sent of "${ids.join(", ")}" is not stored`);
-  }
+function isSameGroup(a: AuthoredGroup, b: AuthoredGroup): boolean {
+  const isIn = (update: AuthoredUpdate) => b.updates.some(({ bytes }) => isEqual(bytes, update.bytes));
+  return a.transactions.join() === b.transactions.join() && a.updates.every(isIn);
+}
+
+function keyOf({ collection, scope, epoch }: StoredScope): string {
+  return `${collection} ${scope} ${epoch}`;
 }
 
 function isEqual(a: Uint8Array, b: Uint8Array): boolean {

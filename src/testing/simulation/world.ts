@@ -4,7 +4,7 @@ import type { PullArgs, PullResult, PushResult, StatusArgs, TransactionStatus } 
 import { SeededRandom } from "../random.js";
 import { Violation } from "../violation.js";
 import type { AccessRules, Backend, BackendDriver } from "./backend.js";
-import { DiskCheck, checkSent } from "./checkDisk.js";
+import { DiskCheck } from "./checkDisk.js";
 import { checkAnswer, checkPull, checkStatuses, checkWhole } from "./checkServer.js";
 import { checkDurable, checkWholeOnTab, TabCheck } from "./checkTab.js";
 import { Device } from "./device.js";
@@ -134,7 +134,8 @@ export class World implements AccessRules {
   #createDevice(index: number, seed: number, setup: Script["devices"][number]): Device {
     const device: Device = new Device(index, seed, setup, this.timeline, this.server, {
       onStored: (_, method) => this.#guard(() => this.#seeStored(device, method)),
-      onSend: (_, args) => this.#guard(() => isPush(args) && checkSent(device.onDisk, args)),
+      onSend: (_, args) =>
+        this.#guard(() => isPush(args) && this.diskChecks.get(device)?.checkSent(device.onDisk, args)),
     });
     this.diskChecks.set(device, new DiskCheck());
     return device;
@@ -144,6 +145,7 @@ export class World implements AccessRules {
     const stored = device.onDisk;
     if (stored === null) return;
     this.#noteSettled(device, stored);
+    this.diskChecks.get(device)?.noteGroups(stored);
     const scopes = stored.scopes.map(({ scope, cursor }) => `${scope}@${cursor.ts}`).join(" ");
     this.trace.add(
       `${this.timeline.now()} disk ${device.index} ${method} outbox ${stored.outbox.length} groups ${stored.groups.length} ${scopes}`,
