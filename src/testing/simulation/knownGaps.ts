@@ -12,9 +12,6 @@ export interface KnownGap {
  * from then on (docs/simulation.md).
  */
 export const knownGaps = {
-  heldPages: {
-    why: "what a client holds back while it catches up in several pages is shown wrongly: an answer that comes meanwhile uncovers what is held (I-7), what is held hides what another scope brought after it, and it is lost if the last page cannot be stored (I-8). Until then pages are as large as they really are, and no simulated catch-up has two",
-  },
   afterTheMerge: {
     why: "a scope that is let go of while writes to it are answered and have not come back: they are to be settled then, by merging their bytes, before any later one is",
   },

@@ -1,6 +1,5 @@
 import { limits } from "../../shared/limits.js";
 import { SeededRandom } from "../random.js";
-import { isOpenGap } from "./knownGaps.js";
 import type { Timeline } from "./timeline.js";
 
 /**
@@ -12,7 +11,7 @@ export const smallLimits = {
   compactInPlaceDeltas: 6,
   leavesKeptMs: 20_000,
   receiptsKeptMs: 5 * 60_000,
-  ...(isOpenGap("heldPages") ? {} : { pageEntries: 3 }),
+  pageEntries: 3,
 };
 
 /**
