@@ -269,6 +269,18 @@ test("identity: a client's store belongs to one user; signed out it waits, as an
     expect(await refusalOf(someone.query(app.api.status, status))).toMatchObject({ code: "denied" });
 });
 
+test("identity: the first push of a user's client without one is put off whole; nobody's clients are registered as ever", async () => {
+  const ada = app.t.withIdentity({ tokenIdentifier: "ada" });
+  const args = device.toArgs([device.transaction([device.insert("x")])], { hasUser: true });
+  const before = await app.everything();
+  expect(await app.t.mutation(app.api.push, args)).toEqual({ type: "refused", reason: "identity" });
+  expect(await app.everything()).toEqual(before);
+  expect(await ada.mutation(app.api.push, args)).toMatchObject({ results: [{ status: "applied" }] });
+  expect((await app.tables())["clients"]).toMatchObject([{ user: expect.stringContaining("ada") }]);
+  const nobody = new PushDevice(app, 22);
+  expect(statuses(await nobody.push([nobody.transaction([nobody.insert("y")])]))).toEqual(["applied"]);
+});
+
 test("I-18: after a new epoch pushes and cursors of the old one are told so, and status still answers", async () => {
   await device.send(device.insert("x"));
   const epoch = await app.t.mutation((ctx) => app.replicate.admin(ctx).newEpoch(sites));

@@ -77,7 +77,7 @@ async function judgePush(ctx: MutationCtx, registry: Registry, args: PushArgs): 
 async function readContext(
   ctx: MutationCtx,
   registry: Registry,
-  { client, epochs, transactions }: PushArgs,
+  { client, epochs, hasUser, transactions }: PushArgs,
   user: string | null,
 ): Promise<PushContext | "epoch" | "identity"> {
   const operations = transactions.flatMap((transaction) => transaction.operations);
@@ -92,6 +92,7 @@ async function readContext(
     collections: Object.keys(epochs),
   });
   const { owner, receipts, authorClients } = registration;
+  if (user === null && hasUser === true) return "identity";
   if (owner !== undefined && owner.user !== user) {
     if (user === null) return "identity";
     throw coded(

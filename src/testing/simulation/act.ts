@@ -4,7 +4,6 @@ import type { Transaction } from "../../client/base/types.js";
 import { Violation } from "../violation.js";
 import { applyOnTab, operationsOnServer } from "./changes.js";
 import type { Device } from "./device.js";
-import { isOpenGap } from "./knownGaps.js";
 import type { Change, Step } from "./steps.js";
 import type { Tab } from "./tab.js";
 import type { World } from "./world.js";
@@ -70,8 +69,6 @@ async function actOnDevice(world: World, device: Device, step: DeviceStep): Prom
     case "slowDisk":
       return void (disk.latencyMs = step.ms);
     case "lapse":
-      if (isOpenGap("lapseBeforeFirstPush") && !world.answers.hasAnswered(device.onDisk?.meta.client))
-        return world.trace.add("left out: a known gap");
       return void (link.user = null);
     case "refresh":
       link.user = device.user;

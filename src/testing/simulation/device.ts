@@ -85,6 +85,7 @@ export class Device {
       profile: this.#profile,
       link: this.link,
       skew: this.skew,
+      user: this.user,
       wants: this.wants,
       onSend: (args: object) => this.#observer.onSend(this, args),
       onDeath: () => {},

@@ -15,9 +15,6 @@ export const knownGaps = {
   afterTheMerge: {
     why: "a scope that is let go of while writes to it are answered and have not come back: they are to be settled then, by merging their bytes, before any later one is",
   },
-  lapseBeforeFirstPush: {
-    why: "a client whose very first push goes out under an expired token is registered as nobody's, and is `client_taken` once its user is signed in again: its writes wait for ever",
-  },
 } as const satisfies Record<string, KnownGap>;
 
 /** Those that are open: a gap that is closed is no longer in the list. */

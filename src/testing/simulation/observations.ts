@@ -37,10 +37,6 @@ export class Answers {
     if (answer.status !== "gap" && !this.final.has(answer.id)) this.final.set(answer.id, answer);
   }
 
-  hasAnswered(client: string | undefined): boolean {
-    return this.#all.some((answer) => answer.client === client);
-  }
-
   /** A backup was restored: what was answered after it was taken the server knows nothing of any more. */
   restore(all: readonly Answer[]): void {
     this.#all = [...all];

@@ -22,6 +22,8 @@ export interface TabHost {
   readonly profile: Profile;
   readonly link: Link;
   readonly skew: { ms: number };
+  /** Who uses the device, signed in or not. */
+  readonly user: string;
   readonly wants: ReadonlySet<string>;
   /** In the very instant in which a tab hands a push over to its connection. */
   onSend(args: object): void;
@@ -51,7 +53,7 @@ export class Tab {
 
   constructor(name: string, seed: number, host: TabHost) {
     this.name = name;
-    const { timeline, server, disk, profile, link, skew } = host;
+    const { timeline, server, disk, profile, link, skew, user } = host;
     this.life = new Life(() => {
       profile.bury(this.life);
       this.connection.close();
@@ -63,9 +65,9 @@ export class Tab {
     const guard = (callback: () => void) => () => this.life.deliver(callback);
     const replica = new LocalReplica({
       collections,
-      user: link.user,
+      user,
       storage: disk.open(this.life),
-      transport: new ConvexTransport(this.connection, server.backend.api),
+      transport: new ConvexTransport(this.connection, server.backend.api, user),
       election: profile.election(this.life),
       channel: profile.channel(this.life),
       lifecycle: alwaysRunning,
