@@ -8,6 +8,7 @@ import type {
   StoredScope,
 } from "../../client/ports/storage.js";
 import type { PushArgs, PushTransaction } from "../../shared/wire.js";
+import { endOfCommit } from "../../shared/wire.js";
 import { Violation } from "../violation.js";
 import { coversClocks, stateOf, type State, type Truth } from "./truth.js";
 
@@ -37,7 +38,8 @@ export class DiskCheck {
     for (const { collection, scope, cursor, epoch } of scopes) {
       if (collectionOf(collection) !== "sites" || epoch !== truth.epoch) continue;
       for (const [id, expected] of truth.documents) {
-        const isPast = expected.ts < cursor.ts || (expected.ts === cursor.ts && id === cursor.document);
+        const isInCommit = [id, endOfCommit].includes(cursor.document);
+        const isPast = expected.ts < cursor.ts || (expected.ts === cursor.ts && isInCommit);
         if (expected.scope !== scope || !isPast) continue;
         const stored = documents.find((each) => each.collection === collection && each.id === id);
         if (stored !== undefined && coversClocks(this.stateOf(stored), expected)) continue;
