@@ -130,7 +130,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     search: 'if (entry.type === "leave") {',
     replace: 'if (entry.type === "leave" && id === "") {',
     caughtBy: ["I-8", "I-12", "I-19"],
-    seed: 7,
+    seed: 2,
   },
   {
     name: "who has lost a scope keeps its documents",
