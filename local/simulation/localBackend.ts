@@ -34,8 +34,13 @@ const mostBeforeCronMs = 120_000;
 const writers: readonly string[] = ["replicate:push", "operator:write", "operator:purge"];
 /** Who may be in a writer's way; nobody else may be (I-13). What an operator does is rare, and meant to be noticed. */
 const inTheWay: readonly string[] = [...writers, "operator:newEpoch", "operator:tidy", "leaves:prune"];
-/** Where what is stored of documents, and the app's rows, are. */
-const lookedAt: readonly string[] = [":sites", "replicate:deltas", "replicate:snapshots"];
+/** Where what is stored of documents, the app's rows, and the epoch are. */
+const lookedAt: readonly string[] = [
+  ":sites",
+  "replicate:deltas",
+  "replicate:snapshots",
+  "replicate:collections",
+];
 
 /** To be called before a simulation begins: the component is loaded once, in real time, and is the same for all runs. */
 export async function loadLocalDriver(): Promise<BackendDriver> {
@@ -127,8 +132,7 @@ function watchCommits(engine: LocalEngine, world: Surroundings) {
       });
       const visibleTs = writers.includes(source) ? ts : null;
       told = told.then(async () => {
-        const { states, rows } = valueOf(await left) as unknown as Omit<Left, "ts">;
-        world.onCommit({ ts: visibleTs, states, rows });
+        world.onCommit({ ts: visibleTs, ...(valueOf(await left) as unknown as Omit<Left, "ts">) });
       });
     }
     if (!writes.some((write) => answered.some((snapshot) => snapshot.isTouchedBy(write)))) return;

@@ -4,7 +4,7 @@ import { v } from "convex/values";
 import type { Replicate } from "../../src/server/index.js";
 import { sites } from "../../src/testing/fieldApp.js";
 import { replicateComponent, type ServerDataModel } from "../../src/testing/serverFunctions.js";
-import type { ServerWrite } from "../../src/testing/simulation/backend.js";
+import { endOfStream, type ServerWrite } from "../../src/testing/simulation/backend.js";
 import { writeOperation } from "../../src/testing/writeOperation.js";
 
 const component = replicateComponent as typeof replicateComponent & {
@@ -19,8 +19,10 @@ export function operatorFunctions(replicate: Replicate<ServerDataModel>) {
       handler: async (ctx, { documents }) => {
         const keys = documents.map((document) => ({ collection: "sites", document, part: "" }));
         const { states } = await ctx.runQuery(component.states.load, { documents: keys });
+        const { epoch } = await ctx.runQuery(component.stream.page, endOfStream);
         const rows = await ctx.db.query("sites").withIndex("by_replica_id").take(1000);
         return {
+          epoch,
           states: states.map(({ scope, blobs }) => ({ scope, blobs })),
           rows: rows.map(({ _id, _creationTime, ...row }) => row),
         };

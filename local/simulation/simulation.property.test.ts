@@ -5,7 +5,6 @@ import { expect, test } from "vitest";
 import { simulate } from "../../src/testing/simulation/command.js";
 import { found } from "../../src/testing/simulation/found.js";
 import { generateScript } from "../../src/testing/simulation/generate.js";
-import { isOpenGap } from "../../src/testing/simulation/knownGaps.js";
 import { runScript } from "../../src/testing/simulation/run.js";
 import { loadLocalDriver } from "./localBackend.js";
 
@@ -25,8 +24,7 @@ test(
   120_000 + seeds * 10_000,
 );
 
-const mended = found.filter(({ gap }) => gap === undefined || !isOpenGap(gap));
-test.each(mended.map((each) => [each.fault, each] as const))("found: %s", async (_fault, { script }) => {
+test.each(found.map((each) => [each.fault, each] as const))("found: %s", async (_fault, { script }) => {
   const { violation } = await runScript(script, driver);
   expect(violation?.message ?? null).toBeNull();
 });

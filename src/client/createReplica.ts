@@ -39,7 +39,7 @@ export function createReplica<const Cs extends readonly AnyCollection[]>(
   if (new Set(names).size < names.length)
     throw new ReplicaError("invalid_row", `Two collections have the same name: ${names.join(", ")}.`);
   rememberUser(name, user);
-  const transport = new ConvexTransport(client, api);
+  const transport = new ConvexTransport(client, api, user);
   // JSON keeps apart what a separator could not: names, addresses and users hold any character.
   const database = `convex-replicate ${JSON.stringify([name, transport.deployment, user])}`;
   const replica = new LocalReplica({

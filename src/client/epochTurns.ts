@@ -1,7 +1,7 @@
 import { limits } from "../shared/limits.js";
 import type { TransactionStatus } from "../shared/wire.js";
 import { Loop } from "./base/loop.js";
-import { joinPublications } from "./base/publication.js";
+import { joinPublications, type Publication } from "./base/publication.js";
 import { backoffMs } from "./core/backoff.js";
 import { decideTurned, groupsIn, turningCollections } from "./epochs.js";
 import type { Clock, Randomness } from "./ports/clock.js";
@@ -71,8 +71,8 @@ export class EpochTurns {
       if (!readers.isTurnRead(collection)) return null;
       const turned = decideTurned(journal, collection, statuses, () => randomness.author());
       if (turned === null) return null;
-      const held = readers.takeHeld(collection);
-      return { ...turned, publication: joinPublications(held, turned.publication) };
+      const tell = (publication: Publication) => joinPublications(readers.takeHeld(collection), publication);
+      return { ...turned, tell };
     });
     readers.refresh();
   }

@@ -196,6 +196,18 @@ describe("I-18: a new epoch", () => {
     expect(a.replica.status.get().scopes).toEqual([]);
   });
 
+  test("is noticed by a push where all that is read is denied", async () => {
+    const a = await openReader(["DE", "FR"]);
+    isReadable.value = false;
+    await network.refresh();
+    await waitUntil(() => !a.col.has("y"));
+    a.subscriptions[0]?.stop({ keepData: true });
+    await newEpoch();
+    visit(a);
+    await waitUntil(async () => (await visitsOf("x")) === 1);
+    expect(a.replica.status.get().scopes).toMatchObject([{ scope: "FR", state: "denied" }]);
+  });
+
   test("that takes a permission away takes the scope with it, and holds up nothing", async () => {
     const a = await openReader(["DE", "FR"]);
     isReadable.value = false;

@@ -91,7 +91,7 @@ export class Leader {
   private constructor(options: LeaderOptions, stored: Stored) {
     this.#options = options;
     const publish = (publication: Publication, commit: number | null) => {
-      options.publish(publication, commit);
+      options.publish(this.#readers.pass(publication), commit);
       if (commit !== null) this.#folder.note();
     };
     const journal = new Journal(options.storage, stored, publish, (entries) => options.onFound(entries));

@@ -294,7 +294,7 @@ describe("space on the device", () => {
       collections: [sites],
       user: null,
       storage,
-      transport: new ConvexTransport(network.connect(app.t), app.api),
+      transport: new ConvexTransport(network.connect(app.t), app.api, null),
       election: soleElection,
       channel: soleChannel,
       clock,

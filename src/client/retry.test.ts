@@ -206,6 +206,24 @@ describe("a server that fails at everything", () => {
   });
 });
 
+test("a user's very first push is not taken for nobody's, if it goes out under a token that has expired", async () => {
+  const ada = app.t.withIdentity({ subject: "ada", issuer: "test" });
+  let isSignedIn = false;
+  const client = network.connect({
+    query: (query, args) => app.t.query(query, args),
+    mutation: (mutation, args) => (isSignedIn ? ada : app.t).mutation(mutation, args),
+  });
+  const parts = { api: app.api, client, collections: [sites] as const, clock, randomness };
+  const replica = openTestReplica({ ...parts, user: "ada" });
+  await replica.ready;
+  const write = replica.collection(sites).insert({ id: "first", name: "n", country: "DE" });
+  await waitUntil(() => replica.status.get().blocked !== null);
+  expect(replica.status.get()).toMatchObject({ pending: 1, failed: 0, blocked: { code: "denied" } });
+  isSignedIn = true;
+  await waitUntil(() => write.state === "completed");
+  expect((await app.rows()).map(({ id }) => id)).toContain("first");
+});
+
 test("a push that is put off for want of an identity waits, says why, fails nothing, and goes on", async () => {
   const ada = app.t.withIdentity({ subject: "ada", issuer: "test" });
   let isSignedIn = true;

@@ -1,15 +1,11 @@
 import type { ScopeCursor } from "../shared/sessionWire.js";
 import type { Page } from "../shared/wire.js";
 import { limits } from "../shared/limits.js";
-import {
-  emptyPublication,
-  joinPublications,
-  splitPublication,
-  type Publication,
-} from "./base/publication.js";
+import { joinPublications, type Publication } from "./base/publication.js";
 import type { ScopeReport, Want } from "./base/tabMessages.js";
 import { PriorityQueue, priorities } from "./core/priorityQueue.js";
 import { decideReread, decideTurn, epochOf, stagedName, turningCollections } from "./epochs.js";
+import { HeldPages } from "./heldPages.js";
 import { decidePage, forgetDocuments, type PageContext } from "./pages.js";
 import type { Clock, Randomness } from "./ports/clock.js";
 import type { StoredScope } from "./ports/storage.js";
@@ -53,11 +49,12 @@ interface Reading {
 export class ScopeReaders {
   readonly #options: ScopeReadersOptions;
   readonly #readings = new Map<string, Reading>();
-  /** Stored pages that are not shown yet, by scope. */
-  readonly #held = new Map<string, Publication>();
+  readonly #held = new HeldPages();
   #wants = new Map<string, Want>();
   /** Stored scopes that nobody wants, read to learn which epoch the server is in. */
   #asked = new Map<string, Want>();
+  /** Scopes whose removal is being stored. */
+  readonly #forgotten = new Set<Want>();
   #visible: ReadonlySet<string> = new Set();
   #isStopped = false;
   #isStarting = false;
@@ -136,15 +133,18 @@ export class ScopeReaders {
 
   /** What of a collection is stored and not shown. The caller shows it. */
   takeHeld(collection: string): Publication {
-    const keys = [...this.#held.keys()].filter((key) => key.startsWith(`${collection}\0`));
-    const held = keys.map((key) => this.#held.get(key) as Publication);
-    for (const key of keys) this.#held.delete(key);
-    return held.reduce(joinPublications, emptyPublication);
+    return this.#held.takeOf(collection);
   }
 
-  /** The server is in another epoch in some collection: reads something of each that nobody reads. */
+  /** Something is stored and to be told. @returns what of it is shown now: some of it may wait for a page that is held */
+  pass(publication: Publication): Publication {
+    return this.#held.pass(publication);
+  }
+
+  /** The server is in another epoch in some collection: reads something of each that nobody reads. A denial tells none. */
   askEpochs(): void {
-    const read = new Set([...this.#readings.values()].map(({ want }) => want.collection));
+    const told = [...this.#readings.values()].filter(({ reader }) => reader.state !== "denied");
+    const read = new Set(told.map(({ want }) => want.collection));
     for (const { collection, scope } of this.#options.journal.scopes())
       if (!read.has(collection)) this.#asked.set(keyOf(collection, scope), { collection, scope });
     this.refresh();
@@ -157,25 +157,51 @@ export class ScopeReaders {
     this.refresh();
   }
 
-  /** Removes the documents of a scope from the device, and where its reading had come to. */
-  async forget({ collection, scope }: Want): Promise<void> {
-    const { context, journal, change } = this.#options;
-    await change(() => {
-      const removal = forgetDocuments(context, journal.documentsIn(collection, scope));
-      const staged = journal.documentsIn(stagedName(collection), scope);
-      const removedDocuments = [...(removal.commit.removedDocuments ?? []), ...staged];
-      const removedScopes = [collection, stagedName(collection)].map((each) => ({ collection: each, scope }));
-      const publication = this.#takeWith(keyOf(collection, scope), removal.publication);
-      return {
-        commit: {
-          ...removal.commit,
-          removedDocuments: removedDocuments.map((each) => ({ collection: each.collection, id: each.id })),
-          removedScopes,
-        },
-        publication,
-      };
-    });
-    this.refresh();
+  /** Removes the documents of a scope from the device, and where its reading had come to, unless it is wanted again. */
+  forget(want: Want): Promise<void> {
+    return this.#forget(want, null);
+  }
+
+  /**
+   * Nobody reads the scope while it is being forgotten: it would be gone on from a position that is about to go.
+   *
+   * @param by whose reading has come to its end: a denial is the last word, wanted or not
+   */
+  async #forget({ collection, scope }: Want, by: Reading | null): Promise<void> {
+    const want = { collection, scope };
+    try {
+      await this.#options.change(() => {
+        if (by === null && this.isWanted(want)) return null;
+        this.#forgotten.add(want);
+        const reading = this.#readings.get(keyOfScope(want));
+        if (reading !== undefined && reading !== by) this.#stopReading(reading);
+        return this.#decideForget(want);
+      });
+    } finally {
+      this.#forgotten.delete(want);
+      this.refresh();
+    }
+  }
+
+  #stopReading({ want, reader }: Reading): void {
+    reader.stop();
+    this.#readings.delete(keyOfScope(want));
+  }
+
+  #decideForget({ collection, scope }: Want): Decision {
+    const { context, journal } = this.#options;
+    const removal = forgetDocuments(context, journal.documentsIn(collection, scope));
+    const staged = journal.documentsIn(stagedName(collection), scope);
+    const removedDocuments = [...(removal.commit.removedDocuments ?? []), ...staged];
+    return {
+      commit: {
+        ...removal.commit,
+        removedDocuments: removedDocuments.map((each) => ({ collection: each.collection, id: each.id })),
+        removedScopes: [collection, stagedName(collection)].map((each) => ({ collection: each, scope })),
+      },
+      publication: removal.publication,
+      tell: (publication) => joinPublications(this.#held.take(keyOf(collection, scope)), publication),
+    };
   }
 
   onDisconnected(): void {
@@ -197,12 +223,13 @@ export class ScopeReaders {
       if (turning.has(collection) || isRepair) needed.set(keyOf(collection, scope), { collection, scope });
     for (const [key, reading] of this.#readings) {
       if (needed.has(key) && reading.plan === this.#planOf(reading.want, turning)) continue;
-      reading.reader.stop();
-      this.#readings.delete(key);
+      this.#stopReading(reading);
       if (!needed.has(key)) this.#showHeld(key);
     }
+    const forgotten = new Set([...this.#forgotten].map(keyOfScope));
     for (const [key, want] of needed)
-      if (!this.#readings.has(key)) this.#readings.set(key, this.#createReading(want, turning));
+      if (!this.#readings.has(key) && !forgotten.has(key))
+        this.#readings.set(key, this.#createReading(want, turning));
     this.#startNext();
     this.#options.onChange();
   }
@@ -241,7 +268,7 @@ export class ScopeReaders {
       randomness,
       stored: journal.scope(target, scope),
       storePage: (page, reached, isFirstLoad) => this.#storePage(reading, page, reached, isFirstLoad),
-      forget: () => this.forget(want),
+      forget: () => this.#forget(want, reading),
       beginAnew: (epoch) => this.#beginAnew(reading, epoch),
       onRead,
       onChange: () => this.#onReaderChange(),
@@ -271,8 +298,11 @@ export class ScopeReaders {
         return decideTurn(journal, want.collection, want.scope, page.epoch);
       const { commit, publication } = decidePage(context, page, { ...reached, collection: target });
       const hasGone = (commit.removedDocuments ?? []).length > 0;
-      const isShown = isFirstLoad || (page.done && !(hasGone && this.#isBehind(reading)));
-      return { commit, publication: this.#hold(want, publication, isShown) };
+      const tell = (stored: Publication) => {
+        const isShown = isFirstLoad || (page.done && !(hasGone && this.#isBehind(reading)));
+        return this.#held.page(keyOfScope(want), stored, isShown);
+      };
+      return { commit, publication, tell };
     });
     const isOver = reached.isComplete && !this.isWanted(want); // it was read to repair it, say
     const isElsewhere = this.#planOf(want, new Set(turningCollections(journal))) !== reading.plan;
@@ -296,35 +326,6 @@ export class ScopeReaders {
     return this.#readings.get(keyOf(reading.want.collection, reading.want.scope)) === reading;
   }
 
-  /**
-   * A catch-up is shown whole, at its last page: half of a commit is never seen (I-6). A first load as it comes. What
-   * makes documents go is shown when no other reader of the collection has anything left to bring: they may have gone
-   * to its scope, and are not to be missing in between (I-7).
-   */
-  #hold({ collection, scope }: Want, publication: Publication, isShown: boolean): Publication {
-    const key = keyOf(collection, scope);
-    const all = joinPublications(this.#takeOver(key, publication), this.#takeWith(key, publication));
-    if (isShown) return all;
-    this.#held.set(key, all);
-    return emptyPublication;
-  }
-
-  /**
-   * What other scopes' held pages tell of the same documents is shown with this one, and before it: rows and what they
-   * contain belong together, however many scopes a transaction has written to.
-   */
-  #takeOver(key: string, { rows, covered }: Publication): Publication {
-    const told = new Set([...rows, ...covered].map(({ collection, id }) => keyOf(collection, id)));
-    let all = emptyPublication;
-    for (const [other, held] of this.#held) {
-      if (other === key) continue;
-      const { taken, rest } = splitPublication(held, (collection, id) => told.has(keyOf(collection, id)));
-      this.#held.set(other, rest);
-      all = joinPublications(all, taken);
-    }
-    return all;
-  }
-
   #isBehind(reading: Reading): boolean {
     return [...this.#readings.values()].some(
       (other) =>
@@ -334,7 +335,7 @@ export class ScopeReaders {
 
   /** Shows what waited for others of its collection. */
   #showReady(): void {
-    for (const key of [...this.#held.keys()]) {
+    for (const key of this.#held.keys) {
       const reading = this.#readings.get(key);
       const isReady =
         reading?.reader.state === "live" && !reading.reader.isBehind && !this.#isBehind(reading);
@@ -342,16 +343,7 @@ export class ScopeReaders {
     }
   }
 
-  #takeWith(key: string, publication: Publication): Publication {
-    const all = joinPublications(this.#held.get(key) ?? emptyPublication, publication);
-    this.#held.delete(key);
-    return all;
-  }
-
   #showHeld(key: string): void {
-    const held = this.#held.get(key);
-    if (held === undefined) return;
-    this.#held.delete(key);
-    this.#options.journal.announce(held);
+    if (this.#held.has(key)) this.#options.journal.announce(this.#held.take(key));
   }
 }

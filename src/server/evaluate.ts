@@ -26,11 +26,9 @@ export async function evaluateTransaction(
   const [outcome] = outcomes;
   if (outcome !== undefined && outcomes.every((each) => each !== undefined))
     return { type: "answered", transaction, outcome };
-  if (outcomes.some((each) => each !== undefined))
-    return {
-      transaction,
-      ...refused("invalid_update", "Some of the coalesced transactions were answered before, others not."),
-    };
+  // They were authored again in other company since, and this is a late copy: to refuse it would decide about the others,
+  // of whom nobody would hear before they are sent themselves.
+  if (outcomes.some((each) => each !== undefined)) return { type: "gap", transaction };
   const writes: AcceptedWrite[] = [];
   // Main documents first: the parts of one that is inserted here belong to it.
   const inOrder = [...operations].sort((a, b) => Number(a.part !== "") - Number(b.part !== ""));

@@ -77,7 +77,7 @@ async function judgePush(ctx: MutationCtx, registry: Registry, args: PushArgs): 
 async function readContext(
   ctx: MutationCtx,
   registry: Registry,
-  { client, epochs, transactions }: PushArgs,
+  { client, epochs, hasUser, transactions }: PushArgs,
   user: string | null,
 ): Promise<PushContext | "epoch" | "identity"> {
   const operations = transactions.flatMap((transaction) => transaction.operations);
@@ -92,6 +92,7 @@ async function readContext(
     collections: Object.keys(epochs),
   });
   const { owner, receipts, authorClients } = registration;
+  if (user === null && hasUser === true) return "identity";
   if (owner !== undefined && owner.user !== user) {
     if (user === null) return "identity";
     throw coded(
@@ -184,11 +185,11 @@ async function runEffects(
 /** @returns null if there is nothing to keep: every transaction was answered before, or is a gap */
 function toAppend(
   { client, settledBelow, transactions }: PushArgs,
-  { registry, user, seenAt, answered, authorClients, states }: PushContext,
+  { registry, user, seenAt, authorClients, states }: PushContext,
   evaluations: readonly Evaluation[],
   handle: { readonly maintain?: string },
 ): AppendArgs | null {
-  const receipts = evaluations.flatMap((each) => receiptsOf(each, answered));
+  const receipts = evaluations.flatMap(receiptsOf);
   const accepted = evaluations.filter((each) => each.type === "accepted");
   const writes = accepted.flatMap((each) => each.writes);
   const mains = writes.filter((write) => write.kind === "main");
@@ -259,10 +260,7 @@ function logRefusals(client: string, { collections }: Registry, evaluations: rea
 }
 
 /** A receipt for each local transaction whose outcome is new and for good. */
-function receiptsOf(
-  evaluation: Evaluation,
-  answered: PushContext["answered"],
-): NonNullable<AppendArgs["push"]>["receipts"] {
+function receiptsOf(evaluation: Evaluation): NonNullable<AppendArgs["push"]>["receipts"] {
   if (evaluation.type !== "accepted" && evaluation.type !== "refused") return [];
   // No outcome: it is judged anew once the server, or the app that made it, knows the version.
   if (evaluation.type === "refused" && evaluation.refusal.code === "schema_too_new") return [];
@@ -271,9 +269,7 @@ function receiptsOf(
     evaluation.type === "accepted"
       ? ({ status: "applied" } as const)
       : ({ status: "rejected", ...evaluation.refusal } as const);
-  // One that was answered before keeps its outcome, and its one receipt.
-  const open = ids.filter((id) => !answered.has(id));
-  return open.map((transaction) => ({ transaction, sequence, outcome }));
+  return ids.map((transaction) => ({ transaction, sequence, outcome }));
 }
 
 function toOutcome(evaluation: Evaluation): PushOutcome {

@@ -159,6 +159,11 @@ export const pushArgs = {
   epochs: v.record(v.string(), v.string()),
   /** Every transaction of a lower sequence is settled: its receipt is not asked for again. */
   settledBelow: v.number(),
+  /**
+   * The client's data is a signed-in user's: who comes without an identity, under an expired token say, is put off, and
+   * not taken for nobody. Omitted: it is nobody's, or was not told.
+   */
+  hasUser: v.optional(v.boolean()),
   transactions: v.array(vPushTransaction),
 };
 export type PushArgs = ObjectType<typeof pushArgs>;

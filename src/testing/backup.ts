@@ -25,15 +25,15 @@ export async function takeBackup(app: ServerApp): Promise<Backup> {
   };
 }
 
-/** Restores everything, and ends with a new epoch of the sites, all of it at once. */
-export async function restoreBackup(app: ServerApp, { rows, tables }: Backup): Promise<void> {
+/** Restores everything, and ends with a new epoch of the sites, all of it at once. @returns the epoch */
+export async function restoreBackup(app: ServerApp, { rows, tables }: Backup): Promise<string> {
   await app.inComponent(async (ctx) => {
     for (const name of Object.keys(componentSchema.tables))
       await replaceAll(ctx.db as unknown as AnyDb, name, tables[name] ?? []);
   });
-  await app.t.mutation(async (ctx) => {
+  return app.t.mutation(async (ctx) => {
     await replaceAll(ctx.db as unknown as AnyDb, "sites", rows);
-    await app.replicate.admin(ctx).newEpoch(sites);
+    return app.replicate.admin(ctx).newEpoch(sites);
   });
 }
 

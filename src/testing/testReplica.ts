@@ -186,6 +186,8 @@ export interface TestReplicaOptions<Cs extends readonly AnyCollection[]> {
   /** Sessions are joined only if `hasSessions`: an api that is made up at each access has every function. */
   readonly api: ReplicaApi;
   readonly hasSessions?: boolean;
+  /** Omitted: nobody. */
+  readonly user?: string;
   readonly client: SimulatedClient;
   readonly collections: Cs;
   readonly clock: ManualClock;
@@ -206,6 +208,7 @@ function withoutSessions({ push, pull, status }: ReplicaApi): ReplicaApi {
 export function openTestReplica<const Cs extends readonly AnyCollection[]>({
   api,
   hasSessions = false,
+  user,
   client,
   collections,
   clock,
@@ -217,9 +220,9 @@ export function openTestReplica<const Cs extends readonly AnyCollection[]>({
 }: TestReplicaOptions<Cs>): Replica<Cs[number]> {
   const replica = new LocalReplica({
     collections,
-    user: null,
+    user: user ?? null,
     storage: tab?.storage ?? new MemoryStorage(profile.database),
-    transport: new ConvexTransport(client, hasSessions ? api : withoutSessions(api)),
+    transport: new ConvexTransport(client, hasSessions ? api : withoutSessions(api), user ?? null),
     election: tab?.election ?? soleElection,
     channel: tab?.channel ?? soleChannel,
     lifecycle: tab?.lifecycle ?? alwaysRunning,

@@ -254,7 +254,10 @@ export interface ReplicaOptions<Cs extends readonly AnyCollection[]> {
   readonly collections: Cs;
   /** With deployment and user it names the local database. */
   readonly name: string;
-  /** Whose data this is; null: anonymous. It names the store only: the server decides who may do what. */
+  /**
+   * Whose data this is; null: nobody's, also in an app without sign-in. It names the store, and writes are not pushed while
+   * nobody is signed in, but wait. Who that is, and may do what, the server decides.
+   */
   readonly user: string | null;
   /** Default: IndexedDB in browsers, memory elsewhere. */
   readonly storage?: Storage;

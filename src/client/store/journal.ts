@@ -14,6 +14,8 @@ import { applyCommit, indexContents, keyOf, type Contents } from "./contents.js"
 export interface Decision {
   readonly commit: Commit;
   readonly publication: Publication;
+  /** Asked once it is stored, before anything else is decided: what is told in this moment. Absent: the publication. */
+  readonly tell?: (publication: Publication) => Publication;
 }
 
 /**
@@ -123,7 +125,8 @@ export class Journal {
       if (decision === null) return;
       const commit = await this.#storage.commit(this.#contents.meta.term, decision.commit);
       applyCommit(this.#contents, decision.commit);
-      this.#publish(decision.publication, commit);
+      const { publication, tell = (all) => all } = decision;
+      this.#publish(tell(publication), commit);
     });
   }
 

@@ -18,10 +18,13 @@ import type {
 export class ConvexTransport implements Transport {
   readonly #client: ConvexClientLike;
   readonly #api: ReplicaApi;
+  readonly #user: string | null;
 
-  constructor(client: ConvexClientLike, api: ReplicaApi) {
+  /** @param user whose data is replicated; null: nobody's */
+  constructor(client: ConvexClientLike, api: ReplicaApi, user: string | null) {
     this.#client = client;
     this.#api = api;
+    this.#user = user;
   }
 
   get deployment(): string {
@@ -51,7 +54,8 @@ export class ConvexTransport implements Transport {
   }
 
   push(args: PushArgs): Promise<PushResult> {
-    return this.#client.mutation(this.#api.push, args);
+    const told = this.#user === null ? args : { ...args, hasUser: true };
+    return this.#client.mutation(this.#api.push, told);
   }
 
   get sessions(): SessionTransport | null {

@@ -4,7 +4,6 @@ import type { Transaction } from "../../client/base/types.js";
 import { Violation } from "../violation.js";
 import { applyOnTab, operationsOnServer } from "./changes.js";
 import type { Device } from "./device.js";
-import { isOpenGap } from "./knownGaps.js";
 import type { Change, Step } from "./steps.js";
 import type { Tab } from "./tab.js";
 import type { World } from "./world.js";
@@ -29,6 +28,10 @@ export async function act(world: World, step: Step): Promise<void> {
       return void world.server.backend.tidy();
     case "newEpoch":
       return void world.server.backend.newEpoch();
+    case "backUp":
+      return world.backUp();
+    case "restore":
+      return world.restore();
     default: {
       const device = world.devices[step.device];
       if (device !== undefined) await actOnDevice(world, device, step);
@@ -64,8 +67,6 @@ async function actOnDevice(world: World, device: Device, step: DeviceStep): Prom
     case "slowDisk":
       return void (disk.latencyMs = step.ms);
     case "lapse":
-      if (isOpenGap("lapseBeforeFirstPush") && !world.answers.hasAnswered(device.onDisk?.meta.client))
-        return world.trace.add("left out: a known gap");
       return void (link.user = null);
     case "refresh":
       link.user = device.user;

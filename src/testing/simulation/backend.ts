@@ -22,10 +22,15 @@ export interface StoredState {
   readonly blobs: readonly ArrayBuffer[];
 }
 
+/** Where nothing is read of the collection but its epoch. */
+export const endOfStream = { collection: "sites", scope: "DE", cursor: { ts: 2n ** 62n, document: "" } };
+
 /** What a commit has left behind. */
 export interface Left {
   /** When it was; null: it was none that may change what anybody could see. */
   readonly ts: bigint | null;
+  /** The collection's. */
+  readonly epoch: string;
   /** Of {@link Surroundings.documents}. */
   readonly states: readonly StoredState[];
   /** The app's rows of `sites`, as its own functions read them. */
@@ -62,6 +67,13 @@ export interface Backend {
   /** What is done every hour and every day: leaves are pruned, receipts retired. */
   tidy(): Promise<void>;
   newEpoch(): Promise<void>;
+  /**
+   * Takes a backup. Not every engine can: then none is ever restored.
+   *
+   * @returns restores it, under the timestamps that it had, and ends with a new epoch; `onRestored` is called before its
+   *   commit is told of
+   */
+  backUp?(): Promise<(onRestored: () => void) => Promise<void>>;
 }
 
 /** Nothing was done, for too many wanted the same at once: a client's socket is closed, and it comes back with the same. */

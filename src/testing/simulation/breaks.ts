@@ -132,7 +132,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     search: 'if (entry.type === "leave") {',
     replace: 'if (entry.type === "leave" && id === "") {',
     caughtBy: ["I-8", "I-12", "I-19"],
-    seed: 7,
+    seed: 2,
   },
   {
     name: "who has lost a scope keeps its documents",
@@ -141,6 +141,39 @@ export const plantedBugs: readonly PlantedBug[] = [
     replace: "",
     caughtBy: ["I-8", "I-12", "I-2"],
     seed: 5,
+  },
+  {
+    name: "what no restored backup knows of is dropped at a new epoch",
+    file: "src/client/epochs.ts",
+    search: ': decideAnswer(source, { ids, status: "gap" });',
+    replace:
+      ": { commit: { removedGroups: [group.sequence], removedOutbox: entries.map((entry) => entry.sequence) }, publication: emptyPublication };",
+    caughtBy: ["I-4", "I-7", "I-19"],
+    seed: 4,
+  },
+  {
+    name: "a new epoch is shown once one scope is read",
+    file: "src/client/scopeReaders.ts",
+    search: "return readings.every(\n      ({ reader, target }) =>",
+    replace: "return readings.some(\n      ({ reader, target }) =>",
+    caughtBy: ["I-7", "I-8", "I-2"],
+    seed: 5,
+  },
+  {
+    name: "what has left a scope unseen is kept",
+    file: "src/client/pages.ts",
+    search: "return isDone ? { position, unmet } :",
+    replace: "return isDone ? { position, unmet: [] } :",
+    caughtBy: ["I-8", "I-12", "I-19"],
+    seed: 24,
+  },
+  {
+    name: "a transaction is done before its row is shown",
+    file: "src/client/heldPages.ts",
+    search: "return joinPublications(taken, this.#withhold(publication));",
+    replace: "return joinPublications(taken, publication);",
+    caughtBy: ["I-7"],
+    seed: 2143879696,
   },
   {
     name: "the server forgets what it has answered",

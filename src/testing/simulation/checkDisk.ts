@@ -1,6 +1,14 @@
 // What must hold of a device's disk at every instant: a tab may be killed in it.
-import type { Stored, StoredDocument } from "../../client/ports/storage.js";
-import type { PushArgs } from "../../shared/wire.js";
+import { collectionOf } from "../../client/epochs.js";
+import type {
+  AuthoredGroup,
+  AuthoredUpdate,
+  Stored,
+  StoredDocument,
+  StoredScope,
+} from "../../client/ports/storage.js";
+import type { PushArgs, PushTransaction } from "../../shared/wire.js";
+import { endOfCommit } from "../../shared/wire.js";
 import { Violation } from "../violation.js";
 import { coversClocks, stateOf, type State, type Truth } from "./truth.js";
 
@@ -8,6 +16,11 @@ import { coversClocks, stateOf, type State, type Truth } from "./truth.js";
 export class DiskCheck {
   /** What was read of documents, by id: most commits leave most of them as they are. */
   readonly #read = new Map<string, { readonly base: Uint8Array; readonly state: State }>();
+
+  /** How far scopes were ever read, in each epoch. */
+  readonly #reached = new Map<string, bigint>();
+
+  readonly #groups: { readonly term: number; readonly group: AuthoredGroup }[] = [];
 
   stateOf({ id, base }: StoredDocument): State {
     const known = this.#read.get(id);
@@ -17,12 +30,16 @@ export class DiskCheck {
     return state;
   }
 
-  /** I-2, I-11: what a stored cursor has gone past is stored with it. */
+  /**
+   * I-2, I-11: what a stored cursor has gone past is stored with it; of the next epoch too, which is kept aside until all
+   * of it is there (decision 10). A cursor of another epoch than the server's says nothing of what the server holds.
+   */
   checkCursors({ scopes, documents }: Stored, truth: Truth): void {
-    for (const { collection, scope, cursor } of scopes) {
-      if (collection !== "sites") continue;
+    for (const { collection, scope, cursor, epoch } of scopes) {
+      if (collectionOf(collection) !== "sites" || epoch !== truth.epoch) continue;
       for (const [id, expected] of truth.documents) {
-        const isPast = expected.ts < cursor.ts || (expected.ts === cursor.ts && id === cursor.document);
+        const isInCommit = [id, endOfCommit].includes(cursor.document);
+        const isPast = expected.ts < cursor.ts || (expected.ts === cursor.ts && isInCommit);
         if (expected.scope !== scope || !isPast) continue;
         const stored = documents.find((each) => each.collection === collection && each.id === id);
         if (stored !== undefined && coversClocks(this.stateOf(stored), expected)) continue;
@@ -32,35 +49,70 @@ export class DiskCheck {
     }
   }
 
-  /** I-2: and what is stored of the stream is covered by the stored cursor. */
+  /**
+   * I-2: and what is stored of the stream is covered by the stored cursor. A scope that is read anew in the same epoch,
+   * over what is there, begins at the start again: of what is held then an earlier cursor tells, which was no lie.
+   */
   checkDocuments({ scopes, documents }: Stored): void {
+    for (const read of scopes) this.#noteReached(read);
     for (const { collection, id, scope, ts } of documents) {
       const read = scopes.find((each) => each.collection === collection && each.scope === scope);
-      if (read === undefined || read.cursor.ts < ts)
+      const reached = read?.unmet === undefined ? read?.cursor.ts : this.#reached.get(keyOf(read));
+      if (reached === undefined || reached < ts)
         throw new Violation(
           "I-2",
-          `"${id}" is stored as of ${ts}, and the cursor of ${scope} is at ${read?.cursor.ts}`,
+          `"${id}" is stored as of ${ts}, and the cursor of ${scope} is at ${reached}`,
         );
     }
   }
+
+  /** What is to be sent is stored now: remembers it, and in which leader's term that was first so. */
+  noteGroups({ meta, groups }: Stored): void {
+    for (const group of groups) {
+      const known = this.#groups.some((each) => isSameGroup(each.group, group));
+      if (!known) this.#groups.push({ term: meta.term, group });
+    }
+  }
+
+  /**
+   * I-1: whatever is sent is stored, to the byte. A leader that was frozen between storing and sending, and robbed of its
+   * place meanwhile, sends what was stored when it was the leader: its successor may be done with it, which the server knows.
+   */
+  checkSent(stored: Stored | null, { transactions }: PushArgs): void {
+    const term = stored?.meta.term ?? 0;
+    const earlier = this.#groups.flatMap((each) => (each.term < term ? [each.group] : []));
+    const groups = [...(stored?.groups ?? []), ...earlier];
+    for (const transaction of transactions)
+      if (!groups.some((group) => isGroupOf(group, transaction)))
+        throw new Violation("I-1", `what is sent of "${transaction.ids.join(", ")}" is not stored`);
+  }
+
+  #noteReached(read: StoredScope): void {
+    const key = keyOf(read);
+    if ((this.#reached.get(key) ?? 0n) < read.cursor.ts) this.#reached.set(key, read.cursor.ts);
+  }
 }
 
-/** I-1: whatever is sent is stored, to the byte. */
-export function checkSent(stored: Stored | null, { transactions }: PushArgs): void {
-  for (const { ids, operations } of transactions) {
-    const group = stored?.groups.find((each) => each.transactions[0] === ids[0]);
-    const isStored = operations.every(({ collection, document, part, bytes }) =>
-      group?.updates.some(
-        (update) =>
-          update.collection === collection &&
-          update.document === document &&
-          part === "" &&
-          isEqual(update.bytes, new Uint8Array(bytes)),
-      ),
-    );
-    if (group === undefined || !isStored)
-      throw new Violation("I-1", `what is sent of "${ids.join(", ")}" is not stored`);
-  }
+function isGroupOf({ transactions, updates }: AuthoredGroup, { ids, operations }: PushTransaction): boolean {
+  const isStored = operations.every(({ collection, document, part, bytes }) =>
+    updates.some(
+      (update) =>
+        update.collection === collection &&
+        update.document === document &&
+        part === "" &&
+        isEqual(update.bytes, new Uint8Array(bytes)),
+    ),
+  );
+  return transactions[0] === ids[0] && isStored;
+}
+
+function isSameGroup(a: AuthoredGroup, b: AuthoredGroup): boolean {
+  const isIn = (update: AuthoredUpdate) => b.updates.some(({ bytes }) => isEqual(bytes, update.bytes));
+  return a.transactions.join() === b.transactions.join() && a.updates.every(isIn);
+}
+
+function keyOf({ collection, scope, epoch }: StoredScope): string {
+  return `${collection} ${scope} ${epoch}`;
 }
 
 function isEqual(a: Uint8Array, b: Uint8Array): boolean {

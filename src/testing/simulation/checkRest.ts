@@ -12,11 +12,14 @@ import type { Answers } from "./observations.js";
 import { steadyDocuments } from "./steps.js";
 import { coversClocks, textOf, type Truth } from "./truth.js";
 
-/** I-4: whatever was stored was applied, or is listed as failed with its content, or was decided about. */
-export function checkOutcomes(device: Device, answers: Answers): void {
+/**
+ * I-4, I-18: whatever was stored was applied, or is listed as failed with its content, or was decided about; or a restored
+ * backup has undone it, and the device had been done with it before it turned to the new epoch.
+ */
+export function checkOutcomes(device: Device, answers: Answers, isUndone: (id: string) => boolean): void {
   const lists = device.livingTabs.map((tab) => ({ tab, listed: tab.replica.transactions.list() }));
   for (const [id, stored] of device.stored) {
-    const isDone = answers.isApplied(id) || device.decided.has(id);
+    const isDone = answers.isApplied(id) || device.decided.has(id) || isUndone(id);
     for (const { tab, listed } of lists) {
       const found = listed.find((each) => each.id === id);
       if (isDone && found !== undefined && found.state !== "failed")

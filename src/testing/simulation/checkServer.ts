@@ -1,21 +1,41 @@
 // What must hold of the server after each of its answers.
 import type { PlainRow } from "../../collections/index.js";
-import type { PullArgs, PullResult } from "../../shared/wire.js";
+import type { PullArgs, PullResult, TransactionStatus } from "../../shared/wire.js";
 import { isStateEntry } from "../../shared/wire.js";
 import { Violation } from "../violation.js";
 import type { AccessRules } from "./backend.js";
-import type { Answer } from "./observations.js";
+import type { Answer, Answers } from "./observations.js";
 import { steadyDocuments } from "./steps.js";
 import type { Truth } from "./truth.js";
 
-/** I-3: what became of a transaction once is what becomes of it whenever it is sent again. A gap is no outcome. */
-export function checkAnswer(first: Answer | undefined, { id, status, code }: Answer): void {
+/**
+ * I-3: what became of a transaction once is what becomes of it whenever it is sent again. A gap is no outcome: of what is
+ * sent in other company than it was answered in, nothing is said.
+ */
+export function checkAnswer(first: Answer | undefined, { id, status, code, isMixed }: Answer): void {
   if (first === undefined && status === "duplicate")
     throw new Violation("I-3", `"${id}" was never applied, and is said to have been`);
-  if (first === undefined) return;
+  if (isMixed && status !== "gap")
+    throw new Violation("I-3", `"${id}" was answered apart from what it is sent with, and is ${status} now`);
+  if (first === undefined || isMixed) return;
   const expected = first.status === "applied" ? "duplicate" : first.status;
   if (status !== expected || code !== first.code)
-    throw new Violation("I-3", `"${id}" was ${first.status}, and is ${status} when it is sent again`);
+    throw new Violation(
+      "I-3",
+      `"${id}" was ${first.status} ${first.code ?? ""}, and is ${status} ${code ?? ""} when it is sent again`,
+    );
+}
+
+/** I-3: a status is what the push was answered; of each that was asked about there is one. */
+export function checkStatuses(
+  asked: readonly string[],
+  statuses: readonly TransactionStatus[],
+  answers: Answers,
+): void {
+  const told = statuses.map(({ id, status }) => `${id} ${status}`);
+  const expected = asked.map((id) => `${id} ${answers.final.get(id)?.status ?? "unknown"}`);
+  if (told.join() !== expected.join())
+    throw new Violation("I-3", `of ${expected.join(", ")} it is said: ${told.join(", ")}`);
 }
 
 /** I-6: of a transaction on several documents the server holds all or nothing. */

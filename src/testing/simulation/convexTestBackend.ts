@@ -3,11 +3,12 @@
 import type { FunctionReference } from "convex/server";
 import type { PlainRow } from "../../collections/index.js";
 import type { PushResult } from "../../shared/wire.js";
+import { restoreBackup, takeBackup } from "../backup.js";
 import { loadComponentModules } from "../componentModules.js";
 import { createServerApp } from "../serverApp.js";
 import { writeOperation } from "../writeOperation.js";
 import { sites } from "../fieldApp.js";
-import type { Backend, BackendDriver, Surroundings } from "./backend.js";
+import { endOfStream, type Backend, type BackendDriver, type Surroundings } from "./backend.js";
 import { isPush } from "./observations.js";
 import { siteHooks } from "./siteHooks.js";
 
@@ -30,8 +31,9 @@ async function startConvexTestBackend(world: Surroundings): Promise<Backend> {
   const keys = world.documents.map((document) => ({ collection: "sites", document, part: "" }));
   const tell = async (ts: bigint | null) => {
     const { states } = await t.query((ctx) => ctx.runQuery(component.states.load, { documents: keys }));
+    const { epoch } = await t.query((ctx) => ctx.runQuery(component.stream.page, endOfStream));
     const rows = (await app.rows()).map(({ _id, ...row }) => row as PlainRow);
-    world.onCommit({ ts, states, rows });
+    world.onCommit({ ts, epoch, states, rows });
     world.onChange();
   };
   /** @param committed when it was; null: it changes nothing that anybody could see */
@@ -90,6 +92,14 @@ async function startConvexTestBackend(world: Surroundings): Promise<Backend> {
       }, nothingSeen),
     newEpoch: async () => {
       await change(() => t.mutation((ctx) => replicate.admin(ctx).newEpoch(sites)), nothingSeen);
+    },
+    backUp: async () => {
+      const backup = await world.timeline.during(() => takeBackup(app));
+      return (onRestored) =>
+        change(async () => {
+          await restoreBackup(app, backup);
+          onRestored();
+        }, nothingSeen);
     },
   };
 }

@@ -33,6 +33,8 @@ export class Device {
   readonly stored = new Map<string, StoredTransaction>();
   /** Those of them about which the user has decided. */
   readonly decided = new Set<string>();
+  /** Those that had left the outbox while what the device held was of an epoch that had ended on the server. */
+  readonly settledBefore = new Set<string>();
   /** Whether data of a scope that is not read any more may be kept. */
   keepsOther = false;
   /** Whether it may have lost documents with the scope that steady ones are in, and what was pending on them. */
@@ -83,6 +85,7 @@ export class Device {
       profile: this.#profile,
       link: this.link,
       skew: this.skew,
+      user: this.user,
       wants: this.wants,
       onSend: (args: object) => this.#observer.onSend(this, args),
       onDeath: () => {},

@@ -1,6 +1,6 @@
 // From a seed to a script. The same seed gives the same script (I-20).
 import { SeededRandom } from "../random.js";
-import { knownGaps, type KnownGap } from "./knownGaps.js";
+import { smallLimits } from "./sealedGlobals.js";
 import {
   scopes,
   steadyDocuments,
@@ -40,8 +40,10 @@ const weights: Readonly<Record<StepKind, number>> = {
   serverWrite: 5,
   compact: 4,
   purge: 1,
-  tidy: 0.5,
-  newEpoch: 0.5,
+  tidy: 2,
+  newEpoch: 1,
+  backUp: 2,
+  restore: 2,
 };
 
 /** Kinds of trouble that a script has or has not: if each had all of them, what is rare would drown. */
@@ -56,6 +58,8 @@ const optional: readonly (readonly [number, readonly StepKind[]])[] = [
   [0.6, ["offline", "online", "halfOpen"]],
   [0.3, ["skew"]],
   [0.5, ["decide"]],
+  [0.5, ["tidy"]],
+  [0.4, ["newEpoch", "backUp", "restore"]],
 ];
 
 export interface GenerateOptions {
@@ -66,10 +70,7 @@ export interface GenerateOptions {
 export function generateScript(seed: number, options: GenerateOptions = {}): Script {
   const random = new SeededRandom(seed);
   const devices = Array.from({ length: 1 + random.below(3) }, (_, n) => generateDevice(random, n));
-  const without = new Set([
-    ...Object.values<KnownGap>(knownGaps).flatMap(({ kinds = [] }) => kinds),
-    ...optional.flatMap(([chance, kinds]) => (random.chance(chance) ? [] : kinds)),
-  ]);
+  const without = new Set([...optional.flatMap(([chance, kinds]) => (random.chance(chance) ? [] : kinds))]);
   const wildness = random.pick([0, 0.3, 0.6]);
   const kinds = (Object.entries(weights) as [StepKind, number][])
     .filter(([kind]) => !without.has(kind))
@@ -78,7 +79,7 @@ export function generateScript(seed: number, options: GenerateOptions = {}): Scr
   const steps: Step[] = [];
   for (let n = 0; n < count; n++) {
     const kind = random.weighted(kinds);
-    steps.push(generateStep(random, kind, { devices, wildness, next: () => n * 10 }));
+    steps.push(...generateSteps(random, kind, { devices, wildness, next: () => n * 10 }));
   }
   return { seed, devices, steps };
 }
@@ -93,6 +94,20 @@ interface Context {
   /** How much of what is written goes to documents that may meet anything. */
   readonly wildness: number;
   next(): number;
+}
+
+/** What takes several steps to come about is generated as a whole, now and then. */
+function generateSteps(random: SeededRandom, kind: StepKind, context: Context): Step[] {
+  const step = generateStep(random, kind, context);
+  if (kind !== "tidy" || random.chance(0.3)) return [step];
+  const device = random.below(context.devices.length);
+  return [
+    { do: "offline", device },
+    generateStep(random, "serverWrite", { ...context, wildness: 1 }),
+    { do: "pass", ms: 2 * smallLimits.leavesKeptMs },
+    step,
+    { do: "online", device },
+  ];
 }
 
 function generateStep(random: SeededRandom, kind: StepKind, context: Context): Step {
@@ -166,6 +181,8 @@ function generateStep(random: SeededRandom, kind: StepKind, context: Context): S
       return { do: kind, document: random.pick(wildDocuments) };
     case "tidy":
     case "newEpoch":
+    case "backUp":
+    case "restore":
       return { do: kind };
   }
 }

@@ -3,7 +3,7 @@ import type { Answers } from "./observations.js";
 import { isSteady } from "./changes.js";
 import type { SteadyLedger } from "./checkTab.js";
 
-interface Entry {
+export interface Entry {
   readonly document: string;
   readonly visits: number;
   readonly tags: readonly string[];
@@ -16,7 +16,9 @@ export class Ledger implements SteadyLedger {
   /** Tags that one transaction has put on both documents. */
   readonly groups = new Set<string>();
   readonly #byTransaction = new Map<string, readonly Entry[]>();
+  /** What the server has written by itself, and which of it no restored backup has taken back. */
   readonly #byServer: Entry[] = [];
+  #standing: Entry[] = [];
 
   /** By a tab. */
   note(transaction: string, changes: readonly StoredChange[]): void {
@@ -28,15 +30,30 @@ export class Ledger implements SteadyLedger {
   noteServer(changes: readonly StoredChange[]): void {
     const entries = entriesOf(changes);
     this.#byServer.push(...entries);
+    this.#standing.push(...entries);
     this.#noteGroup(entries);
   }
 
-  /** It has failed, or was never stored. */
+  /** It has failed, was never stored, or was undone. */
   noteFallen(transaction: string): void {
-    for (const { document, visits, tags } of this.#byTransaction.get(transaction) ?? []) {
-      for (const tag of tags) this.fallenTags.add(tag);
-      if (visits !== 0) this.fallenVisits.add(document);
-    }
+    for (const entry of this.#byTransaction.get(transaction) ?? []) this.#noteFallen(entry);
+  }
+
+  /** What the server has written by itself, to be given to {@link Ledger.restore}. */
+  get standing(): readonly Entry[] {
+    return [...this.#standing];
+  }
+
+  /** A backup was restored. @param undone transactions that had been applied, and are not in it */
+  restore(standing: readonly Entry[], undone: Iterable<string>): void {
+    for (const entry of this.#standing) if (!standing.includes(entry)) this.#noteFallen(entry);
+    this.#standing = [...standing];
+    for (const transaction of undone) this.noteFallen(transaction);
+  }
+
+  #noteFallen({ document, visits, tags }: Entry): void {
+    for (const tag of tags) this.fallenTags.add(tag);
+    if (visits !== 0) this.fallenVisits.add(document);
   }
 
   visitsOf(document: string): number {
@@ -48,7 +65,7 @@ export class Ledger implements SteadyLedger {
     const applied = [...this.#byTransaction].flatMap(([id, entries]) =>
       answers.isApplied(id) ? entries : [],
     );
-    const entries = [...applied, ...this.#byServer];
+    const entries = [...applied, ...this.#standing];
     const own = entries.filter((entry) => entry.document === document);
     return { visits: sum(entries, document), tags: new Set(own.flatMap(({ tags }) => tags)) };
   }

@@ -1,5 +1,5 @@
 // What was seen of a run from outside, as the checks read it.
-import type { PushArgs, PushResult } from "../../shared/wire.js";
+import type { PullArgs, PushArgs, PushResult } from "../../shared/wire.js";
 
 /** What a push said of a transaction that was coalesced into one of its own. */
 export interface Answer {
@@ -7,11 +7,13 @@ export interface Answer {
   readonly id: string;
   readonly status: "applied" | "duplicate" | "gap" | "rejected";
   readonly code: string | null;
+  /** It was sent with others that had been answered without it, or the other way round: a late copy of a push. */
+  readonly isMixed: boolean;
 }
 
 /** What the server has answered to pushes, in the order in which they ran, whether or not anybody heard of it. */
 export class Answers {
-  readonly all: Answer[] = [];
+  #all: Answer[] = [];
   /** Of whom nothing more can become, by id: they were applied, or refused with a code. */
   readonly final = new Map<string, Answer>();
 
@@ -23,16 +25,27 @@ export class Answers {
         id,
         status: outcome.status,
         code: outcome.status === "rejected" ? outcome.code : null,
+        isMixed: outcome.ids.some((each) => this.final.has(each) !== this.final.has(id)),
       })),
     );
-    this.all.push(...answers);
-    for (const answer of answers)
-      if (answer.status !== "gap" && !this.final.has(answer.id)) this.final.set(answer.id, answer);
+    this.#all.push(...answers);
+    for (const answer of answers) this.#note(answer);
     return answers;
   }
 
-  hasAnswered(client: string | undefined): boolean {
-    return this.all.some((answer) => answer.client === client);
+  #note(answer: Answer): void {
+    if (answer.status !== "gap" && !this.final.has(answer.id)) this.final.set(answer.id, answer);
+  }
+
+  /** A backup was restored: what was answered after it was taken the server knows nothing of any more. */
+  restore(all: readonly Answer[]): void {
+    this.#all = [...all];
+    this.final.clear();
+    for (const answer of all) this.#note(answer);
+  }
+
+  get all(): readonly Answer[] {
+    return this.#all;
   }
 
   isApplied(id: string): boolean {
@@ -42,4 +55,8 @@ export class Answers {
 
 export function isPush(args: object): args is PushArgs {
   return "client" in args && "transactions" in args && "settledBelow" in args;
+}
+
+export function isPull(args: object): args is PullArgs {
+  return "cursor" in args;
 }

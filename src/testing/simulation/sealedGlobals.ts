@@ -1,13 +1,18 @@
 import { limits } from "../../shared/limits.js";
 import { SeededRandom } from "../random.js";
-import { isOpenGap } from "./knownGaps.js";
 import type { Timeline } from "./timeline.js";
 
 /**
  * Small, so that scripts of some dozen steps meet all of it: pages that end within a commit, states that a push compacts
- * before it appends.
+ * before it appends, devices that come back when what they have missed is told no more. Receipts are kept for longer
+ * than a push can be on its way.
  */
-const smallLimits = { compactInPlaceDeltas: 6, ...(isOpenGap("heldPages") ? {} : { pageEntries: 3 }) };
+export const smallLimits = {
+  compactInPlaceDeltas: 6,
+  leavesKeptMs: 20_000,
+  receiptsKeptMs: 5 * 60_000,
+  pageEntries: 3,
+};
 
 /** Whether who asks is let through to what was there before: somebody who has been given a time and numbers of its own. */
 type IsExempt = () => boolean;
@@ -45,9 +50,9 @@ function replace<T extends object, K extends keyof T>(target: T, name: K, value:
 }
 
 function replaceLimits(): () => void {
-  const { pageEntries, compactInPlaceDeltas } = limits;
+  const usual = { ...limits };
   Object.assign(limits, smallLimits);
-  return () => void Object.assign(limits, { pageEntries, compactInPlaceDeltas });
+  return () => void Object.assign(limits, usual);
 }
 
 function sealDate(timeline: Timeline, isExempt: IsExempt): () => void {

@@ -44,7 +44,7 @@ async function comeToRest(world: World): Promise<void> {
 function checkAll(world: World): void {
   const { devices, answers, truth, ledger, diskChecks } = world;
   for (const device of devices) {
-    checkOutcomes(device, answers);
+    checkOutcomes(device, answers, (id) => world.isUndone(device, id));
     checkOrder([...device.stored.values()], answers);
   }
   checkSteady(truth, (document) => ledger.applied(document, answers));

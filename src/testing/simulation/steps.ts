@@ -92,7 +92,9 @@ export type Step =
   | { readonly do: "compact"; readonly documents: readonly string[] }
   | { readonly do: "purge"; readonly document: string }
   | { readonly do: "tidy" }
-  | { readonly do: "newEpoch" };
+  | { readonly do: "newEpoch" }
+  /** Of all that the server holds; `restore` brings back the last one, if there is any, and begins a new epoch. */
+  | { readonly do: "backUp" | "restore" };
 
 export type StepKind = Step["do"];
 

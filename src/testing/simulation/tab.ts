@@ -22,6 +22,8 @@ export interface TabHost {
   readonly profile: Profile;
   readonly link: Link;
   readonly skew: { ms: number };
+  /** Who uses the device, signed in or not. */
+  readonly user: string;
   readonly wants: ReadonlySet<string>;
   /** In the very instant in which a tab hands a push over to its connection. */
   onSend(args: object): void;
@@ -45,12 +47,13 @@ export class Tab {
   readonly errors: { readonly error: Error; readonly dataAtRisk: boolean }[] = [];
   readonly #subscriptions = new Map<string, Subscription>();
   isReady = false;
+  #isClosing = false;
   /** Whether what it shows may be another since it was looked at. */
   isDirty = true;
 
   constructor(name: string, seed: number, host: TabHost) {
     this.name = name;
-    const { timeline, server, disk, profile, link, skew } = host;
+    const { timeline, server, disk, profile, link, skew, user } = host;
     this.life = new Life(() => {
       profile.bury(this.life);
       this.connection.close();
@@ -62,9 +65,9 @@ export class Tab {
     const guard = (callback: () => void) => () => this.life.deliver(callback);
     const replica = new LocalReplica({
       collections,
-      user: link.user,
+      user,
       storage: disk.open(this.life),
-      transport: new ConvexTransport(this.connection, server.backend.api),
+      transport: new ConvexTransport(this.connection, server.backend.api, user),
       election: profile.election(this.life),
       channel: profile.channel(this.life),
       lifecycle: alwaysRunning,
@@ -89,7 +92,7 @@ export class Tab {
 
   /** Whether the app's code can run on it. */
   get isUsable(): boolean {
-    return this.life.isAlive && !this.life.isFrozen && this.isReady;
+    return this.life.isAlive && !this.life.isFrozen && this.isReady && !this.#isClosing;
   }
 
   /** Keeps a transaction that the app's code has just made. */
@@ -102,8 +105,9 @@ export class Tab {
     );
   }
 
+  /** The app on a tab that is being closed wants nothing more. */
   subscribe(scope: string): void {
-    if (!this.#subscriptions.has(scope))
+    if (!this.#isClosing && !this.#subscriptions.has(scope))
       this.#subscriptions.set(scope, this.replica.subscribe(sites, { scopes: [scope] }));
   }
 
@@ -114,6 +118,7 @@ export class Tab {
 
   /** As a user closes it: it has time to end in order. */
   async close(): Promise<void> {
+    this.#isClosing = true;
     await this.replica.close();
     this.life.end();
   }

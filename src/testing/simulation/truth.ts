@@ -2,6 +2,7 @@ import { projectRow, type PlainRow } from "../../collections/index.js";
 import { canonicalJson } from "../../shared/canonicalJson.js";
 import { openDocument } from "../../shared/document.js";
 import { readMain } from "../../shared/mainDocument.js";
+import { firstEpoch } from "../../shared/wire.js";
 import { sites } from "../fieldApp.js";
 import { Violation } from "../violation.js";
 import type { Left } from "./backend.js";
@@ -40,9 +41,17 @@ export function coversClocks(state: State, other: State): boolean {
 /** What the server holds, looked at after each of its commits. */
 export class Truth {
   readonly documents = new Map<string, TrueDocument>();
+  /** The collection's. */
+  epoch = firstEpoch;
 
   get rows(): PlainRow[] {
     return [...this.documents.values()].flatMap(({ row }) => row ?? []);
+  }
+
+  /** A backup was restored. @param documents what the server held when it was taken */
+  restore(documents: ReadonlyMap<string, TrueDocument>): void {
+    this.documents.clear();
+    for (const [id, document] of documents) this.documents.set(id, document);
   }
 
   /**
@@ -51,7 +60,8 @@ export class Truth {
    * @throws Violation I-10 if it has changed what it must not
    * @throws Violation I-9 if the app's rows are not what the documents come to
    */
-  take({ ts, states, rows }: Left): void {
+  take({ ts, epoch, states, rows }: Left): void {
+    this.epoch = epoch;
     for (const [index, id] of allDocuments.entries()) {
       const { scope, blobs } = states[index] ?? { scope: null, blobs: [] };
       const state = stateOf(

@@ -1,13 +1,15 @@
-import type { PullArgs, PullResult, PushResult } from "../../shared/wire.js";
+import { ConvexError } from "convex/values";
+import type { Stored } from "../../client/ports/storage.js";
+import type { PullArgs, PullResult, PushResult, StatusArgs, TransactionStatus } from "../../shared/wire.js";
 import { SeededRandom } from "../random.js";
 import { Violation } from "../violation.js";
 import type { AccessRules, Backend, BackendDriver, Left } from "./backend.js";
-import { DiskCheck, checkSent } from "./checkDisk.js";
-import { checkAnswer, checkPull, checkWhole } from "./checkServer.js";
+import { DiskCheck } from "./checkDisk.js";
+import { checkAnswer, checkPull, checkStatuses, checkWhole } from "./checkServer.js";
 import { checkDurable, checkWholeOnTab, TabCheck } from "./checkTab.js";
 import { Device } from "./device.js";
 import { Ledger } from "./ledger.js";
-import { Answers, isPush } from "./observations.js";
+import { Answers, isPull, isPush } from "./observations.js";
 import { Server, type Outcome } from "./server.js";
 import { allDocuments, steadyDocuments, type Script } from "./steps.js";
 import type { Tab } from "./tab.js";
@@ -29,6 +31,10 @@ export class World implements AccessRules {
   readonly #tabChecks = new Map<Tab, TabCheck>();
   /** Devices that have read all there is since their leader last changed: what they show is whole. */
   readonly #whole = new Map<Device, Tab>();
+  /** Brings back what the server held when the last backup was taken, and what was known of it then. */
+  #restoreBackup: (() => Promise<void>) | null = null;
+  /** Transactions that were applied and that a restored backup has undone. */
+  readonly #undone = new Set<string>();
   #violation: Violation | null = null;
 
   static async create(
@@ -62,7 +68,7 @@ export class World implements AccessRules {
     this.timeline = timeline;
     this.trace = trace;
     this.server = new Server(backend, timeline, new SeededRandom(seed ^ 0x5eed), {
-      onQuery: (args, user, outcome) => this.#guard(() => this.#seeQuery(args as PullArgs, user, outcome)),
+      onQuery: (args, user, outcome) => this.#guard(() => this.#seeQuery(args, user, outcome)),
       onMutation: (args, user, outcome) => this.#seeMutation(args, user, outcome),
     });
     this.devices = devices.map((setup, index) => this.#createDevice(index, seed, setup));
@@ -92,10 +98,40 @@ export class World implements AccessRules {
     if (this.#violation !== null) throw this.#violation;
   }
 
+  async backUp(): Promise<void> {
+    const { answers, ledger, server, truth } = this;
+    const { backend } = server;
+    if (backend.backUp === undefined) return;
+    const restore = await backend.backUp();
+    const [documents, all, standing] = [new Map(truth.documents), [...answers.all], ledger.standing];
+    this.#restoreBackup = () =>
+      restore(() => {
+        const applied = [...answers.final.keys()].filter((id) => answers.isApplied(id));
+        answers.restore(all);
+        const undone = applied.filter((id) => !answers.isApplied(id));
+        for (const id of undone) this.#undone.add(id);
+        ledger.restore(standing, undone);
+        truth.restore(documents);
+      });
+  }
+
+  async restore(): Promise<void> {
+    await this.#restoreBackup?.();
+  }
+
+  /**
+   * Whether the user knows of a transaction as done that the server knows nothing of: it was, until a backup was restored,
+   * and left the device's outbox before the device had turned to the new epoch.
+   */
+  isUndone(device: Device, id: string): boolean {
+    return this.#undone.has(id) && device.settledBefore.has(id);
+  }
+
   #createDevice(index: number, seed: number, setup: Script["devices"][number]): Device {
     const device: Device = new Device(index, seed, setup, this.timeline, this.server, {
       onStored: (_, method) => this.#guard(() => this.#seeStored(device, method)),
-      onSend: (_, args) => this.#guard(() => isPush(args) && checkSent(device.onDisk, args)),
+      onSend: (_, args) =>
+        this.#guard(() => isPush(args) && this.diskChecks.get(device)?.checkSent(device.onDisk, args)),
     });
     this.diskChecks.set(device, new DiskCheck());
     return device;
@@ -104,6 +140,8 @@ export class World implements AccessRules {
   #seeStored(device: Device, method: string): void {
     const stored = device.onDisk;
     if (stored === null) return;
+    this.#noteSettled(device, stored);
+    this.diskChecks.get(device)?.noteGroups(stored);
     const scopes = stored.scopes.map(({ scope, cursor }) => `${scope}@${cursor.ts}`).join(" ");
     this.trace.add(
       `${this.timeline.now()} disk ${device.index} ${method} outbox ${stored.outbox.length} groups ${stored.groups.length} ${scopes}`,
@@ -113,9 +151,32 @@ export class World implements AccessRules {
     this.diskChecks.get(device)?.checkDocuments(stored);
   }
 
-  #seeQuery(args: PullArgs, user: string | null, outcome: Outcome): void {
-    if (!outcome.ok) throw outcome.error;
-    const result = outcome.value as PullResult;
+  #noteSettled(device: Device, { scopes, outbox }: Stored): void {
+    const epoch = scopes.find(({ collection }) => collection === "sites")?.epoch;
+    if (epoch === this.truth.epoch) return;
+    const left = new Set(outbox.map(({ transaction }) => transaction.id));
+    for (const id of device.stored.keys()) if (!left.has(id)) device.settledBefore.add(id);
+  }
+
+  #seeQuery(args: object, user: string | null, outcome: Outcome): void {
+    if (!outcome.ok) return this.#seeRefusal(args, user, outcome.error);
+    if (isPull(args)) this.#seePull(args, user, outcome.value as PullResult);
+    else this.#seeStatus(args as StatusArgs, user, outcome.value as TransactionStatus[]);
+  }
+
+  /** A question may be refused, with a code: one about another user's transactions, say, under an expired token. */
+  #seeRefusal(args: object, user: string | null, error: Error): void {
+    if (!(error instanceof ConvexError)) throw error;
+    this.trace.add(`${this.timeline.now()} ${isPull(args) ? "pull" : "status"} ${user} ${error.message}`);
+  }
+
+  #seeStatus({ transactions }: StatusArgs, user: string | null, statuses: TransactionStatus[]): void {
+    const told = statuses.map(({ id, status }) => `${id} ${status}`);
+    this.trace.add(`${this.timeline.now()} status ${user} ${told.join(", ")}`);
+    checkStatuses(transactions, statuses, this.answers);
+  }
+
+  #seePull(args: PullArgs, user: string | null, result: PullResult): void {
     const shown =
       result.type === "page" ? result.entries.map(({ document, type }) => `${document} ${type}`) : [];
     this.trace.add(
