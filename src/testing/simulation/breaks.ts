@@ -195,9 +195,9 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     name: "a scope is read without permission",
-    file: "src/server/replicate.ts",
-    search: 'if ((await read(ctx, { user, scope })) !== true) return { type: "denied" as const };',
-    replace: "void read;",
+    file: "src/server/mayRead.ts",
+    search: "return (await read(ctx, { user: await registry.user(ctx), scope })) === true;",
+    replace: "return read !== undefined;",
     caughtBy: ["I-12"],
     seed: 5,
   },
