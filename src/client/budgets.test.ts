@@ -36,7 +36,7 @@ async function seed(count: number, country = "DE"): Promise<string[]> {
 }
 
 /** Opens a device, and waits until it has read these scopes. */
-async function open(scopes: readonly string[], profile = new TestProfile()) {
+async function open(scopes: readonly string[], profile = new TestProfile(), tab = profile.openTab()) {
   const client = network.connect(app.t);
   const replica = openTestReplica({
     api: app.api,
@@ -45,6 +45,7 @@ async function open(scopes: readonly string[], profile = new TestProfile()) {
     clock,
     randomness,
     profile,
+    tab,
   });
   replica.subscribe(sites, { scopes });
   await waitUntil(() => {
@@ -83,6 +84,28 @@ describe("pushes", () => {
     expect(await app.rows()).toHaveLength(edits);
     expect(network.calls.mutations).toBeLessThanOrEqual(12);
   });
+});
+
+test("a write costs one operation of the database until it is pushed, offline and online", async () => {
+  const [id = ""] = await seed(1);
+  const profile = new TestProfile();
+  const tab = profile.openTab();
+  const { replica, client, col } = await open(["DE"], profile, tab);
+  for (const isOnline of [false, true]) {
+    if (isOnline) client.reconnect();
+    else client.disconnect();
+    await waitUntil(() => replica.status.get().pending === 0);
+    const before = tab.asked.length;
+    const writes = [1, 2, 3].map(() => col.update(id, (draft) => draft.visits.increment()));
+    await Promise.all(writes.map(({ durable }) => durable));
+    for (let n = 0; n < 20; n++) {
+      await col.update(id, (draft) => draft.visits.increment()).durable;
+      await passMs(1);
+    }
+    expect(tab.asked.slice(before)).toEqual(Array(21).fill("append"));
+    client.reconnect();
+    await waitUntil(() => replica.status.get().pending === 0);
+  }
 });
 
 describe("a reopened device", () => {

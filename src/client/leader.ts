@@ -70,7 +70,8 @@ export class Leader {
   readonly #keeper: Keeper;
   readonly #pushLoop: PushLoop;
   readonly #folder: Folder;
-  readonly #persistLoop: PersistLoop;
+  /** Null: all collections are pushed. */
+  readonly #persistLoop: PersistLoop | null;
   readonly #stopListening: () => void;
   #isStopped = false;
   /** A tab's first connection proves nothing: a page that is reloaded again and again would not wait for the server. */
@@ -133,15 +134,18 @@ export class Leader {
       });
     const isCustom = ({ transaction }: OutboxEntry) =>
       transaction.changes.some((change) => options.persisters.has(change.collection));
-    this.#persistLoop = new PersistLoop({
-      journal: journalPart(journal, (queue) => queue.filter(isCustom)),
-      clock,
-      randomness,
-      persisters: options.persisters,
-      retries: options.retries,
-      settle: (entry) => this.#settlePersisted(entry),
-      onError: (error) => this.#report(error),
-    });
+    this.#persistLoop =
+      options.persisters.size === 0
+        ? null
+        : new PersistLoop({
+            journal: journalPart(journal, (queue) => queue.filter(isCustom)),
+            clock,
+            randomness,
+            persisters: options.persisters,
+            retries: options.retries,
+            settle: (entry) => this.#settlePersisted(entry),
+            onError: (error) => this.#report(error),
+          });
     this.#pushLoop = new PushLoop({
       journal: journalPart(journal, (queue) =>
         withhold(
@@ -169,7 +173,7 @@ export class Leader {
     this.#stopListening = transport.onConnectionChange(() => this.#onConnectionChange());
     this.#readers.refresh();
     this.#pushLoop.wake();
-    this.#persistLoop.wake();
+    this.#persistLoop?.wake();
   }
 
   get #pageContext(): PageContext {
@@ -217,7 +221,7 @@ export class Leader {
   /** A tab has appended to the outbox. */
   onAppended(): void {
     this.#pushLoop.gather();
-    this.#persistLoop.wake();
+    this.#persistLoop?.wake();
   }
 
   /** A tab has taken failed transactions away. */
@@ -252,7 +256,7 @@ export class Leader {
     this.#isStopped = true;
     this.#stopListening();
     this.#pushLoop.stop();
-    this.#persistLoop.stop();
+    this.#persistLoop?.stop();
     this.#folder.stop();
     this.#readers.stop();
     this.#turns.stop();

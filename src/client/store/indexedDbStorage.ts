@@ -29,6 +29,7 @@ import {
   appendAll,
   begin,
   clearDamage,
+  durabilityOf,
   foldStep,
   putDocuments,
   putProgress,
@@ -113,7 +114,7 @@ export class IndexedDbStorage implements Storage {
   }
 
   async commit(term: number, changes: Commit): Promise<number> {
-    const { commit, written } = await this.#write(storesOf(changes), async (tx) => {
+    const work = async (tx: Write) => {
       const meta = await this.#fence(tx, term);
       const raised = metaAfter(meta, changes);
       await tx.objectStore("meta").put(seal(raised), "meta");
@@ -121,7 +122,8 @@ export class IndexedDbStorage implements Storage {
       const written = await putDocuments(tx, changes, this.#limits);
       await putProgress(tx, changes);
       return { commit: raised.commit, written };
-    });
+    };
+    const { commit, written } = await this.#write(storesOf(changes), work, durabilityOf(changes));
     if (this.#directory !== null) written(this.#directory);
     return commit;
   }

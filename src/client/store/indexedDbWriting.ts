@@ -22,6 +22,16 @@ export function storesOf(changes: Commit): StoreName[] {
   return touched.flatMap(([store, isTouched]) => (isTouched ? [store] : []));
 }
 
+/**
+ * What is sent must outlive a power cut, or its clocks would be used for something else (I-1), and so must what is noted
+ * of transactions: a `persist` of the app's own is not to run again. All else that a leader stores the server has told it:
+ * without the newest of it the database is what it was a moment ago, and is gone on with from there. So nobody has to
+ * wait for the disk, least of all a write that is next in line.
+ */
+export function durabilityOf({ groups = [], outbox = [] }: Commit): IDBTransactionDurability {
+  return outbox.length > 0 || groups.some(({ isAnswered }) => !isAnswered) ? "strict" : "relaxed";
+}
+
 /** The key generator only ever rises, over all tabs: its keys are the order of durability. */
 export function appendAll(tx: Write, transactions: readonly StoredTransaction[]): Promise<number[]> {
   return Promise.all(transactions.map((transaction) => tx.objectStore("outbox").add(seal(transaction))));
