@@ -21,4 +21,4 @@ replicate.collection(sites, {
   },
 });
 
-export const { push, pull, status, maintain } = replicate.api();
+export const { push, pull, status, join, heartbeat, leave, maintain } = replicate.api();

@@ -99,6 +99,25 @@ test("what fails is told, and tried again after longer and longer; who wakes it 
   expect([log, errors.length]).toEqual([["0 join c 5", "500 join c 5", "1500 join c 5"], 2]);
 });
 
+test("who is never let in gives up, and asks again once the connection is new; who was let in once goes on", async () => {
+  const { session, log, next, fail } = setUp();
+  session.wake();
+  for (let n = 0; n < 9; n++) {
+    fail();
+    await next();
+  }
+  expect(log).toHaveLength(5);
+  session.onConnected();
+  await next(); // the failure that is left
+  await next();
+  expect(log).toHaveLength(7);
+  for (let n = 0; n < 9; n++) {
+    fail();
+    await next();
+  }
+  expect(log).toHaveLength(16);
+});
+
 test("the cursors that moved last are told, as many as a session may tell", async () => {
   const { session, log, world, next } = setUp();
   world.cursors = Array.from({ length: 40 }, (_, n) => ({

@@ -5,6 +5,12 @@ import { backoffMs } from "../core/backoff.js";
 import type { Clock, Randomness } from "../ports/clock.js";
 import type { SessionTransport } from "../ports/transport.js";
 
+/**
+ * Who was never let in after so many attempts asks no more until the connection is new: the app may not export the
+ * functions of sessions, and each attempt is an error in its log.
+ */
+const mostJoins = 5;
+
 export interface SessionOptions {
   readonly calls: SessionTransport;
   readonly clock: Clock;
@@ -27,6 +33,7 @@ export class Session {
   /** Shown to nobody: with it the session is found again after its answer was lost. */
   readonly #tab: string;
   #session: string | null = null;
+  #hasJoined = false;
   #isStopped = false;
   #failures = 0;
 
@@ -68,7 +75,9 @@ export class Session {
     } catch (error) {
       this.#session = null; // it may be another user's now
       onError(error);
-      return backoffMs(++this.#failures, randomness.fraction());
+      this.#failures += 1;
+      const isHopeless = !this.#hasJoined && this.#failures >= mostJoins;
+      return isHopeless ? null : backoffMs(this.#failures, randomness.fraction());
     }
   }
 
@@ -78,6 +87,7 @@ export class Session {
     if (this.#session === null) {
       const joined = await calls.join({ client: client(), tab: this.#tab, cursors });
       this.#session = joined.session;
+      this.#hasJoined = true;
       if (this.#isStopped) this.#leave();
       return joined.heartbeatMs;
     }
