@@ -29,18 +29,20 @@ test.each(found.map((each) => [each.fault, each] as const))("found: %s", async (
   expect(violation?.message ?? null).toBeNull();
 });
 
+/** What the engine is there for: functions that meet, background work, something that is done every hour. */
+const wanted = [/ conflict replicate:push /, / schedule .*compact:finish/, / cron replicate\//];
+
 test("I-20: the same seed gives the same trace, of the background too, in another process as well", async () => {
-  const seed = 24;
-  const [first, second] = [
-    await runScript(generateScript(seed), driver),
-    await runScript(generateScript(seed), driver),
-  ];
-  expect(second.trace).toEqual(first.trace);
-  const { stdout } = await promisify(execFile)("npx", [
-    ...["tsx", "scripts/simulate.ts", "--engine", "local", "--from", `${seed}`, "--seeds", "1", "--verbose"],
-  ]);
-  expect(stdout).toContain(`${seed} ${first.hash} `);
-  // What the engine is there for: functions that meet, background work, something that is done every hour.
-  for (const what of [/ conflict replicate:push /, / schedule .*compact:finish/, / cron replicate\//])
-    expect(first.trace.filter((line) => what.test(line))).not.toEqual([]);
-});
+  for (let seed = 1; seed <= 60; seed++) {
+    const first = await runScript(generateScript(seed), driver);
+    if (!wanted.every((what) => first.trace.some((line) => what.test(line)))) continue;
+    const second = await runScript(generateScript(seed), driver);
+    expect(second.trace).toEqual(first.trace);
+    const { stdout } = await promisify(execFile)("npx", [
+      ...["tsx", "scripts/simulate.ts", "--engine", "local", "--from", `${seed}`, "--seeds", "1", "--verbose"],
+    ]);
+    expect(stdout).toContain(`${seed} ${first.hash} `);
+    return;
+  }
+  throw new Error("No seed shows all that the engine is there for.");
+}, 60_000);
