@@ -3,16 +3,9 @@
 // another, and conflict; only what clients ask, and what the simulation looks at, is answered in an instant.
 import { setImmediate } from "node:timers/promises";
 import { anyApi, getFunctionName } from "convex/server";
-import { ConvexError, convexToJson, jsonToConvex, type Value } from "convex/values";
+import { convexToJson } from "convex/values";
 import type { ReplicaApi } from "../../src/shared/replicaApi.js";
-import { createServerFunctions, serverSchema } from "../../src/testing/serverFunctions.js";
-import {
-  OverloadError,
-  type Backend,
-  type BackendDriver,
-  type Left,
-  type Surroundings,
-} from "../../src/testing/simulation/backend.js";
+import type { Backend, BackendDriver, Left, Surroundings } from "../../src/testing/simulation/backend.js";
 import { siteHooks } from "../../src/testing/simulation/siteHooks.js";
 import type { Timeline } from "../../src/testing/simulation/timeline.js";
 import { Violation } from "../../src/testing/violation.js";
@@ -20,11 +13,10 @@ import { SeededRandom } from "../../src/testing/random.js";
 import type { Clock } from "../clock.js";
 import { readCronSpecs, type CronSpec } from "../crons/cronSpecs.js";
 import { nextRunAfter } from "../crons/schedule.js";
-import { loadComponents } from "../componentRuntime.js";
-import type { CallResult, Runtime, Snapshot } from "../engine/engine.js";
+import type { Runtime, Snapshot } from "../engine/engine.js";
 import { currentEnvironment, installGlobals } from "../engine/environment.js";
-import { LocalEngine } from "../engine/localEngine.js";
-import { componentFunctions, operatorFunctions } from "./operatorFunctions.js";
+import type { LocalEngine } from "../engine/localEngine.js";
+import { loadServerComponents, startServerEngine, valueOf } from "../serverApp/serverEngine.js";
 
 /** What a read takes: enough for two pushes, or a push and a compaction, to meet. */
 const readLatencyMs = [0, 3] as const;
@@ -45,11 +37,7 @@ const lookedAt: readonly string[] = [
 /** To be called before a simulation begins: the component is loaded once, in real time, and is the same for all runs. */
 export async function loadLocalDriver(): Promise<BackendDriver> {
   installGlobals();
-  const components = (await loadComponents({ hasCrons: true })).map((each) =>
-    each.path === "replicate"
-      ? { ...each, modules: { ...each.modules, operator: componentFunctions } }
-      : each,
-  );
+  const components = await loadServerComponents({ hasCrons: true });
   const specs = readCronSpecs({ root: { schema: null, modules: {} }, components });
   return {
     engine: "local",
@@ -60,34 +48,22 @@ export async function loadLocalDriver(): Promise<BackendDriver> {
 }
 
 async function startLocalBackend(world: Surroundings, components: Runtime["components"]): Promise<Backend> {
-  const engine = new LocalEngine({
-    clock: clockOf(world.timeline),
-    seed: world.seed,
-    readLatencyMs,
-    limits: { userTime: false }, // which is measured by a real clock
-  });
-  world.timeline.standStillWhile(() => engine.isBusy);
-  const replicate = createServerFunctions(() => siteHooks(world));
-  await engine.activate({
-    root: {
-      schema: serverSchema,
-      modules: { replicate: { ...replicate.api() }, operator: operatorFunctions(replicate) },
+  const { engine, run } = await startServerEngine(
+    {
+      clock: clockOf(world.timeline),
+      seed: world.seed,
+      readLatencyMs,
+      limits: { userTime: false }, // which is measured by a real clock
     },
     components,
-  });
+    () => siteHooks(world),
+  );
+  world.timeline.standStillWhile(() => engine.isBusy);
   const changes = watchCommits(engine, world);
   watchBackground(engine, world);
-  const run = (kind: "query" | "mutation", path: string, args: object, user: string | null) =>
-    engine.run({
-      kind,
-      path,
-      args: convexToJson(args as Value),
-      identity: user === null ? null : { subject: user, issuer: "simulation", tokenIdentifier: user },
-      isInstant: kind === "query",
-    });
   /** Tried again for as long as others are in the way. */
   const operate = async (name: string, args: object): Promise<void> => {
-    const result = await run("mutation", `operator:${name}`, args, null);
+    const result = await run("mutation", `operator:${name}`, args);
     return !result.ok && result.isConflict ? operate(name, args) : void valueOf(result);
   };
   return {
@@ -102,12 +78,12 @@ async function startLocalBackend(world: Surroundings, components: Runtime["compo
     mutation: async (mutation, args, user) =>
       valueOf(await run("mutation", getFunctionName(mutation), args, user)),
     write: async (all) => {
-      const result = await run("mutation", "operator:write", { changes: all }, null);
+      const result = await run("mutation", "operator:write", { changes: all });
       const isRefused = !result.ok && (result.data !== undefined || result.isConflict);
       if (!isRefused) valueOf(result);
       return !isRefused;
     },
-    compact: (documents) => operate("compact", { documents }),
+    compact: (documents) => operate("compact", { documents, parts: [""] }),
     purge: (document) => operate("purge", { document }),
     tidy: () => operate("tidy", {}),
     newEpoch: () => operate("newEpoch", {}),
@@ -167,11 +143,4 @@ function clockOf(timeline: Timeline): Clock {
     now: () => timeline.now(),
     at: (ms, wake) => timeline.after(ms - timeline.now(), wake),
   };
-}
-
-function valueOf(result: CallResult): Value {
-  if (result.ok) return jsonToConvex(result.value);
-  if (result.isConflict) throw new OverloadError(result.message);
-  if (result.data !== undefined) throw new ConvexError(jsonToConvex(result.data));
-  throw new Error(result.message);
 }

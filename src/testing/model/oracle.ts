@@ -125,7 +125,8 @@ class World {
       case "compact":
         return subject.compact(step.documents);
       case "purge": {
-        model.purge(step.document, this.#committed(await subject.purge(step.document)), subject.now());
+        const ts = await subject.purge(step.document);
+        if (ts !== null) model.purge(step.document, this.#committed(ts), subject.now());
         return;
       }
       case "pass":

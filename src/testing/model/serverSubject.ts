@@ -42,8 +42,8 @@ export function createServerSubject(time: { now(): number; pass(ms: number): voi
       }),
     purge: async (document) => {
       const ts = await t.mutation(async (ctx) => {
-        await replicate.admin(ctx).purge(sites, document);
-        return ctx.db.vars.commitTs as unknown as bigint;
+        const wasThere = await replicate.admin(ctx).purge(sites, document);
+        return wasThere ? (ctx.db.vars.commitTs as unknown as bigint) : null;
       });
       // What its texts hold goes in jobs that follow.
       await new Promise((resolve) => setTimeout(resolve, 0));
@@ -56,6 +56,7 @@ export function createServerSubject(time: { now(): number; pass(ms: number): voi
     },
     newEpoch: () => t.mutation((ctx) => replicate.admin(ctx).newEpoch(sites)),
     permit: (scope, isReadable) => void (isReadable ? readable.add(scope) : readable.delete(scope)),
-    ...time,
+    now: () => time.now(),
+    pass: async (ms) => time.pass(ms),
   };
 }

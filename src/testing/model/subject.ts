@@ -24,19 +24,22 @@ export interface Subject {
   /** The app's rows as its own functions read them. */
   rows(): Promise<PlainRow[]>;
   /** What is stored of documents, in the order in which it is applied; scope null: nothing is. */
-  states(documents: readonly string[]): Promise<{ scope: string | null; blobs: ArrayBuffer[] }[]>;
+  states(
+    documents: readonly string[],
+  ): Promise<{ readonly scope: string | null; readonly blobs: readonly ArrayBuffer[] }[]>;
   /** In one mutation of the app's, by its writer. @returns under which author, and when it committed */
   write(changes: readonly ServerWrite[]): Promise<{ author: number; ts: bigint }>;
   /** Of each its main document and its text of the first life. */
   compact(documents: readonly string[]): Promise<void>;
-  /** @returns when it committed */
-  purge(document: string): Promise<bigint>;
+  /** @returns when it committed; null: there was nothing to purge */
+  purge(document: string): Promise<bigint | null>;
   /** What is done every hour and every day: leaves are pruned, receipts retired. */
   tidy(): Promise<void>;
   newEpoch(): Promise<string>;
   permit(scope: string, isReadable: boolean): void;
   now(): number;
-  pass(ms: number): void;
+  /** Until then, with what is due meanwhile. */
+  pass(ms: number): Promise<void>;
 }
 
 /** As Convex does: a query that was asked before is answered from what it was, until something is written. */
@@ -64,5 +67,6 @@ export function rememberPulls(subject: Subject): Subject {
     tidy: forgetting(subject.tidy),
     newEpoch: forgetting(subject.newEpoch),
     permit: forgetting(subject.permit),
+    pass: forgetting(subject.pass),
   };
 }

@@ -1,4 +1,4 @@
-// What the simulation does to a server, and how it looks at one, as functions of the app and of the component.
+// What a test does to a server, and how it looks at one, as functions of the app and of the component.
 import { makeFunctionReference, mutationGeneric, queryGeneric, type FunctionReference } from "convex/server";
 import { v } from "convex/values";
 import type { Replicate } from "../../src/server/index.js";
@@ -37,23 +37,26 @@ export function operatorFunctions(replicate: Replicate<ServerDataModel>) {
       },
     }),
     compact: mutationGeneric({
-      args: { documents: v.array(v.string()) },
-      handler: async (ctx, { documents }) => {
+      args: { documents: v.array(v.string()), parts: v.array(v.string()) },
+      handler: async (ctx, { documents, parts }) => {
         for (const document of documents)
-          await ctx.runMutation(component.compact.compact, { collection: "sites", document });
+          for (const part of parts)
+            await ctx.runMutation(component.compact.compact, { collection: "sites", document, part });
       },
     }),
     purge: mutationGeneric({
       args: { document: v.string() },
-      handler: async (ctx, { document }) => void (await replicate.admin(ctx).purge(sites, document)),
+      handler: (ctx, { document }) => replicate.admin(ctx).purge(sites, document),
     }),
     tidy: mutationGeneric({
       args: {},
       handler: async (ctx) => void (await ctx.runMutation(component.operator.tidy, {})),
     }),
-    newEpoch: mutationGeneric({
+    newEpoch: mutationGeneric({ args: {}, handler: (ctx) => replicate.admin(ctx).newEpoch(sites) }),
+    /** Under which the app's own writes of an epoch are made. */
+    author: mutationGeneric({
       args: {},
-      handler: async (ctx) => void (await replicate.admin(ctx).newEpoch(sites)),
+      handler: (ctx) => ctx.runMutation(component.registry.serverAuthor, { collection: "sites" }),
     }),
   };
 }
