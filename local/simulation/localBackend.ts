@@ -22,9 +22,11 @@ import { loadServerComponents, startServerEngine, valueOf } from "../serverApp/s
 const readLatencyMs = [0, 3] as const;
 /** No run is shorter. */
 const mostBeforeCronMs = 120_000;
+/** Pushes, and the app's own writers. */
+const pushes: readonly string[] = ["replicate:push", "operator:write"];
 /** Who commits what changes documents: nobody else may change anything that can be seen (I-10). */
-const writers: readonly string[] = ["replicate:push", "operator:write", "operator:purge"];
-/** Who may be in a writer's way; nobody else may be (I-13). What an operator does is rare, and meant to be noticed. */
+const writers: readonly string[] = [...pushes, "operator:purge"];
+/** Who may be in a push's way; nobody else may be (I-13). What an operator does is rare, and meant to be noticed. */
 const inTheWay: readonly string[] = [...writers, "operator:newEpoch", "operator:tidy", "leaves:prune"];
 /** Where what is stored of documents, the app's rows, and the epoch are. */
 const lookedAt: readonly string[] = [
@@ -132,7 +134,7 @@ function watchBackground(engine: LocalEngine, world: Surroundings): void {
     world.note(what);
     // A push that replaces what is stored, because that is long or moves, meets whoever else replaces it.
     const isReplacing = tables.includes("replicate:snapshots");
-    if (writers.includes(source) && !isReplacing && !inTheWay.includes(writer))
+    if (pushes.includes(source) && !isReplacing && !inTheWay.includes(writer))
       world.onViolation(new Violation("I-13", what));
   });
   engine.onBackgroundCall(({ path, cause, error }) => world.note(`${cause} ${path} ${error ?? ""}`));

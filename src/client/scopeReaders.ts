@@ -297,6 +297,8 @@ export class ScopeReaders {
       if (known !== undefined && known !== page.epoch)
         return decideTurn(journal, want.collection, want.scope, page.epoch);
       const { commit, publication } = decidePage(context, page, { ...reached, collection: target });
+      // What is read aside tells nothing, and what is held of the old epoch waits for the turn.
+      if (target !== want.collection) return { commit, publication };
       const hasGone = (commit.removedDocuments ?? []).length > 0;
       const tell = (stored: Publication) => {
         const isShown = isFirstLoad || (page.done && !(hasGone && this.#isBehind(reading)));
@@ -337,8 +339,9 @@ export class ScopeReaders {
   #showReady(): void {
     for (const key of this.#held.keys) {
       const reading = this.#readings.get(key);
+      const isOwn = reading !== undefined && reading.target === reading.want.collection;
       const isReady =
-        reading?.reader.state === "live" && !reading.reader.isBehind && !this.#isBehind(reading);
+        isOwn && reading.reader.state === "live" && !reading.reader.isBehind && !this.#isBehind(reading);
       if (isReady) this.#showHeld(key);
     }
   }
