@@ -25,10 +25,12 @@ interface Made {
   readonly writes: readonly (readonly (readonly [document: string, operation: Operation])[])[];
   /** How many of the transactions were answered, from the first one on. */
   readonly answered?: number;
+  /** When. */
+  readonly ts?: bigint;
   readonly scopes?: readonly string[];
 }
 
-async function setUp({ documents = [], writes, answered = writes.length, scopes = [] }: Made) {
+async function setUp({ documents = [], writes, answered = writes.length, ts, scopes = [] }: Made) {
   const storage = new MemoryStorage();
   await storage.open({ client: "c", author });
   const docs = new Map(documents.map((id) => [id, openDocument([])]));
@@ -49,6 +51,7 @@ async function setUp({ documents = [], writes, answered = writes.length, scopes 
     sequence: sequences[index] ?? 0,
     transactions: [`t${index}`],
     isAnswered: index < answered,
+    ...(ts === undefined ? {} : { ts }),
     updates: changes.map(([document, operation]): AuthoredUpdate => {
       const doc = docs.get(document) ?? openDocument([]);
       docs.set(document, doc);
@@ -138,4 +141,15 @@ test("I-4: a document that the device keeps nothing of ends the author, who woul
     covered: [{ transaction: "t0", id: "new" }],
     transactions: [{ id: "t0", phase: { type: "completed" } }],
   });
+});
+
+test("I-11: what a stream has passed without bringing it is not waited for: it was purged before it was met", async () => {
+  const made: Made = { scopes: ["FR"], writes: [[["new", insertIn("FR")]], [["new", add]]] };
+  const isRead = () => true;
+  expect(decideUnread((await setUp(made)).context, isRead)).toBeNull(); // when it was applied is not known
+  expect(decideUnread((await setUp({ ...made, ts: 9n })).context, isRead)).toBeNull(); // half of that commit may be to come
+  const { commit, publication } = decideUnread((await setUp({ ...made, ts: 8n })).context, isRead)!;
+  expect(commit).toMatchObject({ documents: [], author: freshAuthor });
+  expect(publication.rows).toEqual([]);
+  expect(publication.transactions.map(({ phase }) => phase.type)).toEqual(["completed", "completed"]);
 });

@@ -19,6 +19,9 @@ export type IsRead = (scope: { readonly collection: string; readonly scope: stri
  * the clocks of those before it. One that inserts a document makes it here if its scope is on the device; else the
  * device keeps nothing of it, and its author ends: clocks that are not known here any more would be used twice.
  *
+ * Nor does a stream bring back what it has passed without bringing it (I-11): the document was purged, or has gone, before
+ * this device met it. Nothing of that is kept either.
+ *
  * @returns null if there is none
  */
 export function decideUnread(context: PageContext, isRead: IsRead): Decision | null {
@@ -28,15 +31,23 @@ export function decideUnread(context: PageContext, isRead: IsRead): Decision | n
     for (const update of group.updates.filter(({ isCovered }) => !isCovered)) {
       const key = keyOf(update.collection, update.document);
       const known = unread.get(key);
-      if (known !== undefined) known.updates.push(update);
-      else unread.set(key, { ...placeOf(context, group, update), updates: [update] });
+      if (known === undefined)
+        unread.set(key, { ...placeOf(context, group, update), updates: [update], passedFrom: group.ts });
+      else {
+        known.updates.push(update);
+        known.passedFrom = group.ts;
+      }
     }
-  for (const [key, { collection, scope }] of unread)
-    if (scope !== null && definitions.has(collection) && isRead({ collection, scope })) unread.delete(key);
+  const isToCome = ({ collection, scope, stored, passedFrom }: Unread) => {
+    if (scope === null || !definitions.has(collection) || !isRead({ collection, scope })) return false;
+    const reached = journal.scope(collection, scope)?.cursor.ts ?? 0n;
+    return stored !== undefined || passedFrom === undefined || reached <= passedFrom;
+  };
+  for (const [key, each] of unread) if (isToCome(each)) unread.delete(key);
   if (unread.size === 0) return null;
   const settled = new Set([...unread.values()].flatMap(({ updates }) => updates));
   const { commit, publication } = settleUpdates(journal, (update) => settled.has(update));
-  const merged = [...unread.values()].map((each) => mergeUnread(context, each));
+  const merged = [...unread.values()].map((each) => mergeUnread(context, each, isRead));
   const documents = merged.filter((each) => each !== null);
   const rows = documents.map(({ collection, id, row }) => ({ collection, id, row }));
   const isForgotten = documents.length < merged.length;
@@ -55,6 +66,8 @@ interface Unread {
   readonly scope: string | null;
   /** In authoring order. */
   readonly updates: AuthoredUpdate[];
+  /** A stream that is past this has passed all of them; undefined: it cannot be told. */
+  passedFrom: bigint | undefined;
 }
 
 function placeOf({ journal, definitions }: PageContext, group: AuthoredGroup, update: AuthoredUpdate) {
@@ -70,10 +83,12 @@ function placeOf({ journal, definitions }: PageContext, group: AuthoredGroup, up
 function mergeUnread(
   { journal, definitions }: PageContext,
   { collection, id, stored, scope, updates }: Unread,
+  isRead: IsRead,
 ): StoredDocument | null {
   const definition = definitions.get(collection);
   if (definition === undefined) return null;
-  const isHeld = scope !== null && journal.scope(collection, scope) !== undefined;
+  const isHeld =
+    scope !== null && journal.scope(collection, scope) !== undefined && !isRead({ collection, scope });
   if (stored === undefined && !isHeld) return null;
   const held = stored ?? { collection, id, scope: scope as string, ts: 0n };
   const blobs = updates.map(({ bytes }) => bytes);

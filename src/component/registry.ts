@@ -7,7 +7,7 @@ const vRegistration = v.object({
   /** Whose the client is; absent: it never pushed. */
   owner: v.optional(v.object({ user: v.union(v.string(), v.null()), seenAt: v.number() })),
   /** Those of the transactions that were answered for good. */
-  receipts: v.array(v.object({ transaction: v.string(), outcome: vOutcome })),
+  receipts: v.array(v.object({ transaction: v.string(), outcome: vOutcome, ts: v.int64() })),
   /** In the order of `authors`: which client each is registered to. */
   authorClients: v.array(v.union(v.string(), v.null())),
   /** In the order of `collections`. */
@@ -37,7 +37,8 @@ export const read = query({
         .query("receipts")
         .withIndex("by_transaction", (q) => q.eq("client", client).eq("transaction", transaction))
         .unique();
-      if (receipt !== null) receipts.push({ transaction, outcome: receipt.outcome });
+      if (receipt !== null)
+        receipts.push({ transaction, outcome: receipt.outcome, ts: receipt.ts as unknown as bigint });
     }
     const authorClients = [];
     for (const author of authors) {

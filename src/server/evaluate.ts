@@ -22,13 +22,13 @@ export async function evaluateTransaction(
   transaction: PushTransaction,
 ): Promise<Evaluation> {
   const { ids, operations } = transaction;
-  const outcomes = ids.map((id) => context.answered.get(id));
-  const [outcome] = outcomes;
-  if (outcome !== undefined && outcomes.every((each) => each !== undefined))
-    return { type: "answered", transaction, outcome };
+  const receipts = ids.map((id) => context.answered.get(id));
+  const [receipt] = receipts;
+  if (receipt !== undefined && receipts.every((each) => each !== undefined))
+    return { type: "answered", transaction, outcome: receipt.outcome, ts: receipt.ts };
   // They were authored again in other company since, and this is a late copy: to refuse it would decide about the others,
   // of whom nobody would hear before they are sent themselves.
-  if (outcomes.some((each) => each !== undefined)) return { type: "gap", transaction };
+  if (receipts.some((each) => each !== undefined)) return { type: "gap", transaction };
   const writes: AcceptedWrite[] = [];
   // Main documents first: the parts of one that is inserted here belong to it.
   const inOrder = [...operations].sort((a, b) => Number(a.part !== "") - Number(b.part !== ""));

@@ -24,8 +24,8 @@ export interface PushContext {
   readonly user: string | null;
   /** When the client was last noted; null: this is its first push. */
   readonly seenAt: number | null;
-  /** Outcomes of transactions that were answered before. */
-  readonly answered: ReadonlyMap<string, ReceiptOutcome>;
+  /** Transactions that were answered before. */
+  readonly answered: ReadonlyMap<string, { readonly outcome: ReceiptOutcome; readonly ts: bigint }>;
   /** The client that each Yjs id of the push is registered to; null: to none yet. */
   readonly authorClients: ReadonlyMap<number, string | null>;
   /** By `collection\0document`; a document whose state was too large to be read is not there. */
@@ -83,7 +83,7 @@ export type Evaluation = { readonly transaction: PushTransaction } & (
   | { readonly type: "accepted"; readonly writes: readonly AcceptedWrite[] }
   | { readonly type: "refused"; readonly refusal: Refusal }
   | { readonly type: "gap" }
-  | { readonly type: "answered"; readonly outcome: ReceiptOutcome }
+  | { readonly type: "answered"; readonly outcome: ReceiptOutcome; readonly ts: bigint }
 );
 
 export type Judgement =

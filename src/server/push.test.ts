@@ -48,6 +48,10 @@ test("I-3: a push sent again takes no effect again, and every transaction has th
   const again = await device.push(transactions);
   expect(statuses(first)).toEqual(["applied", "rejected", "rejected"]);
   expect(statuses(again)).toEqual(["duplicate", "rejected", "rejected"]);
+  const row = (await app.tables())["receipts"]!.find(
+    (each) => "transaction" in each && each.transaction === "a",
+  );
+  expect(again[0]).toMatchObject({ ts: (row as { ts: bigint }).ts });
   expect(again.slice(1)).toEqual(first.slice(1));
   expect(again[2]).toMatchObject({ code: "denied", message: /read-only/, data: { until: 2027 } });
   expect(await app.everything()).toEqual(before);

@@ -101,7 +101,7 @@ async function readContext(
     );
   }
   if (Object.values(epochs).some((epoch, index) => epoch !== registration.epochs[index])) return "epoch";
-  const answered = new Map(receipts.map(({ transaction, outcome }) => [transaction, outcome]));
+  const answered = new Map(receipts.map((receipt) => [receipt.transaction, receipt]));
   const open = transactions.filter(({ ids }) => !ids.some((id) => answered.has(id)));
   const pushed = open
     .flatMap((transaction) => transaction.operations)
@@ -283,7 +283,7 @@ function toOutcome(evaluation: Evaluation): PushOutcome {
       return { ids, status: "rejected", ...evaluation.refusal };
     case "answered":
       return evaluation.outcome.status === "applied"
-        ? { ids, status: "duplicate" }
+        ? { ids, status: "duplicate", ts: evaluation.ts }
         : { ids, ...evaluation.outcome };
   }
 }

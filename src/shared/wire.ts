@@ -177,7 +177,8 @@ const refusalFields = { code: v.string(), message: v.string(), data: v.optional(
  */
 export const vPushOutcome = v.union(
   v.object({ ids: v.array(v.string()), status: v.literal("applied") }),
-  v.object({ ids: v.array(v.string()), status: v.literal("duplicate") }),
+  // `ts`: when it was applied.
+  v.object({ ids: v.array(v.string()), status: v.literal("duplicate"), ts: v.optional(v.int64()) }),
   v.object({ ids: v.array(v.string()), status: v.literal("gap") }),
   v.object({ ids: v.array(v.string()), status: v.literal("rejected"), ...refusalFields }),
 );

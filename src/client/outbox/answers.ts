@@ -23,11 +23,13 @@ const emptyStep: Step = { commit: {}, publication: emptyPublication };
  * them fails once.
  *
  * @param giveUpGap a reason to fail a group that was answered `gap`, or null to author it again
+ * @param ts when the server answered
  */
 export function decideAnswers(
   source: AnswerSource,
   outcomes: readonly PushOutcome[],
   giveUpGap: (ids: readonly string[]) => StoredFailure | null = () => null,
+  ts?: bigint,
 ): Step | null {
   const rejected: RejectedGroup[] = [];
   const steps: Step[] = [];
@@ -41,7 +43,7 @@ export function decideAnswers(
     const group = source.groups().find((each) => each.transactions[0] === outcome.ids[0] && !each.isAnswered);
     if (group === undefined) continue;
     if (failure !== null) rejected.push({ group, failure });
-    else steps.push(decideAnswer(source, outcome) ?? emptyStep);
+    else steps.push(decideAnswer(source, outcome, ts) ?? emptyStep);
   }
   if (rejected.length > 0) steps.push(rejectGroups(source, rejected));
   return steps.length === 0 ? null : steps.reduce(joinSteps);
@@ -52,14 +54,14 @@ export function decideAnswers(
  * `rejected`: the transactions fail, and with them what waits behind them. `gap`: they wait again, to be authored
  * anew on what the server holds, and so they do where the server is of another schema version. A group that is not there was settled by the stream before its answer came.
  */
-export function decideAnswer(source: AnswerSource, outcome: PushOutcome): Step | null {
+export function decideAnswer(source: AnswerSource, outcome: PushOutcome, ts?: bigint): Step | null {
   const group = source.groups().find((each) => each.transactions[0] === outcome.ids[0]);
   if (group === undefined || group.isAnswered) return null;
   const entries = entriesOf(source, group);
   switch (outcome.status) {
     case "applied":
     case "duplicate":
-      return settleGroup({ ...group, isAnswered: true }, entries);
+      return settleGroup(answeredAt(group, outcome.status === "duplicate" ? outcome.ts : ts), entries);
     case "gap":
       return {
         commit: { removedGroups: [group.sequence], outbox: entries },
@@ -78,6 +80,10 @@ export function decideAnswer(source: AnswerSource, outcome: PushOutcome): Step |
 /** Whether a transaction that was not applied may be so once the server, or this app, is a newer one: no outcome. */
 export function isPutOff(outcome: PushOutcome): boolean {
   return outcome.status === "rejected" && outcome.code === "schema_too_new";
+}
+
+function answeredAt(group: AuthoredGroup, ts: bigint | undefined): AuthoredGroup {
+  return { ...group, isAnswered: true, ...(ts === undefined ? {} : { ts }) };
 }
 
 /** A group whose bytes will never be applied. */

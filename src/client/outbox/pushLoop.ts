@@ -62,7 +62,7 @@ const mostGaps = 5;
 /** Who is signed out is asked for no more seldom than this: signing in again is told to nobody. */
 const mostBlockedMs = 30_000;
 
-type Results = readonly PushOutcome[];
+type Results = Extract<PushResult, { type: "results" }>;
 
 /**
  * Takes transactions from the outbox to the server: author, store, send, take note of the answer, one push at a
@@ -179,7 +179,7 @@ export class PushLoop {
       return this.#takeFault(error, batch, startedAt);
     }
     if (result.type === "refused") return this.#takeRefusal(result.reason, batch);
-    return this.#takeResults(result.results, startedAt);
+    return this.#takeResults(result, startedAt);
   }
 
   #push(batch: readonly AuthoredGroup[]): Promise<PushResult> {
@@ -203,20 +203,20 @@ export class PushLoop {
     return delayMs;
   }
 
-  async #takeResults(results: Results, startedAt: number): Promise<number | null> {
+  async #takeResults({ results, ts }: Results, startedAt: number): Promise<number | null> {
     const { onPushed, onBlocked, journal } = this.#options;
     this.#failures = 0;
     this.#mostGroups = limits.pushTransactions;
     onBlocked(null);
     await journal.refresh(); // what was written meanwhile fails with what it stands on
-    await journal.change(() => this.#decideAnswers(results, startedAt));
+    await journal.change(() => this.#decideAnswers(results, ts as unknown as bigint, startedAt));
     onPushed();
     return 0;
   }
 
-  #decideAnswers(results: Results, startedAt: number) {
+  #decideAnswers(results: readonly PushOutcome[], ts: bigint, startedAt: number) {
     const { journal, randomness, clock } = this.#options;
-    const step = decideAnswers(journal, results, (ids) => this.#giveUpGap(ids));
+    const step = decideAnswers(journal, results, (ids) => this.#giveUpGap(ids), ts);
     if (step === null) return null;
     const ended = { startedAt, endedAt: clock.now() };
     const byId = new Map(journal.outbox().map((entry) => [entry.transaction.id, entry]));

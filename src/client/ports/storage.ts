@@ -116,6 +116,8 @@ export interface AuthoredGroup {
   readonly transactions: readonly string[];
   readonly updates: readonly AuthoredUpdate[];
   readonly isAnswered: boolean;
+  /** Once it is answered: when it was applied, a commit timestamp. Omitted if the server did not say. */
+  readonly ts?: bigint;
 }
 
 /** How far a scope was read. */

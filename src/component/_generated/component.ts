@@ -390,6 +390,7 @@ export type ComponentApi<Name extends string | undefined = string | undefined> =
                   status: "rejected";
                 };
             transaction: string;
+            ts: bigint;
           }>;
         },
         Name
