@@ -13,6 +13,7 @@ import {
   type Left,
   type Surroundings,
 } from "../../src/testing/simulation/backend.js";
+import { newest, sitesOf } from "../../src/testing/simulation/releases.js";
 import { siteHooks } from "../../src/testing/simulation/siteHooks.js";
 import type { Timeline } from "../../src/testing/simulation/timeline.js";
 import { Violation } from "../../src/testing/violation.js";
@@ -67,20 +68,14 @@ async function startLocalBackend(world: Surroundings, components: Runtime["compo
     limits: { userTime: false }, // which is measured by a real clock
   });
   world.timeline.standStillWhile(() => engine.isBusy);
-  const replicate = createServerFunctions(() => siteHooks(world));
-  await engine.activate({
-    root: {
-      schema: serverSchema,
-      modules: { replicate: { ...replicate.api() }, operator: operatorFunctions(replicate) },
-    },
-    components,
-  });
+  await engine.activate({ root: { schema: serverSchema, modules: modulesOf(world) }, components });
+  let version = 1;
   const changes = watchCommits(engine, world);
   watchBackground(engine, world);
   const run = (kind: "query" | "mutation", path: string, args: object, user: string | null) =>
     engine.run({
       kind,
-      path,
+      path: inRelease(version, path),
       args: convexToJson(args as Value),
       identity: user === null ? null : { subject: user, issuer: "simulation", tokenIdentifier: user },
       isInstant: kind === "query",
@@ -107,11 +102,45 @@ async function startLocalBackend(world: Surroundings, components: Runtime["compo
       if (!isRefused) valueOf(result);
       return !isRefused;
     },
+    deploy: (next) => {
+      version = next;
+      world.onChange();
+    },
     compact: (documents) => operate("compact", { documents }),
     purge: (document) => operate("purge", { document }),
     tidy: () => operate("tidy", {}),
     newEpoch: () => operate("newEpoch", {}),
   };
+}
+
+/**
+ * All releases stand beside one another, each in modules of its own, and who calls is sent to those of the one that is
+ * deployed: so what has begun goes on in its own release, and nothing waits for it to end, in a world in which time may
+ * stand still.
+ */
+function modulesOf(world: Surroundings): Runtime["root"]["modules"] {
+  const releases = Array.from({ length: newest }, (_, n) => {
+    const replicate = createServerFunctions(() => siteHooks(world), sitesOf(n + 1));
+    return [
+      [inRelease(n + 1, "replicate"), { ...replicate.api() }],
+      [inRelease(n + 1, "operator"), operatorFunctions(replicate, n + 1)],
+    ] as const;
+  });
+  return Object.fromEntries(releases.flat());
+}
+
+/** @param path of a module, or of a function in it */
+function inRelease(version: number, path: string): string {
+  const [module, ...rest] = path.split(":");
+  return [version === 1 ? module : `${module}V${version}`, ...rest].join(":");
+}
+
+/** Whose it is, and what it is called in all releases. */
+function releaseOf(path: string): { readonly version: number; readonly name: string } {
+  const [, module, version, rest] = /^(replicate|operator)V(\d+)(:.*)$/.exec(path) ?? [];
+  return version === undefined
+    ? { version: 1, name: path }
+    : { version: Number(version), name: `${module}${rest}` };
 }
 
 /** Tells of commits, one after the other: of what each has left behind, and whether answers may be others after it. */
@@ -130,9 +159,11 @@ function watchCommits(engine: LocalEngine, world: Surroundings) {
         identity: null,
         isInstant: true,
       });
-      const visibleTs = writers.includes(source) ? ts : null;
+      const { version, name } = releaseOf(source);
+      const visibleTs = writers.includes(name) ? ts : null;
       told = told.then(async () => {
-        world.onCommit({ ts: visibleTs, ...(valueOf(await left) as unknown as Omit<Left, "ts">) });
+        const seen = valueOf(await left) as unknown as Omit<Left, "ts" | "version">;
+        world.onCommit({ ts: visibleTs, version, ...seen });
       });
     }
     if (!writes.some((write) => answered.some((snapshot) => snapshot.isTouchedBy(write)))) return;
@@ -156,8 +187,8 @@ function watchBackground(engine: LocalEngine, world: Surroundings): void {
     world.note(what);
     // A push that replaces what is stored, because that is long or moves, meets whoever else replaces it.
     const isReplacing = tables.includes("replicate:snapshots");
-    if (writers.includes(source) && !isReplacing && !inTheWay.includes(writer))
-      world.onViolation(new Violation("I-13", what));
+    const isExpected = !writers.includes(releaseOf(source).name) || inTheWay.includes(releaseOf(writer).name);
+    if (!isReplacing && !isExpected) world.onViolation(new Violation("I-13", what));
   });
   engine.onBackgroundCall(({ path, cause, error }) => world.note(`${cause} ${path} ${error ?? ""}`));
 }

@@ -121,7 +121,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: "only the leader's own tab is told of what it reads",
     file: "src/client/membership.ts",
-    search: 'this.#post({ type: "publication", publication, commit });',
+    search: 'this.#post({ type: "publication", publication, commit, versions: this.#versions });',
     replace: "void commit;",
     caughtBy: ["I-8", "I-19", "I-4", "I-7"],
     seed: 1,

@@ -3,6 +3,7 @@ import type { PlainRow } from "../../collections/index.js";
 import { Violation } from "../violation.js";
 import { tagsOf } from "./checkServer.js";
 import type { Device } from "./device.js";
+import { isNameOf } from "./releases.js";
 import { steadyDocuments } from "./steps.js";
 import type { Tab } from "./tab.js";
 
@@ -33,6 +34,7 @@ export class TabCheck {
 
   look(ledger: SteadyLedger): void {
     const { sites, name } = this.#tab;
+    this.#checkVersion();
     for (const id of steadyDocuments) {
       const row = sites.get(id) as PlainRow | undefined;
       if (row === undefined) {
@@ -50,6 +52,17 @@ export class TabCheck {
       this.#checkOwn(id, shown.tags);
       this.#shown.set(id, shown);
     }
+  }
+
+  /** Rows are as the tab's release has them; of documents that a later one has written, as that has them. */
+  #checkVersion(): void {
+    const { sites, name, version } = this.#tab;
+    for (const row of sites.rows())
+      if (!isNameOf(version, row.name))
+        throw new Violation(
+          "I-8",
+          `tab ${name} of version ${version} shows "${row.id}" by the name of "${row.name}"`,
+        );
   }
 
   #compare(id: string, before: Shown, shown: Shown, { fallenTags, fallenVisits }: SteadyLedger): void {

@@ -35,6 +35,8 @@ export class World implements AccessRules {
   #restoreBackup: (() => Promise<void>) | null = null;
   /** Transactions that were applied and that a restored backup has undone. */
   readonly #undone = new Set<string>();
+  /** The release of the app's functions. */
+  version = 1;
   #violation: Violation | null = null;
 
   static async create(
@@ -113,6 +115,12 @@ export class World implements AccessRules {
         ledger.restore(standing, undone);
         truth.restore(documents);
       });
+  }
+
+  /** Another release of the app's functions. */
+  deploy(version: number): void {
+    this.version = version;
+    this.server.backend.deploy(version);
   }
 
   async restore(): Promise<void> {
@@ -234,7 +242,8 @@ export class World implements AccessRules {
     const check = this.#tabChecks.get(tab) ?? new TabCheck(tab);
     this.#tabChecks.set(tab, check);
     check.look(this.ledger);
-    if (this.#whole.has(device)) checkWholeOnTab(tab, this.ledger.groups);
+    const isOutdated = tab.replica.status.get().readOnly !== null;
+    if (this.#whole.has(device) && !isOutdated) checkWholeOnTab(tab, this.ledger.groups);
   }
 
   #guard(look: () => unknown): void {
