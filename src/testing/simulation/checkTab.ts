@@ -92,13 +92,22 @@ export class TabCheck {
   }
 }
 
-/** I-6: of a transaction on several documents a tab shows all or nothing, once it has read its scope to the end. */
+/**
+ * I-6: of a transaction on several documents a tab shows all or nothing, once it has read its scope to the end.
+ *
+ * @throws Violation
+ */
 export function checkWholeOnTab(tab: Tab, groups: ReadonlySet<string>): void {
+  const half = halfOnTab(tab, groups);
+  if (half !== null) throw new Violation("I-6", `tab ${tab.name} shows a half of "${half}"`);
+}
+
+/** @returns the tag that is on one document alone */
+export function halfOnTab(tab: Tab, groups: ReadonlySet<string>): string | null {
   const [a, b] = steadyDocuments.map((id) => tab.sites.get(id) as PlainRow | undefined);
-  if (a === undefined || b === undefined) return;
+  if (a === undefined || b === undefined) return null;
   const [inA, inB] = [tagsOf(a), tagsOf(b)];
-  for (const tag of groups)
-    if (inA.has(tag) !== inB.has(tag)) throw new Violation("I-6", `tab ${tab.name} shows a half of "${tag}"`);
+  return [...groups].find((tag) => inA.has(tag) !== inB.has(tag)) ?? null;
 }
 
 /** I-1: `durable` is told of what is on the disk, and of nothing else. */
