@@ -203,12 +203,32 @@ function addReleases(random: SeededRandom, devices: readonly DeviceSetup[], step
       [3, "deploy"],
       [1, "rollBack"],
       [4, "upgrade"],
+      [2, "race"],
     ] as const);
     const device = random.below(devices.length);
-    if (released !== "upgrade") all.splice(at, 0, { do: released });
+    if (released === "race") all.splice(at, 0, ...race(random, device, 10_000 + 10 * count));
+    else if (released !== "upgrade") all.splice(at, 0, { do: released });
     else all.splice(at, 0, { do: released, device }, ...reload(random, device));
   }
   return all;
+}
+
+/** A device and the server migrate one document at the same time, and not for the sake of the same write. */
+function race(random: SeededRandom, device: number, value: number): Step[] {
+  const document = random.pick(steadyDocuments);
+  const changed = { document, country: "DE" };
+  return [
+    { do: "deploy" },
+    { do: "upgrade", device },
+    { do: "kill", device, tab: 0, after: 0 },
+    { do: "open", device },
+    { do: "pass", ms: 3000 },
+    { do: "latency", device, ms: 400 },
+    { do: "write", device, tab: 2, isGroup: false, changes: [{ ...changed, kind: "count", value }] },
+    { do: "pass", ms: random.pick([20, 60, 200]) },
+    { do: "serverWrite", changes: [{ ...changed, kind: "name", value: value + 1 }] },
+    { do: "pass", ms: 1000 },
+  ];
 }
 
 /** A user reloads a tab, opens another one, or does nothing of the kind yet. */
