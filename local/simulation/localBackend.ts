@@ -33,6 +33,8 @@ const readLatencyMs = [0, 3] as const;
 const mostBeforeCronMs = 120_000;
 /** Who commits what changes documents: nobody else may change anything that can be seen (I-10). */
 const writers: readonly string[] = ["replicate:push", "operator:write", "operator:purge"];
+/** Whose way is to be free (I-13). A purge takes all that is stored of a document, and meets whoever replaces it. */
+const unhindered: readonly string[] = ["replicate:push", "operator:write"];
 /** Who may be in a writer's way; nobody else may be (I-13). What an operator does is rare, and meant to be noticed. */
 const inTheWay: readonly string[] = [...writers, "operator:newEpoch", "operator:tidy", "leaves:prune"];
 /** Where what is stored of documents, the app's rows, and the epoch are. */
@@ -187,7 +189,8 @@ function watchBackground(engine: LocalEngine, world: Surroundings): void {
     world.note(what);
     // A push that replaces what is stored, because that is long or moves, meets whoever else replaces it.
     const isReplacing = tables.includes("replicate:snapshots");
-    const isExpected = !writers.includes(releaseOf(source).name) || inTheWay.includes(releaseOf(writer).name);
+    const isExpected =
+      !unhindered.includes(releaseOf(source).name) || inTheWay.includes(releaseOf(writer).name);
     if (!isReplacing && !isExpected) world.onViolation(new Violation("I-13", what));
   });
   engine.onBackgroundCall(({ path, cause, error }) => world.note(`${cause} ${path} ${error ?? ""}`));
