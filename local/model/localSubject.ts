@@ -9,7 +9,7 @@ import type { StoredState } from "../../src/testing/simulation/backend.js";
 import type { Runtime } from "../engine/engine.js";
 import type { LocalEngine } from "../engine/localEngine.js";
 import { HeldClock } from "../heldClock.js";
-import { startServerEngine, valueOf } from "../serverApp/serverEngine.js";
+import { serverModules, startServerEngine, valueOf } from "../serverApp/serverEngine.js";
 
 /** @param onBackgroundCall - is told which function was run behind a caller's back */
 export async function createLocalSubject(
@@ -22,7 +22,7 @@ export async function createLocalSubject(
   const { engine, run } = await startServerEngine(
     { clock, seed, limits: { userTime: false } }, // which is measured by a real clock
     components,
-    () => ({ read: (_ctx, { scope }) => readable.has(scope) }),
+    serverModules(() => ({ read: (_ctx, { scope }) => readable.has(scope) })),
   );
   engine.onBackgroundCall(({ path }) => onBackgroundCall(path));
   /** What it sets off runs after it, not beside it. */

@@ -2,17 +2,18 @@
 import { makeFunctionReference, mutationGeneric, queryGeneric, type FunctionReference } from "convex/server";
 import { v } from "convex/values";
 import type { Replicate } from "../../src/server/index.js";
-import { sites } from "../../src/testing/fieldApp.js";
 import { replicateComponent, type ServerDataModel } from "../../src/testing/serverFunctions.js";
 import { endOfStream, type ServerWrite } from "../../src/testing/simulation/backend.js";
+import { inVersion, sitesOf } from "../../src/testing/simulation/releases.js";
 import { writeOperation } from "../../src/testing/writeOperation.js";
 
 const component = replicateComponent as typeof replicateComponent & {
   operator: { tidy: FunctionReference<"mutation", "internal"> };
 };
 
-/** Of the app, in its module `operator`. */
-export function operatorFunctions(replicate: Replicate<ServerDataModel>) {
+/** Of a release of the app, in its module `operator`. */
+export function operatorFunctions(replicate: Replicate<ServerDataModel>, version: number) {
+  const sites = sitesOf(version);
   return {
     look: queryGeneric({
       args: { documents: v.array(v.string()) },
@@ -33,7 +34,8 @@ export function operatorFunctions(replicate: Replicate<ServerDataModel>) {
       handler: async (ctx, { changes }) => {
         const writer = replicate.writer(ctx, sites);
         for (const { document, operations } of changes as ServerWrite[])
-          for (const operation of operations) await writeOperation(writer, document, operation);
+          for (const operation of operations)
+            await writeOperation(writer, document, inVersion(version, operation));
       },
     }),
     compact: mutationGeneric({

@@ -29,21 +29,22 @@ export interface ServerEngine {
   run(kind: "query" | "mutation", path: string, args: object, user?: string | null): Promise<CallResult>;
 }
 
+/** The app's own modules, in its first release. */
+export function serverModules(
+  hooks: (replicate: Replicate<ServerDataModel>) => Partial<SiteHooks>,
+): Runtime["root"]["modules"] {
+  const replicate = createServerFunctions(hooks);
+  return { replicate: { ...replicate.api() }, operator: operatorFunctions(replicate, 1) };
+}
+
 /** @param components - of {@link loadServerComponents} */
 export async function startServerEngine(
   options: EngineOptions,
   components: Runtime["components"],
-  hooks: (replicate: Replicate<ServerDataModel>) => Partial<SiteHooks>,
+  modules: Runtime["root"]["modules"],
 ): Promise<ServerEngine> {
   const engine = new LocalEngine(options);
-  const replicate = createServerFunctions(hooks);
-  await engine.activate({
-    root: {
-      schema: serverSchema,
-      modules: { replicate: { ...replicate.api() }, operator: operatorFunctions(replicate) },
-    },
-    components,
-  });
+  await engine.activate({ root: { schema: serverSchema, modules }, components });
   return {
     engine,
     run: (kind, path, args, user = null) =>

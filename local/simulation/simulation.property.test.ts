@@ -39,7 +39,17 @@ test("I-20: the same seed gives the same trace, of the background too, in anothe
     const second = await runScript(generateScript(seed), driver);
     expect(second.trace).toEqual(first.trace);
     const { stdout } = await promisify(execFile)("npx", [
-      ...["tsx", "scripts/simulate.ts", "--engine", "local", "--from", `${seed}`, "--seeds", "1", "--verbose"],
+      ...[
+        "tsx",
+        "scripts/simulate.ts",
+        "--engine",
+        "local",
+        "--from",
+        `${seed}`,
+        "--seeds",
+        "1",
+        "--verbose",
+      ],
     ]);
     expect(stdout).toContain(`${seed} ${first.hash} `);
     return;

@@ -166,6 +166,7 @@ export class Leader {
       isOpen: () => this.#isOpen(),
       epochs: () => this.#epochs(),
       onPushed: () => this.#noteSync(),
+      onGap: (documents) => this.#readers.catchUp(documents),
       onOtherEpoch: () => this.#readers.askEpochs(),
       onBlocked: (error) => this.#setBlocked(error),
       onError: (error) => this.#report(error),

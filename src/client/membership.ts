@@ -7,6 +7,7 @@ import {
   type LeaderStatus,
   type TabMessage,
   type Want,
+  type Versions,
 } from "./base/tabMessages.js";
 import { Candidacy } from "./candidacy.js";
 import { Leadership } from "./leadership.js";
@@ -58,6 +59,11 @@ export class Membership {
     options.parts.channel.onMessage((message) => this.#inbox.receive(message));
   }
 
+  get #versions(): Versions {
+    const { collections } = this.#options.parts;
+    return Object.fromEntries(collections.map(({ name, schemaVersion }) => [name, schemaVersion]));
+  }
+
   get isLeader(): boolean {
     return this.#leadership.isLeader;
   }
@@ -98,7 +104,7 @@ export class Membership {
 
   /** This tab has stored transactions. */
   onAppended(entries: readonly OutboxEntry[]): void {
-    this.#post({ type: "appended", entries });
+    this.#post({ type: "appended", entries, versions: this.#versions });
     this.#leadership.onAppended();
   }
 
@@ -132,6 +138,8 @@ export class Membership {
       reload: () => void this.#reload(),
       answerWants: () => this.#sendWants([]),
       beat: () => this.#post({ type: "beat" }),
+      isOwn: (versions) =>
+        Object.entries(this.#versions).every(([name, own]) => (versions[name] ?? own) === own),
       onVersions: (versions) => this.#compareVersions(versions),
       onCleared: () => this.#options.onCleared(),
     });
@@ -177,7 +185,7 @@ export class Membership {
   }
 
   #publish(publication: Publication, commit: number | null): void {
-    this.#post({ type: "publication", publication, commit });
+    this.#post({ type: "publication", publication, commit, versions: this.#versions });
     this.#show(publication);
   }
 
@@ -192,7 +200,7 @@ export class Membership {
       ({ transaction }) => this.#options.view.find(transaction.id) === undefined,
     );
     if (unheardOf.length === 0) return;
-    this.#post({ type: "appended", entries: unheardOf });
+    this.#post({ type: "appended", entries: unheardOf, versions: this.#versions });
     this.#options.view.receive(unheardOf);
   }
 
@@ -215,13 +223,11 @@ export class Membership {
   }
 
   #sendVersions(): void {
-    const { collections } = this.#options.parts;
-    const versions = Object.fromEntries(collections.map(({ name, schemaVersion }) => [name, schemaVersion]));
-    this.#post({ type: "versions", versions });
+    this.#post({ type: "versions", versions: this.#versions });
   }
 
   /** What tabs of two versions tell each other would be rows of two shapes: the older one ends, whichever leads. */
-  #compareVersions(versions: Readonly<Record<string, number>>): void {
+  #compareVersions(versions: Versions): void {
     const ahead = this.#options.parts.collections.map(
       ({ name, schemaVersion }) => schemaVersion - (versions[name] ?? schemaVersion),
     );

@@ -43,7 +43,7 @@ function open(version: number, profile = new TestProfile(), definition: AnyColle
   const replica = openTestReplica({ api, client, collections: [definition], clock, randomness, tab });
   const errors: ReplicaError[] = [];
   replica.events.on("error", ({ error }) => void errors.push(error as ReplicaError));
-  replica.subscribe(definition);
+  const subscription = replica.subscribe(definition);
   const col = replica.collection(definition) as unknown as Places;
   const isLive = () => {
     const { scopes } = replica.status.get();
@@ -51,7 +51,7 @@ function open(version: number, profile = new TestProfile(), definition: AnyColle
   };
   /** Everything has been read, sent and answered. */
   const isSettled = () => isLive() && replica.status.get().pending === 0;
-  return { client, replica, tab, col, errors, isLive, isSettled };
+  return { client, replica, tab, col, errors, subscription, isLive, isSettled };
 }
 const waitUntil = (condition: () => boolean | Promise<boolean>) => until({ clock, network }, condition);
 
@@ -251,6 +251,21 @@ describe("an app that is older than a document", () => {
     await waitUntil(again.isSettled);
     expect((await app.rows())[0]).toMatchObject({ ...bonnV2, population: 9 });
   });
+});
+
+test("I-4: what is written on a document that others have migrated is sent, though its scope is not read any more", async () => {
+  const profile = new TestProfile();
+  const old = await stored(profile, "x");
+  await old.replica.close();
+  app.deploy(2);
+  await app.writer((writer) => writer.update("x", (draft) => draft.visits.increment()));
+  const updated = open(2, profile);
+  updated.subscription.stop({ keepData: true });
+  await updated.replica.ready;
+  updated.col.update("x", (draft) => draft.visits.increment());
+  await waitUntil(() => updated.replica.status.get().pending === 0);
+  expect(updated.replica.transactions.list()).toEqual([]);
+  expect((await app.rows())[0]).toMatchObject({ ...bonnV2, visits: 2 });
 });
 
 describe("tabs of two versions on one database", () => {

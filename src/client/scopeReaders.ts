@@ -2,7 +2,7 @@ import type { ScopeCursor } from "../shared/sessionWire.js";
 import type { Page } from "../shared/wire.js";
 import { limits } from "../shared/limits.js";
 import { joinPublications, type Publication } from "./base/publication.js";
-import type { ScopeReport, Want } from "./base/tabMessages.js";
+import type { DocumentName, ScopeReport, Want } from "./base/tabMessages.js";
 import { PriorityQueue, priorities } from "./core/priorityQueue.js";
 import { decideReread, decideTurn, epochOf, stagedName, turningCollections } from "./epochs.js";
 import { HeldPages } from "./heldPages.js";
@@ -53,6 +53,8 @@ export class ScopeReaders {
   #wants = new Map<string, Want>();
   /** Stored scopes that nobody wants, read to learn which epoch the server is in. */
   #asked = new Map<string, Want>();
+  /** Stored scopes that nobody wants, of which the server holds what a push has to stand on: read to their end, once. */
+  readonly #behind = new Map<string, Want>();
   /** Scopes whose removal is being stored. */
   readonly #forgotten = new Set<Want>();
   #visible: ReadonlySet<string> = new Set();
@@ -105,7 +107,7 @@ export class ScopeReaders {
     const { journal } = this.#options;
     // What is written on a document that is missing is not authored before it is there again.
     const repaired = new Set(journal.scopes().flatMap((each) => (each.isRepair ? [keyOfScope(each)] : [])));
-    const isRead = [...this.#wants.keys(), ...repaired].every((key) => {
+    const isRead = [...this.#wants.keys(), ...repaired, ...this.#behind.keys()].every((key) => {
       const reader = this.#readings.get(key)?.reader;
       return reader?.isSettled === true && !(reader.state === "error" && repaired.has(key));
     });
@@ -150,6 +152,16 @@ export class ScopeReaders {
     this.refresh();
   }
 
+  /** Reads to its end, if nobody wants it, what holds these documents on the device. */
+  catchUp(documents: readonly DocumentName[]): void {
+    for (const { collection, id } of documents) {
+      const scope = this.#options.journal.document(collection, id)?.scope;
+      if (scope !== undefined && !this.isWanted({ collection, scope }))
+        this.#behind.set(keyOf(collection, scope), { collection, scope });
+    }
+    if (this.#behind.size > 0) this.refresh();
+  }
+
   /** The server and the device agree in the epoch of every collection. */
   stopAsking(): void {
     if (this.#asked.size === 0) return;
@@ -173,6 +185,7 @@ export class ScopeReaders {
       await this.#options.change(() => {
         if (by === null && this.isWanted(want)) return null;
         this.#forgotten.add(want);
+        this.#behind.delete(keyOfScope(want));
         const reading = this.#readings.get(keyOfScope(want));
         if (reading !== undefined && reading !== by) this.#stopReading(reading);
         return this.#decideForget(want);
@@ -218,7 +231,7 @@ export class ScopeReaders {
     if (this.#isStopped) return;
     const { journal } = this.#options;
     const turning = new Set(turningCollections(journal));
-    const needed = new Map([...this.#asked, ...this.#wants]);
+    const needed = new Map([...this.#asked, ...this.#behind, ...this.#wants]);
     for (const { collection, scope, isRepair } of journal.scopes())
       if (turning.has(collection) || isRepair) needed.set(keyOf(collection, scope), { collection, scope });
     for (const [key, reading] of this.#readings) {
@@ -306,6 +319,7 @@ export class ScopeReaders {
       };
       return { commit, publication, tell };
     });
+    if (page.done) this.#behind.delete(keyOfScope(want));
     const isOver = reached.isComplete && !this.isWanted(want); // it was read to repair it, say
     const isElsewhere = this.#planOf(want, new Set(turningCollections(journal))) !== reading.plan;
     if (isOver || isElsewhere) this.refresh();

@@ -1,5 +1,5 @@
 import type { Publication } from "./base/publication.js";
-import type { LeaderStatus, TabMessage } from "./base/tabMessages.js";
+import type { LeaderStatus, TabMessage, Versions } from "./base/tabMessages.js";
 import type { Leadership } from "./leadership.js";
 import type { Meta } from "./ports/storage.js";
 import type { View } from "./view/view.js";
@@ -17,7 +17,9 @@ export interface TabInboxOptions {
   answerWants(): void;
   /** As the leader: somebody asks for a sign of life. */
   beat(): void;
-  onVersions(versions: Readonly<Record<string, number>>): void;
+  /** Whether another tab's app has the documents as this one has them. */
+  isOwn(versions: Versions): boolean;
+  onVersions(versions: Versions): void;
   onCleared(): void;
 }
 
@@ -60,9 +62,12 @@ export class TabInbox {
   receive(message: TabMessage): void {
     if (this.#isClosed) return;
     if (this.#early !== null) return void this.#early.push(message);
-    const { view, leadership, show, takeStatus, hearLeader, reload, answerWants, beat } = this.#options;
+    const { view, leadership, show, isOwn, takeStatus, hearLeader, reload, answerWants, beat } =
+      this.#options;
     switch (message.type) {
       case "publication":
+        // An older app's leader ends, and its successor has the database read anew; a newer one has this tab end.
+        if (!isOwn(message.versions)) return;
         if (message.commit === null || message.commit > this.#seenCommit) show(message.publication);
         return;
       case "status":
@@ -80,7 +85,9 @@ export class TabInbox {
       case "visible":
         return leadership().noteVisible(message.tab, message.documents);
       case "appended":
-        view().receive(message.entries.filter(({ sequence }) => sequence > this.#lastSettled));
+        // What another app has made the leader finds in the database, and has it translated.
+        if (isOwn(message.versions))
+          view().receive(message.entries.filter(({ sequence }) => sequence > this.#lastSettled));
         return leadership().onAppended();
       case "failedRemoved": {
         const removed = message.ids.flatMap((id) => view().find(id) ?? []);

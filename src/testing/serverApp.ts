@@ -74,7 +74,7 @@ export function createServerApp(
   { hasFollowers = false } = {},
 ) {
   const replicate = createServerFunctions(hooks);
-  const functions = replicate.api();
+  let functions = replicate.api();
   const t = convexTest({
     schema: serverSchema,
     modules: { "./_generated/api.js": async () => ({}), "./replicate.ts": async () => functions },
@@ -99,6 +99,8 @@ export function createServerApp(
     component,
     rows,
     tables,
+    /** Another release of the app's functions. */
+    deploy: (release: Replicate<ServerDataModel>) => void (functions = release.api()),
     scheduled: () => t.query((ctx) => ctx.runQuery(component.tables.scheduled, {})),
     /** Works on the component's own tables, as nothing but a damaged backup would. */
     inComponent: async (work: ComponentWork) => {

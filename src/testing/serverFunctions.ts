@@ -5,7 +5,11 @@ import type { ComponentApi } from "../component/_generated/component.js";
 import { refuse, replicaTable, Replicate, type CollectionHooks } from "../server/index.js";
 import { notes, sites } from "./fieldApp.js";
 
-export const serverSchema = defineSchema({ sites: replicaTable(sites, { score: v.optional(v.number()) }) });
+/** With what later versions of `sites` have (simulation/releases.ts). */
+const later = { remark: v.optional(v.string()), grade: v.optional(v.number()) };
+export const serverSchema = defineSchema({
+  sites: replicaTable(sites, { score: v.optional(v.number()), ...later }),
+});
 export type ServerDataModel = DataModelFromSchemaDefinition<typeof serverSchema>;
 export type SiteHooks = CollectionHooks<ServerDataModel, typeof sites>;
 
@@ -20,14 +24,18 @@ const defaultHooks: SiteHooks = {
   },
 };
 
-/** @param hooks - in place of the default ones; they get the app, to write with it */
+/**
+ * @param hooks - in place of the default ones; they get the app, to write with it
+ * @param definition - of `sites`, in another version, say
+ */
 export function createServerFunctions(
   hooks: (replicate: Replicate<ServerDataModel>) => Partial<SiteHooks> = () => ({}),
+  definition: typeof sites = sites,
 ): Replicate<ServerDataModel> {
   const replicate = new Replicate<ServerDataModel>(replicateComponent, {
     user: async (ctx) => (await ctx.auth.getUserIdentity())?.tokenIdentifier ?? null,
   });
-  replicate.collection(sites, { table: "sites", ...defaultHooks, ...hooks(replicate) });
+  replicate.collection(definition, { table: "sites", ...defaultHooks, ...hooks(replicate) });
   replicate.collection(notes, { read: () => true, write: () => true });
   return replicate;
 }

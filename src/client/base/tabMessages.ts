@@ -31,10 +31,21 @@ export interface LeaderStatus {
 /** Before there is a leader. */
 export const noStatus: LeaderStatus = { scopes: [], lastSyncAt: null, blocked: null, tooNew: [] };
 
-/** What the tabs of a profile tell each other. */
+/** The schema versions of a tab's app, by collection. */
+export type Versions = Readonly<Record<string, number>>;
+
+/**
+ * What the tabs of a profile tell each other. What is told of documents is as the app of the tab has them that tells it
+ * (`versions`): tabs of another version cannot use it, and read the database instead.
+ */
 export type TabMessage =
   /** From the leader. `commit`: the commit it tells of; null: something that is not stored. */
-  | { readonly type: "publication"; readonly publication: Publication; readonly commit: number | null }
+  | {
+      readonly type: "publication";
+      readonly publication: Publication;
+      readonly commit: number | null;
+      readonly versions: Versions;
+    }
   | { readonly type: "status"; readonly status: LeaderStatus }
   /** From a tab that has become the leader: say what you want, and read the database anew. */
   | { readonly type: "leader" }
@@ -47,9 +58,9 @@ export type TabMessage =
   /** From a tab: what is on its screen is needed first. */
   | { readonly type: "visible"; readonly tab: string; readonly documents: readonly DocumentName[] }
   /** From a tab: what it has stored. */
-  | { readonly type: "appended"; readonly entries: readonly OutboxEntry[] }
-  /** From a tab, when it starts and when it hears of older ones: the schema versions of its app, by collection. */
-  | { readonly type: "versions"; readonly versions: Readonly<Record<string, number>> }
+  | { readonly type: "appended"; readonly entries: readonly OutboxEntry[]; readonly versions: Versions }
+  /** From a tab, when it starts and when it hears of older ones. */
+  | { readonly type: "versions"; readonly versions: Versions }
   /** From a tab: it removes the database. */
   | { readonly type: "cleared" }
   /** From a tab: failed transactions it has taken out of the database. */

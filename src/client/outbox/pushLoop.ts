@@ -12,6 +12,7 @@ import type { Clock, Randomness } from "../ports/clock.js";
 import type { AuthoredGroup, Commit, OutboxEntry, StoredAttempt, StoredFailure } from "../ports/storage.js";
 import type { Transport } from "../ports/transport.js";
 import type { Publication } from "../base/publication.js";
+import type { DocumentName } from "../base/tabMessages.js";
 import { decideAnswers, isPutOff, rejectGroups, type AnswerSource } from "./answers.js";
 import { faultsOf, lastAttempt, nextAttempt, waitingStep, withAttempts } from "./attempts.js";
 import { authorWaiting, type AuthorDocument, type AuthoringSource } from "./authoring.js";
@@ -49,6 +50,8 @@ export interface PushLoopOptions {
   /** The epoch of each collection that was pulled. */
   epochs(): Record<string, string>;
   onPushed(): void;
+  /** What was made of these stands on less than the server holds, or on more: it is made again. */
+  onGap(documents: readonly DocumentName[]): void;
   /** The server is in another epoch than the one that was read. */
   onOtherEpoch(): void;
   /** Why pushes wait, or null once they no longer do. */
@@ -204,12 +207,17 @@ export class PushLoop {
   }
 
   async #takeResults({ results, ts }: Results, startedAt: number): Promise<number | null> {
-    const { onPushed, onBlocked, journal } = this.#options;
+    const { onPushed, onBlocked, onGap, journal } = this.#options;
     this.#failures = 0;
     this.#mostGroups = limits.pushTransactions;
     onBlocked(null);
     await journal.refresh(); // what was written meanwhile fails with what it stands on
+    const open = new Set(results.flatMap(({ ids, status }) => (status === "gap" ? ids : [])));
+    const groups = journal.groups().filter(({ transactions }) => transactions.some((id) => open.has(id)));
     await journal.change(() => this.#decideAnswers(results, ts as unknown as bigint, startedAt));
+    onGap(
+      groups.flatMap(({ updates }) => updates.map(({ collection, document: id }) => ({ collection, id }))),
+    );
     onPushed();
     return 0;
   }

@@ -4,6 +4,7 @@ import type { Transaction } from "../../client/base/types.js";
 import { Violation } from "../violation.js";
 import { applyOnTab, operationsOnServer } from "./changes.js";
 import type { Device } from "./device.js";
+import { newest } from "./releases.js";
 import type { Change, Step } from "./steps.js";
 import type { Tab } from "./tab.js";
 import type { World } from "./world.js";
@@ -26,6 +27,10 @@ export async function act(world: World, step: Step): Promise<void> {
       return void world.server.backend.purge(step.document);
     case "tidy":
       return void world.server.backend.tidy();
+    case "deploy":
+      return world.deploy(Math.min(newest, world.version + 1));
+    case "rollBack":
+      return world.deploy(Math.max(1, world.version - 1));
     case "newEpoch":
       return void world.server.backend.newEpoch();
     case "backUp":
@@ -46,6 +51,8 @@ async function actOnDevice(world: World, device: Device, step: DeviceStep): Prom
   switch (step.do) {
     case "open":
       return device.open();
+    case "upgrade":
+      return void (device.version = Math.min(newest, device.version + 1));
     case "offline":
       return device.goOffline();
     case "online":
@@ -118,22 +125,30 @@ async function writeOnTab(
   { isGroup, changes }: Write,
 ): Promise<void> {
   const made: Transaction[] = [];
-  const attempt = (write: () => Transaction[]) => {
-    try {
-      made.push(...write());
-    } catch (error) {
-      if (!ReplicaError.is(error, "exists", "unknown_document", "invalid_row", "closed")) throw error;
-      world.trace.add(`refused at once: ${error.code}`);
-    }
-  };
+  const write = (work: () => Transaction[]) => attempt(world, () => made.push(...work()));
   if (isGroup)
-    attempt(() => [tab.replica.transact(() => changes.forEach((change) => applyOnTab(tab.sites, change)))]);
-  else for (const change of changes) attempt(() => applyOnTab(tab.sites, change));
+    write(() => [
+      tab.replica.transact(() => changes.forEach((change) => applyOnTab(tab.sites, tab.version, change))),
+    ]);
+  else for (const change of changes) write(() => applyOnTab(tab.sites, tab.version, change));
   for (const transaction of made) note(world, tab, transaction);
   await world.timeline.rest();
   for (const { id, changes: own } of made)
     if (own.length > 0 && tab.life.isAlive && !device.disk.asked.has(id))
       throw new Violation("I-1", `"${id}" was not handed to the storage in the tick in which it was made`);
+}
+
+/** @returns whether it was not refused at once, for a reason that a user may give rise to */
+function attempt(world: World, write: () => unknown): boolean {
+  try {
+    write();
+    return true;
+  } catch (error) {
+    if (!ReplicaError.is(error, "exists", "unknown_document", "invalid_row", "closed", "schema_too_new"))
+      throw error;
+    world.trace.add(`refused at once: ${error.code}`);
+    return false;
+  }
 }
 
 function note(world: World, tab: Tab, transaction: Transaction): void {
@@ -144,10 +159,12 @@ function note(world: World, tab: Tab, transaction: Transaction): void {
 
 function decide(world: World, device: Device, tab: Tab, how: "retry" | "discard"): void {
   const [failed] = tab.replica.transactions.list({ state: "failed" });
-  if (failed === undefined) return;
+  if (failed === undefined || tab.replica.status.get().readOnly !== null) return;
+  if (how === "retry") {
+    const retry = () => note(world, tab, failed.retry());
+    if (!attempt(world, retry)) return;
+  } else failed.discard();
   device.decided.add(failed.id);
-  if (how === "discard") return failed.discard();
-  note(world, tab, failed.retry());
 }
 
 async function writeOnServer(world: World, changes: readonly Change[]): Promise<void> {

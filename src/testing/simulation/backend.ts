@@ -33,6 +33,8 @@ export interface Left {
   readonly epoch: string;
   /** Of {@link Surroundings.documents}. */
   readonly states: readonly StoredState[];
+  /** Which release has made it. */
+  readonly version: number;
   /** The app's rows of `sites`, as its own functions read them. */
   readonly rows: readonly PlainRow[];
 }
@@ -60,8 +62,10 @@ export interface Backend {
   query(query: FunctionReference<"query">, args: object, user: string | null): Promise<unknown>;
   /** @throws OverloadError if it is to be sent again */
   mutation(mutation: FunctionReference<"mutation">, args: object, user: string | null): Promise<unknown>;
-  /** In one mutation of the app's, by its writer. @returns false: by now the documents are such that it is refused */
+  /** In one mutation of the app's, by its writer; as version 1 writes it. @returns false: by now the documents are such that it is refused */
   write(changes: readonly ServerWrite[]): Promise<boolean>;
+  /** From now on functions are those of this release; what runs runs on. */
+  deploy(version: number): void;
   compact(documents: readonly string[]): Promise<void>;
   purge(document: string): Promise<void>;
   /** What is done every hour and every day: leaves are pruned, receipts retired. */

@@ -121,7 +121,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: "only the leader's own tab is told of what it reads",
     file: "src/client/membership.ts",
-    search: 'this.#post({ type: "publication", publication, commit });',
+    search: 'this.#post({ type: "publication", publication, commit, versions: this.#versions });',
     replace: "void commit;",
     caughtBy: ["I-8", "I-19", "I-4", "I-7"],
     seed: 1,
@@ -208,6 +208,31 @@ export const plantedBugs: readonly PlantedBug[] = [
     replace: 'if (change.type !== "part" && change.type !== "update" && collection.table !== undefined)',
     caughtBy: ["I-9"],
     seed: 1,
+  },
+  {
+    name: "a migration need not have seen all that it hides",
+    file: "src/server/checkVersion.ts",
+    search: 'if (raised.some((each) => each.clocks !== clocks)) return { type: "gap" };',
+    replace: "",
+    caughtBy: ["I-4"],
+    seed: 10,
+  },
+  {
+    name: "what an older app has left is not translated",
+    file: "src/client/documents/translate.ts",
+    search: "return definition !== undefined && schemaVersion < definition.schemaVersion;",
+    replace: "return definition !== undefined && schemaVersion < 0;",
+    caughtBy: ["I-8", "I-4"],
+    seed: 4,
+  },
+  {
+    name: "what waits for a newer server fails",
+    file: "src/client/outbox/answers.ts",
+    search: 'return outcome.status === "rejected" && outcome.code === "schema_too_new";',
+    replace:
+      'return outcome.status === "rejected" && outcome.code === "schema_too_new" && outcome.ids.length === 0;',
+    caughtBy: ["I-15", "I-4", "I-7"],
+    seed: 23,
   },
   {
     name: "a push depends on every change of what it reads",

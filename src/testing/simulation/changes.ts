@@ -3,6 +3,7 @@ import type { PlainRow } from "../../collections/index.js";
 import type { ReplicaCollection, Transaction } from "../../client/base/types.js";
 import type { Operation } from "../../shared/operations.js";
 import type { sites } from "../fieldApp.js";
+import { fieldIn, nameIn } from "./releases.js";
 import { steadyDocuments, type Change } from "./steps.js";
 
 type Sites = ReplicaCollection<typeof sites>;
@@ -25,27 +26,29 @@ export function incrementOf({ value }: Change): number {
   return (value % 7) + 1;
 }
 
-/** By the methods that an app would use. @returns the transactions, where these are made outside of `transact()`. @throws what these throw */
-export function applyOnTab(collection: Sites, change: Change): Transaction[] {
+/** By the methods that an app of a version would use. @returns the transactions, where these are made outside of `transact()`. @throws what these throw */
+export function applyOnTab(collection: Sites, version: number, change: Change): Transaction[] {
   const { document: id, kind, country, value } = change;
-  const inserted = { id, name: `site ${value}`, country, status: "open" } as const;
+  const named = (name: string) => nameIn(version, name);
+  const inserted = { id, name: named(`site ${value}`), country, status: "open" } as const;
   if (!collection.has(id)) {
     return isSteady(id) ? [] : [collection.insert(inserted)];
   }
   if (kind === "delete") return [collection.delete(id)];
   if (kind === "replace") return [collection.delete(id), collection.insert(inserted)];
   const updated = collection.update(id, (draft) => {
-    if (kind === "name") draft.name = `name ${value}`;
-    if (kind === "forbidden") draft.name = "forbidden";
-    if (kind === "abort") draft.name = "abort";
+    if (kind === "name") draft.name = named(`name ${value}`);
+    if (kind === "forbidden") draft.name = named("forbidden");
+    if (kind === "abort") draft.name = named("abort");
     if (kind === "move") draft.country = country;
     if (kind === "closed") draft.country = "LU";
     if (kind === "count") draft.visits.increment(incrementOf(change));
     if (kind === "tag") draft.tags.add(isSteady(id) ? tagOf(change) : sharedTag(change));
     if (kind === "untag") draft.tags.delete(sharedTag(change));
     if (kind === "note") {
-      if (value % 3 === 0) delete draft.note;
-      else draft.note = `note ${value}`;
+      const registers = draft as unknown as Record<string, unknown>;
+      if (value % 3 === 0) delete registers[fieldIn(version, "note")];
+      else registers[fieldIn(version, "note")] = `note ${value}`;
     }
   });
   return [updated];

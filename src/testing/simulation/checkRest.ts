@@ -1,5 +1,5 @@
 // What must hold once everybody is online, nothing is wrong any more, and nobody has anything left to do.
-import type { StoredTransaction } from "../../client/ports/storage.js";
+import type { StoredChange, StoredTransaction } from "../../client/ports/storage.js";
 import { canonicalJson } from "../../shared/canonicalJson.js";
 import type { PlainRow } from "../../collections/index.js";
 import { Violation } from "../violation.js";
@@ -9,8 +9,9 @@ import type { DiskCheck } from "./checkDisk.js";
 import { tagsOf } from "./checkServer.js";
 import type { Device } from "./device.js";
 import type { Answers } from "./observations.js";
+import { inVersion, newest, plainOperation } from "./releases.js";
 import { steadyDocuments } from "./steps.js";
-import { coversClocks, textOf, type Truth } from "./truth.js";
+import { coversClocks, textOf, type Rewritten, type Truth } from "./truth.js";
 
 /**
  * I-4, I-18: whatever was stored was applied, or is listed as failed with its content, or was decided about; or a restored
@@ -35,7 +36,7 @@ export function checkOutcomes(device: Device, answers: Answers, isUndone: (id: s
       if (found === undefined) continue;
       if (found.state !== "failed" || found.error === undefined)
         throw new Violation("I-4", `"${id}" is ${found.state} for ever`);
-      if (canonicalJson(found.changes as never) !== canonicalJson(stored.changes as never))
+      if (!isSameContent(found.changes, stored.changes))
         throw new Violation("I-4", `"${id}" has failed, and its content is not what it was`);
       if (!device.mayHaveLost && stored.changes.every((change) => isSteady(change.id)))
         throw new Violation(
@@ -44,6 +45,17 @@ export function checkOutcomes(device: Device, answers: Answers, isUndone: (id: s
         );
     }
   }
+}
+
+/** A later release translates what it finds: then it is the same if both come to the same in version 1. */
+function isSameContent(found: readonly StoredChange[], stored: readonly StoredChange[]): boolean {
+  const isTranslated = found.some((change, at) => change.schemaVersion !== stored[at]?.schemaVersion);
+  const [a, b] = isTranslated ? [found.map(inVersion1), stored.map(inVersion1)] : [found, stored];
+  return canonicalJson(a as never) === canonicalJson(b as never);
+}
+
+function inVersion1({ collection, id, operations }: StoredChange) {
+  return { collection, id, operations: operations.map(plainOperation) };
 }
 
 /** What was wanted may have been so already: then there is nothing to send. */
@@ -74,6 +86,33 @@ export function checkOrder(stored: readonly StoredTransaction[], answers: Answer
         throw new Violation("I-5", `of "${id}" "${transaction.id}" was applied before "${before.id}"`);
       last.set(id, transaction);
     }
+  }
+}
+
+/**
+ * I-4: a push changes the fields that it writes and no other, whichever versions it and its document were of: what others
+ * had written is there as it was.
+ */
+export function checkRewritten(
+  rewritten: readonly Rewritten[],
+  { applied }: Answers,
+  transactions: ReadonlyMap<string, StoredTransaction>,
+): void {
+  for (const { ts, document, fields } of rewritten) {
+    const ids = applied.get(ts);
+    if (ids === undefined) continue; // the server's own
+    const operations = ids
+      .flatMap((id) => transactions.get(id)?.changes ?? [])
+      .flatMap((change) => (change.id === document ? change.operations : []))
+      .map((operation) => inVersion(newest, plainOperation(operation)));
+    if (operations.some(({ type }) => type === "insert" || type === "delete")) continue;
+    const written = operations.map((operation) => ("field" in operation ? operation.field : ""));
+    const other = fields.find((field) => !written.includes(field));
+    if (other !== undefined)
+      throw new Violation(
+        "I-4",
+        `"${ids.join(", ")}" changed "${other}" of "${document}", which nothing in it writes`,
+      );
   }
 }
 

@@ -3,6 +3,7 @@ import type { PlainRow } from "../../collections/index.js";
 import { Violation } from "../violation.js";
 import { tagsOf } from "./checkServer.js";
 import type { Device } from "./device.js";
+import { isNameOf } from "./releases.js";
 import { steadyDocuments } from "./steps.js";
 import type { Tab } from "./tab.js";
 
@@ -33,6 +34,7 @@ export class TabCheck {
 
   look(ledger: SteadyLedger): void {
     const { sites, name } = this.#tab;
+    this.#checkVersion();
     for (const id of steadyDocuments) {
       const row = sites.get(id) as PlainRow | undefined;
       if (row === undefined) {
@@ -50,6 +52,17 @@ export class TabCheck {
       this.#checkOwn(id, shown.tags);
       this.#shown.set(id, shown);
     }
+  }
+
+  /** Rows are as the tab's release has them; of documents that a later one has written, as that has them. */
+  #checkVersion(): void {
+    const { sites, name, version } = this.#tab;
+    for (const row of sites.rows())
+      if (!isNameOf(version, row.name))
+        throw new Violation(
+          "I-8",
+          `tab ${name} of version ${version} shows "${row.id}" by the name of "${row.name}"`,
+        );
   }
 
   #compare(id: string, before: Shown, shown: Shown, { fallenTags, fallenVisits }: SteadyLedger): void {
@@ -79,13 +92,22 @@ export class TabCheck {
   }
 }
 
-/** I-6: of a transaction on several documents a tab shows all or nothing, once it has read its scope to the end. */
+/**
+ * I-6: of a transaction on several documents a tab shows all or nothing, once it has read its scope to the end.
+ *
+ * @throws Violation
+ */
 export function checkWholeOnTab(tab: Tab, groups: ReadonlySet<string>): void {
+  const half = halfOnTab(tab, groups);
+  if (half !== null) throw new Violation("I-6", `tab ${tab.name} shows a half of "${half}"`);
+}
+
+/** @returns the tag that is on one document alone */
+export function halfOnTab(tab: Tab, groups: ReadonlySet<string>): string | null {
   const [a, b] = steadyDocuments.map((id) => tab.sites.get(id) as PlainRow | undefined);
-  if (a === undefined || b === undefined) return;
+  if (a === undefined || b === undefined) return null;
   const [inA, inB] = [tagsOf(a), tagsOf(b)];
-  for (const tag of groups)
-    if (inA.has(tag) !== inB.has(tag)) throw new Violation("I-6", `tab ${tab.name} shows a half of "${tag}"`);
+  return [...groups].find((tag) => inA.has(tag) !== inB.has(tag)) ?? null;
 }
 
 /** I-1: `durable` is told of what is on the disk, and of nothing else. */

@@ -1,15 +1,18 @@
 // The real server functions over the real component in convex-test. No time passes while a function runs, and none runs
 // beside another: what is late is the way there and back.
 import type { FunctionReference } from "convex/server";
+import { ConvexError } from "convex/values";
 import type { PlainRow } from "../../collections/index.js";
 import type { PushResult } from "../../shared/wire.js";
 import { restoreBackup, takeBackup } from "../backup.js";
 import { loadComponentModules } from "../componentModules.js";
 import { createServerApp } from "../serverApp.js";
+import { createServerFunctions } from "../serverFunctions.js";
 import { writeOperation } from "../writeOperation.js";
 import { sites } from "../fieldApp.js";
 import { endOfStream, type Backend, type BackendDriver, type Surroundings } from "./backend.js";
 import { isPush } from "./observations.js";
+import { inVersion, newest, sitesOf } from "./releases.js";
 import { siteHooks } from "./siteHooks.js";
 
 type Jobs = Record<"leaves" | "retire", Record<string, FunctionReference<"mutation", "internal">>>;
@@ -25,6 +28,10 @@ async function startConvexTestBackend(world: Surroundings): Promise<Backend> {
   await loadComponentModules();
   const app = createServerApp(() => siteHooks(world));
   const { t, api, component, replicate } = app;
+  const releases = Array.from({ length: newest }, (_, n) =>
+    createServerFunctions(() => siteHooks(world), sitesOf(n + 1)),
+  );
+  let version = 1;
   const jobs = component as unknown as Jobs;
   const as = (user: string | null) =>
     user === null ? t : t.withIdentity({ subject: user, tokenIdentifier: user });
@@ -33,7 +40,7 @@ async function startConvexTestBackend(world: Surroundings): Promise<Backend> {
     const { states } = await t.query((ctx) => ctx.runQuery(component.states.load, { documents: keys }));
     const { epoch } = await t.query((ctx) => ctx.runQuery(component.stream.page, endOfStream));
     const rows = (await app.rows()).map(({ _id, ...row }) => row as PlainRow);
-    world.onCommit({ ts, epoch, states, rows });
+    world.onCommit({ ts, epoch, version, states, rows });
     world.onChange();
   };
   /** @param committed when it was; null: it changes nothing that anybody could see */
@@ -60,13 +67,25 @@ async function startConvexTestBackend(world: Surroundings): Promise<Backend> {
     write: async (changes) => {
       const write = () =>
         t.mutation(async (ctx) => {
-          const writer = replicate.writer(ctx, sites);
+          const writer = releases[version - 1]!.writer(ctx, sitesOf(version));
           for (const { document, operations } of changes)
-            for (const operation of operations) await writeOperation(writer, document, operation);
+            for (const operation of operations)
+              await writeOperation(writer, document, inVersion(version, operation));
           return ctx.db.vars.commitTs as unknown as bigint;
         });
-      await change(write, (ts) => ts);
-      return true;
+      try {
+        await change(write, (ts) => ts);
+        return true;
+      } catch (error) {
+        if (error instanceof ConvexError && (error.data as { code?: string }).code === "schema_too_new")
+          return false;
+        throw error;
+      }
+    },
+    deploy: (next) => {
+      version = next;
+      app.deploy(releases[next - 1]!);
+      world.onChange();
     },
     compact: (ids) =>
       change(

@@ -3,6 +3,7 @@ import { SeededRandom } from "../random.js";
 import type { Link } from "./connection.js";
 import { Disk, type StorageMethod } from "./disk.js";
 import { Profile } from "./profile.js";
+import { newest } from "./releases.js";
 import type { Server } from "./server.js";
 import type { DeviceSetup } from "./steps.js";
 import { Tab } from "./tab.js";
@@ -27,6 +28,8 @@ export class Device {
   readonly wants: Set<string>;
   readonly tabs: Tab[] = [];
   readonly skew = { ms: 0 };
+  /** The release of the app that tabs load which are opened from now on. */
+  version = 1;
   /** What a tab would read that opened the database in this instant; null: there is none yet. */
   onDisk: Stored | null = null;
   /** Every transaction that ever was on the disk, in outbox order. */
@@ -85,6 +88,7 @@ export class Device {
       profile: this.#profile,
       link: this.link,
       skew: this.skew,
+      version: this.version,
       user: this.user,
       wants: this.wants,
       onSend: (args: object) => this.#observer.onSend(this, args),
@@ -109,8 +113,9 @@ export class Device {
     for (const { connection } of this.livingTabs) connection.connectSoon();
   }
 
-  /** Everything that is wrong with it is put right. */
+  /** Everything that is wrong with it is put right, and tabs of an older release make way for one of the newest. */
   heal(): void {
+    this.version = newest;
     Object.assign(this.link, { user: this.user, latencyMs: usualLatencyMs, ...noTrouble });
     this.disk.repair();
     for (const { life, connection } of this.livingTabs) {
@@ -119,7 +124,8 @@ export class Device {
       connection.reauthenticate();
     }
     this.goOnline();
-    if (this.livingTabs.length === 0) this.open();
+    for (const tab of this.livingTabs) if (tab.version < newest) void tab.close();
+    if (!this.livingTabs.some((tab) => tab.version === newest)) this.open();
   }
 }
 

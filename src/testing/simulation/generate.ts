@@ -12,7 +12,10 @@ import {
   type StepKind,
 } from "./steps.js";
 
-const weights: Readonly<Record<StepKind, number>> = {
+/** See {@link addReleases}. */
+type OwnKind = Exclude<StepKind, "upgrade" | "deploy" | "rollBack">;
+
+const weights: Readonly<Record<OwnKind, number>> = {
   pass: 30,
   write: 34,
   decide: 1.5,
@@ -47,7 +50,7 @@ const weights: Readonly<Record<StepKind, number>> = {
 };
 
 /** Kinds of trouble that a script has or has not: if each had all of them, what is rare would drown. */
-const optional: readonly (readonly [number, readonly StepKind[]])[] = [
+const optional: readonly (readonly [number, readonly OwnKind[]])[] = [
   [0.5, ["storageFault", "slowDisk"]],
   [0.5, ["permit"]],
   [0.4, ["lapse", "refresh"]],
@@ -72,7 +75,7 @@ export function generateScript(seed: number, options: GenerateOptions = {}): Scr
   const devices = Array.from({ length: 1 + random.below(3) }, (_, n) => generateDevice(random, n));
   const without = new Set([...optional.flatMap(([chance, kinds]) => (random.chance(chance) ? [] : kinds))]);
   const wildness = random.pick([0, 0.3, 0.6]);
-  const kinds = (Object.entries(weights) as [StepKind, number][])
+  const kinds = (Object.entries(weights) as [OwnKind, number][])
     .filter(([kind]) => !without.has(kind))
     .map(([kind, weight]) => [weight, kind] as const);
   const count = options.steps ?? 25 + random.below(45);
@@ -81,7 +84,7 @@ export function generateScript(seed: number, options: GenerateOptions = {}): Scr
     const kind = random.weighted(kinds);
     steps.push(...generateSteps(random, kind, { devices, wildness, next: () => n * 10 }));
   }
-  return { seed, devices, steps };
+  return { seed, devices, steps: addReleases(new SeededRandom(seed ^ 0x5c4e3a), devices, steps) };
 }
 
 function generateDevice(random: SeededRandom, n: number): DeviceSetup {
@@ -97,7 +100,7 @@ interface Context {
 }
 
 /** What takes several steps to come about is generated as a whole, now and then. */
-function generateSteps(random: SeededRandom, kind: StepKind, context: Context): Step[] {
+function generateSteps(random: SeededRandom, kind: OwnKind, context: Context): Step[] {
   const step = generateStep(random, kind, context);
   if (kind !== "tidy" || random.chance(0.3)) return [step];
   const device = random.below(context.devices.length);
@@ -110,7 +113,7 @@ function generateSteps(random: SeededRandom, kind: StepKind, context: Context): 
   ];
 }
 
-function generateStep(random: SeededRandom, kind: StepKind, context: Context): Step {
+function generateStep(random: SeededRandom, kind: OwnKind, context: Context): Step {
   const { devices } = context;
   const device = random.below(devices.length);
   const tab = random.below(3);
@@ -185,6 +188,57 @@ function generateStep(random: SeededRandom, kind: StepKind, context: Context): S
     case "restore":
       return { do: kind };
   }
+}
+
+/**
+ * In four of ten scripts the app has further releases. They are put in between with numbers of their own: all else that a
+ * seed means it means without them too.
+ */
+function addReleases(random: SeededRandom, devices: readonly DeviceSetup[], steps: readonly Step[]): Step[] {
+  const all = [...steps];
+  if (!random.chance(0.4)) return all;
+  for (let count = 2 + random.below(6); count > 0; count--) {
+    const at = random.below(all.length + 1);
+    const released = random.weighted([
+      [3, "deploy"],
+      [1, "rollBack"],
+      [4, "upgrade"],
+      [2, "race"],
+    ] as const);
+    const device = random.below(devices.length);
+    if (released === "race") all.splice(at, 0, ...race(random, device, 10_000 + 10 * count));
+    else if (released !== "upgrade") all.splice(at, 0, { do: released });
+    else all.splice(at, 0, { do: released, device }, ...reload(random, device));
+  }
+  return all;
+}
+
+/** A device and the server migrate one document at the same time, and not for the sake of the same write. */
+function race(random: SeededRandom, device: number, value: number): Step[] {
+  const document = random.pick(steadyDocuments);
+  const changed = { document, country: "DE" };
+  return [
+    { do: "deploy" },
+    { do: "upgrade", device },
+    { do: "kill", device, tab: 0, after: 0 },
+    { do: "open", device },
+    { do: "pass", ms: 3000 },
+    { do: "latency", device, ms: 400 },
+    { do: "write", device, tab: 2, isGroup: false, changes: [{ ...changed, kind: "count", value }] },
+    { do: "pass", ms: random.pick([20, 60, 200]) },
+    { do: "serverWrite", changes: [{ ...changed, kind: "name", value: value + 1 }] },
+    { do: "pass", ms: 1000 },
+  ];
+}
+
+/** A user reloads a tab, opens another one, or does nothing of the kind yet. */
+function reload(random: SeededRandom, device: number): Step[] {
+  if (random.chance(0.2)) return [];
+  const tab = random.below(3);
+  const opened: Step[] = [{ do: "open", device }];
+  if (random.chance(0.3)) return opened;
+  if (random.chance(0.5)) return [{ do: "close", device, tab }, ...opened];
+  return [{ do: "kill", device, tab, after: random.below(20) }, ...opened];
 }
 
 /** Of one sort: what stands on a document that may fail may fail with it. */

@@ -16,6 +16,8 @@ export class Answers {
   #all: Answer[] = [];
   /** Of whom nothing more can become, by id: they were applied, or refused with a code. */
   readonly final = new Map<string, Answer>();
+  /** What each push has applied, by when that was. */
+  readonly applied = new Map<bigint, readonly string[]>();
 
   take({ client }: PushArgs, result: PushResult): Answer[] {
     if (result.type === "refused") return [];
@@ -29,12 +31,15 @@ export class Answers {
       })),
     );
     this.#all.push(...answers);
+    const applied = answers.filter(({ status }) => status === "applied").map(({ id }) => id);
+    if (applied.length > 0) this.applied.set(result.ts as unknown as bigint, applied);
     for (const answer of answers) this.#note(answer);
     return answers;
   }
 
   #note(answer: Answer): void {
-    if (answer.status !== "gap" && !this.final.has(answer.id)) this.final.set(answer.id, answer);
+    const isFinal = answer.status !== "gap" && answer.code !== "schema_too_new";
+    if (isFinal && !this.final.has(answer.id)) this.final.set(answer.id, answer);
   }
 
   /** A backup was restored: what was answered after it was taken the server knows nothing of any more. */

@@ -1,8 +1,9 @@
 // The end of every run: all that was wrong is put right, and then everybody must come to rest, and be equal.
 import { Violation } from "../violation.js";
-import { checkEqual, checkOrder, checkOutcomes, checkSteady } from "./checkRest.js";
+import { checkEqual, checkOrder, checkOutcomes, checkRewritten, checkSteady } from "./checkRest.js";
 import type { DiskCheck } from "./checkDisk.js";
 import type { Device } from "./device.js";
+import { newest } from "./releases.js";
 import { allDocuments, scopes } from "./steps.js";
 import type { World } from "./world.js";
 
@@ -14,6 +15,7 @@ const mostMs = 30 * 60_000;
 
 export async function settle(world: World): Promise<void> {
   world.trace.add(`${world.timeline.now()} everything is put right`);
+  world.deploy(newest);
   await comeToRest(world);
   checkAll(world);
   // All of it holds by what is stored alone.
@@ -47,6 +49,7 @@ function checkAll(world: World): void {
     checkOutcomes(device, answers, (id) => world.isUndone(device, id));
     checkOrder([...device.stored.values()], answers);
   }
+  checkRewritten(truth.rewritten, answers, new Map(devices.flatMap((device) => [...device.stored])));
   checkSteady(truth, (document) => ledger.applied(document, answers));
   for (const device of devices) checkEqual(device, diskChecks.get(device) as DiskCheck, truth, world);
   world.throwIfViolated();

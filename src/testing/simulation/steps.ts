@@ -56,6 +56,10 @@ export type Step =
       readonly how: "retry" | "discard";
     }
   | { readonly do: "open"; readonly device: number }
+  /** Tabs that are opened from now on load the next release of the app. */
+  | { readonly do: "upgrade"; readonly device: number }
+  /** The server's functions are those of the next release, or of the last one again. */
+  | { readonly do: "deploy" | "rollBack" }
   | { readonly do: "close"; readonly device: number; readonly tab: number }
   /** The tab's process ends once it has done, or been told, so many things more; 0: now. */
   | { readonly do: "kill"; readonly device: number; readonly tab: number; readonly after: number }

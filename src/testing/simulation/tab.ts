@@ -2,17 +2,16 @@ import type { Replica, Subscription, Transaction } from "../../client/base/types
 import { alwaysRunning } from "../../client/tabs/soleTab.js";
 import { LocalReplica } from "../../client/replica.js";
 import { ConvexTransport } from "../../client/transport/convexTransport.js";
-import { notes, sites } from "../fieldApp.js";
+import { notes, type sites } from "../fieldApp.js";
 import { SeededRandom } from "../random.js";
 import { seededRandomness } from "../testReplica.js";
 import { Connection, type Link } from "./connection.js";
 import type { Disk } from "./disk.js";
 import { Life } from "./life.js";
 import type { Profile } from "./profile.js";
+import { sitesOf } from "./releases.js";
 import type { Server } from "./server.js";
 import { SkewedClock, type Timeline } from "./timeline.js";
-
-const collections = [sites, notes] as const;
 
 /** What a tab needs of the device that it is on. */
 export interface TabHost {
@@ -22,6 +21,8 @@ export interface TabHost {
   readonly profile: Profile;
   readonly link: Link;
   readonly skew: { ms: number };
+  /** Which release of the app it has loaded. */
+  readonly version: number;
   /** Who uses the device, signed in or not. */
   readonly user: string;
   readonly wants: ReadonlySet<string>;
@@ -42,7 +43,8 @@ export class Tab {
   readonly name: string;
   readonly life: Life;
   readonly connection: Connection;
-  readonly replica: Replica<(typeof collections)[number]>;
+  readonly version: number;
+  readonly replica: Replica<typeof sites | typeof notes>;
   readonly made: Made[] = [];
   readonly errors: { readonly error: Error; readonly dataAtRisk: boolean }[] = [];
   readonly #subscriptions = new Map<string, Subscription>();
@@ -53,6 +55,7 @@ export class Tab {
 
   constructor(name: string, seed: number, host: TabHost) {
     this.name = name;
+    this.version = host.version;
     const { timeline, server, disk, profile, link, skew, user } = host;
     this.life = new Life(() => {
       profile.bury(this.life);
@@ -64,7 +67,7 @@ export class Tab {
     );
     const guard = (callback: () => void) => () => this.life.deliver(callback);
     const replica = new LocalReplica({
-      collections,
+      collections: [sitesOf(host.version), notes],
       user,
       storage: disk.open(this.life),
       transport: new ConvexTransport(this.connection, server.backend.api, user),
@@ -87,7 +90,7 @@ export class Tab {
   }
 
   get sites() {
-    return this.replica.collection(sites);
+    return this.replica.collection(sitesOf(this.version));
   }
 
   /** Whether the app's code can run on it. */
@@ -108,7 +111,7 @@ export class Tab {
   /** The app on a tab that is being closed wants nothing more. */
   subscribe(scope: string): void {
     if (!this.#isClosing && !this.#subscriptions.has(scope))
-      this.#subscriptions.set(scope, this.replica.subscribe(sites, { scopes: [scope] }));
+      this.#subscriptions.set(scope, this.replica.subscribe(sitesOf(this.version), { scopes: [scope] }));
   }
 
   unsubscribe(scope: string, keepData: boolean): void {

@@ -1,16 +1,17 @@
 import { projectRow, type PlainRow } from "../../collections/index.js";
 import { canonicalJson } from "../../shared/canonicalJson.js";
 import { openDocument } from "../../shared/document.js";
-import { readMain } from "../../shared/mainDocument.js";
+import { readMain, type MainState } from "../../shared/mainDocument.js";
 import { firstEpoch } from "../../shared/wire.js";
-import { sites } from "../fieldApp.js";
 import { Violation } from "../violation.js";
 import type { Left } from "./backend.js";
+import { newest, ownFields, sitesOf } from "./releases.js";
 import { allDocuments } from "./steps.js";
 
-/** What is stored of a document: which of whose changes, and what they come to. */
+/** What is stored of a document: which of whose changes, and what they come to in the newest release. */
 export interface State {
   readonly clocks: ReadonlyMap<number, number>;
+  readonly main: MainState;
   readonly row: PlainRow | null;
 }
 
@@ -19,6 +20,16 @@ export interface TrueDocument extends State {
   readonly scope: string | null;
   /** When it last changed. */
   readonly ts: bigint;
+  /** The release that has written the app's row of it. */
+  readonly version: number;
+}
+
+/** What a commit has made of a document that was there before and is after. */
+export interface Rewritten {
+  readonly ts: bigint;
+  readonly document: string;
+  /** As the newest release has them. */
+  readonly fields: readonly string[];
 }
 
 export function stateOf(id: string, blobs: readonly Uint8Array[]): State {
@@ -28,9 +39,11 @@ export function stateOf(id: string, blobs: readonly Uint8Array[]): State {
     const last = doc.store.clients.get(author)?.at(-1);
     return last === undefined ? 0 : last.id.clock + last.length;
   };
+  const main = readMain(doc);
   return {
     clocks: new Map(authors.map((author) => [author, clockOf(author)])),
-    row: projectRow(sites, id, readMain(doc)),
+    main,
+    row: projectRow(sitesOf(newest), id, main),
   };
 }
 
@@ -43,10 +56,7 @@ export class Truth {
   readonly documents = new Map<string, TrueDocument>();
   /** The collection's. */
   epoch = firstEpoch;
-
-  get rows(): PlainRow[] {
-    return [...this.documents.values()].flatMap(({ row }) => row ?? []);
-  }
+  readonly rewritten: Rewritten[] = [];
 
   /** A backup was restored. @param documents what the server held when it was taken */
   restore(documents: ReadonlyMap<string, TrueDocument>): void {
@@ -60,7 +70,7 @@ export class Truth {
    * @throws Violation I-10 if it has changed what it must not
    * @throws Violation I-9 if the app's rows are not what the documents come to
    */
-  take({ ts, epoch, states, rows }: Left): void {
+  take({ ts, epoch, version, states, rows }: Left): void {
     this.epoch = epoch;
     for (const [index, id] of allDocuments.entries()) {
       const { scope, blobs } = states[index] ?? { scope: null, blobs: [] };
@@ -72,11 +82,42 @@ export class Truth {
       const isSame = known !== undefined && known.scope === scope && isSameState(known, state);
       if (isSame || (known === undefined && scope === null)) continue;
       if (ts === null) throw new Violation("I-10", `"${id}" was changed by what should have changed nothing`);
-      this.documents.set(id, { ...state, scope, ts });
+      if (known !== undefined) this.#noteRewritten(ts, id, known.row, state.row);
+      this.documents.set(id, { ...state, scope, ts, version });
     }
-    const [real, projected] = [textOf(rows), textOf(this.rows)];
-    if (real !== projected)
-      throw new Violation("I-9", `the app's rows are\n${real}, and its documents come to\n${projected}`);
+    this.#checkRows(rows, ts === null ? null : version);
+  }
+
+  /** @param version of the release that may have written a row anew and have changed nothing of its document */
+  #checkRows(rows: readonly PlainRow[], version: number | null): void {
+    for (const [id, document] of this.documents) {
+      const row = rows.find((each) => each.id === id);
+      const isAsOf = (release: number) =>
+        canonicalJson((row === undefined ? null : ownFields(release, row)) as never) ===
+        canonicalJson(projectRow(sitesOf(release), id, document.main) as never);
+      if (isAsOf(document.version)) continue;
+      if (version === null || !isAsOf(version)) {
+        const expected = canonicalJson(projectRow(sitesOf(document.version), id, document.main) as never);
+        const found = canonicalJson((row ?? null) as never);
+        throw new Violation(
+          "I-9",
+          `the app's row of "${id}" is\n${found}, and the document comes to\n${expected}`,
+        );
+      }
+      this.documents.set(id, { ...document, version });
+    }
+    const stray = rows.find(({ id }) => !this.documents.has(id));
+    if (stray !== undefined)
+      throw new Violation("I-9", `the app has a row of "${stray.id}", which nobody has written`);
+  }
+
+  #noteRewritten(ts: bigint, document: string, before: PlainRow | null, after: PlainRow | null): void {
+    if (before === null || after === null) return;
+    const fields = [...new Set([...Object.keys(before), ...Object.keys(after)])].filter(
+      (field) =>
+        canonicalJson((before[field] ?? null) as never) !== canonicalJson((after[field] ?? null) as never),
+    );
+    if (fields.length > 0) this.rewritten.push({ ts, document, fields });
   }
 }
 

@@ -6,7 +6,7 @@ import { Violation } from "../violation.js";
 import type { AccessRules, Backend, BackendDriver, Left } from "./backend.js";
 import { DiskCheck } from "./checkDisk.js";
 import { checkAnswer, checkPull, checkStatuses, checkWhole } from "./checkServer.js";
-import { checkDurable, checkWholeOnTab, TabCheck } from "./checkTab.js";
+import { checkDurable, checkWholeOnTab, halfOnTab, TabCheck } from "./checkTab.js";
 import { Device } from "./device.js";
 import { Ledger } from "./ledger.js";
 import { Answers, isPull, isPush } from "./observations.js";
@@ -28,6 +28,8 @@ export class World implements AccessRules {
   readonly devices: readonly Device[];
   readonly diskChecks = new Map<Device, DiskCheck>();
   readonly #unreadable = new Set<string>();
+  /** What they show from the start is of the middle of a catch-up. */
+  readonly #begunByHalves = new Set<Tab>();
   readonly #tabChecks = new Map<Tab, TabCheck>();
   /** Devices that have read all there is since their leader last changed: what they show is whole. */
   readonly #whole = new Map<Device, Tab>();
@@ -35,6 +37,8 @@ export class World implements AccessRules {
   #restoreBackup: (() => Promise<void>) | null = null;
   /** Transactions that were applied and that a restored backup has undone. */
   readonly #undone = new Set<string>();
+  /** The release of the app's functions. */
+  version = 1;
   #violation: Violation | null = null;
 
   static async create(
@@ -113,6 +117,12 @@ export class World implements AccessRules {
         ledger.restore(standing, undone);
         truth.restore(documents);
       });
+  }
+
+  /** Another release of the app's functions. */
+  deploy(version: number): void {
+    this.version = version;
+    this.server.backend.deploy(version);
   }
 
   async restore(): Promise<void> {
@@ -231,10 +241,21 @@ export class World implements AccessRules {
       if (transaction.state === "failed") this.ledger.noteFallen(transaction.id);
     if (!tab.isDirty || !tab.isReady || tab.life.isFrozen) return;
     tab.isDirty = false;
+    const isNew = !this.#tabChecks.has(tab);
     const check = this.#tabChecks.get(tab) ?? new TabCheck(tab);
     this.#tabChecks.set(tab, check);
     check.look(this.ledger);
-    if (this.#whole.has(device)) checkWholeOnTab(tab, this.ledger.groups);
+    this.#checkWhole(device, tab, isNew);
+  }
+
+  /** What was in the middle of catching up when a tab began to show it may be shown by halves until it is all there. */
+  #checkWhole(device: Device, tab: Tab, isNew: boolean): void {
+    const { groups } = this.ledger;
+    const isHalf = halfOnTab(tab, groups) !== null;
+    if (isNew && isHalf) this.#begunByHalves.add(tab);
+    if (!isHalf) this.#begunByHalves.delete(tab);
+    const isOutdated = tab.replica.status.get().readOnly !== null;
+    if (this.#whole.has(device) && !isOutdated && !this.#begunByHalves.has(tab)) checkWholeOnTab(tab, groups);
   }
 
   #guard(look: () => unknown): void {
