@@ -178,9 +178,9 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: "the server forgets what it has answered",
     file: "src/server/push.ts",
-    search: "const answered = new Map(receipts.map(({ transaction, outcome }) => [transaction, outcome]));",
+    search: "const answered = new Map(receipts.map((receipt) => [receipt.transaction, receipt]));",
     replace:
-      "const answered = new Map(receipts.slice(0, 0).map(({ transaction, outcome }) => [transaction, outcome]));",
+      "const answered = new Map(receipts.slice(0, 0).map((receipt) => [receipt.transaction, receipt]));",
     caughtBy: ["I-3", "I-4", "I-15", "I-19"],
     seed: 9,
   },
