@@ -132,7 +132,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     search: 'if (entry.type === "leave") {',
     replace: 'if (entry.type === "leave" && id === "") {',
     caughtBy: ["I-8", "I-12", "I-19"],
-    seed: 2,
+    seed: 25,
   },
   {
     name: "who has lost a scope keeps its documents",
@@ -173,7 +173,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     search: "return joinPublications(taken, this.#withhold(publication));",
     replace: "return joinPublications(taken, publication);",
     caughtBy: ["I-7"],
-    seed: 2143879696,
+    seed: 111,
   },
   {
     name: "the server forgets what it has answered",
@@ -215,7 +215,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     search: 'if (raised.some((each) => each.clocks !== clocks)) return { type: "gap" };',
     replace: "",
     caughtBy: ["I-4"],
-    seed: 10,
+    seed: 1,
   },
   {
     name: "what an older app has left is not translated",
