@@ -48,6 +48,7 @@ export async function loadLocalDriver(): Promise<BackendDriver> {
     engine: "local",
     hasOwnGlobals: () => currentEnvironment()?.isTransaction === true,
     beginsAt: (seed) => beforeSomeCron(specs, seed),
+    prepare: async () => {}, // all is loaded
     start: (world) => startLocalBackend(world, components),
   };
 }

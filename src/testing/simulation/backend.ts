@@ -93,6 +93,8 @@ export interface BackendDriver {
   hasOwnGlobals(): boolean;
   /** When a run begins, in milliseconds since 1970. */
   beginsAt(seed: number): number;
+  /** Loads whatever takes real time: in a world that is sealed nothing may, for it would draw from its numbers. */
+  prepare(): Promise<void>;
   /** Starts an empty server. */
   start(surroundings: Surroundings): Promise<Backend>;
 }

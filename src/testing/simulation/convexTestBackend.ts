@@ -21,11 +21,11 @@ export const convexTestDriver: BackendDriver = {
   engine: "convex-test",
   hasOwnGlobals: () => false,
   beginsAt: () => Date.UTC(2026, 0, 1),
+  prepare: loadComponentModules,
   start: startConvexTestBackend,
 };
 
 async function startConvexTestBackend(world: Surroundings): Promise<Backend> {
-  await loadComponentModules();
   const app = createServerApp(() => siteHooks(world));
   const { t, api, component, replicate } = app;
   const releases = Array.from({ length: newest }, (_, n) =>

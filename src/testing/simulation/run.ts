@@ -6,6 +6,7 @@ import { settle } from "./settle.js";
 import type { Script } from "./steps.js";
 import { Timeline } from "./timeline.js";
 import { Trace } from "./trace.js";
+import { textOf } from "./truth.js";
 import { World } from "./world.js";
 
 export interface Run {
@@ -19,6 +20,7 @@ export interface Run {
 
 /** Runs a script from beginning to end, in a world of its own. What code under test throws and should not is a violation too. */
 export async function runScript(script: Script, driver: BackendDriver): Promise<Run> {
+  await driver.prepare();
   const timeline = new Timeline(driver.beginsAt(script.seed));
   const trace = new Trace();
   return inSealedWorld(script.seed, timeline, driver, async () => {
@@ -36,6 +38,7 @@ export async function runScript(script: Script, driver: BackendDriver): Promise<
         steps += 1;
       }
       await settle(world);
+      trace.add(textOf([...world.truth.documents.values()].flatMap(({ row }) => row ?? [])));
       unhandled.throwIfAny();
       return { hash: trace.hash, trace: trace.lines, violation: null, steps };
     } catch (error) {

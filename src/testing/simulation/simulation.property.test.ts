@@ -1,3 +1,5 @@
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
 import { expect, test } from "vitest";
 import { simulate, shrinkScript } from "./command.js";
 import { convexTestDriver } from "./convexTestBackend.js";
@@ -37,6 +39,15 @@ test("I-20: the same seed gives the same trace", async () => {
     expect(first.trace.length).toBeGreaterThan(50);
   }
 });
+
+test("I-20: what has run before it in its process is nothing to a seed", async () => {
+  const seed = 10;
+  const { hash } = await runScript(generateScript(seed), convexTestDriver);
+  const { stdout } = await promisify(execFile)("npx", [
+    ...["tsx", "scripts/simulate.ts", "--from", `${seed}`, "--seeds", "1", "--verbose"],
+  ]);
+  expect(stdout).toContain(`${seed} ${hash} `);
+}, 60_000);
 
 test("another seed gives another trace", async () => {
   const script = generateScript(3);
