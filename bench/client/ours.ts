@@ -1,5 +1,11 @@
 // The SDK through its public API alone.
-import { createReplica, type Query, type Replica, type Storage } from "../../src/client/index.js";
+import {
+  createReplica,
+  type Query,
+  type Replica,
+  type ReplicaStatus,
+  type Storage,
+} from "../../src/client/index.js";
 import { endOfCommit, startCursor } from "../../src/shared/wire.js";
 import { api, FakeServer } from "./fakeServer.js";
 import { Editor, endOf, entriesOf, visit, type Form } from "./history.js";
@@ -184,7 +190,7 @@ export class Ours implements Subject {
   async catchUp(rows: readonly Place[], own: number, theirs: number, edits: number): Promise<Traffic> {
     const server = new FakeServer({ newest: endOf(rows.length), isConnected: false });
     const replica = this.#open(server);
-    await replica.ready;
+    await this.#until(({ isOpening }) => !isOpening);
     replica.subscribe(places);
     const collection = replica.collection(places);
     for (let n = 0; n < own; n++)
@@ -204,13 +210,16 @@ export class Ours implements Subject {
     return { ms, ...server.counts };
   }
 
-  async #caughtUp(): Promise<void> {
+  #caughtUp(): Promise<void> {
+    return this.#until(({ scopes }) => scopes.some(({ state }) => state === "live"));
+  }
+
+  async #until(isSo: (status: ReplicaStatus) => boolean): Promise<void> {
     const { status } = this.#replica!;
-    const isLive = () => status.get().scopes.some(({ state }) => state === "live");
-    if (isLive()) return;
+    if (isSo(status.get())) return;
     await new Promise<void>((resolve) => {
       const off = status.subscribe(() => {
-        if (!isLive()) return;
+        if (!isSo(status.get())) return;
         off();
         resolve();
       });
