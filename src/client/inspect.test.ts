@@ -2,6 +2,9 @@ import { expect, test } from "vitest";
 import { createFieldApp, notes, sites } from "../testing/fieldApp.js";
 import { ManualClock, until } from "../testing/manualClock.js";
 import { SimulatedNetwork } from "../testing/simulatedNetwork.js";
+import type { ReplicaStatus } from "./base/types.js";
+import { inspectReplica } from "./inspect.js";
+import { View } from "./view/view.js";
 import { openTestReplica, seededRandomness, TestProfile } from "../testing/testReplica.js";
 
 test("inspect() says where everything stands, in every tab, without a word of what users wrote unless asked", async () => {
@@ -80,4 +83,14 @@ test("inspect() says where everything stands, in every tab, without a word of wh
     expect(full).toContain(words);
   await leader.replica.close();
   await expect(leader.replica.inspect()).rejects.toMatchObject({ code: "closed" });
+});
+
+test("an inspection is plain JSON, whatever is authored", () => {
+  const group = { sequence: 1, transactions: ["t"], isAnswered: true, ts: 7n, updates: [] };
+  const meta = { client: "c", author: 1, term: 1, commit: 1 };
+  const stored = { meta, documents: [], outbox: [], groups: [group], scopes: [], damage: [] };
+  const view = new View([sites], { retry: () => null as never, discard: () => {} });
+  const status = { blocked: null, scopes: [] } as unknown as ReplicaStatus;
+  const inspection = inspectReplica({ at: 1, tab: "a", tabs: 1, stored, status, view, errors: [] }, true);
+  expect(JSON.parse(JSON.stringify(inspection))).toEqual(inspection);
 });

@@ -36,8 +36,8 @@ export function inspectReplica(parts: InspectedParts, hasContent: boolean): Insp
       return { collection, shown: rows.size, stored: own.length, bytes };
     }),
     outbox: view.transactions().map((each) => inspectTransaction(each, hasContent)),
-    groups: stored.groups.map(({ updates, ...group }) => ({
-      ...group,
+    groups: stored.groups.map(({ sequence, transactions, isAnswered, updates }) => ({
+      ...{ sequence, transactions, isAnswered },
       updates: updates.map(({ bytes, schemaVersion: _version, ...update }) => ({
         ...update,
         bytes: bytes.length,

@@ -30,7 +30,7 @@ import { ScopeReaders } from "./scopeReaders.js";
 import { Folder } from "./store/folder.js";
 import { Session } from "./stream/session.js";
 import { Journal, type Decision } from "./store/journal.js";
-import { decideUnread } from "./unread.js";
+import { decideUnread, remadeDocuments } from "./unread.js";
 import type { DocumentName, LeaderStatus, Want } from "./base/tabMessages.js";
 
 export interface LeaderOptions {
@@ -166,12 +166,13 @@ export class Leader {
       isOpen: () => this.#isOpen(),
       epochs: () => this.#epochs(),
       onPushed: () => this.#noteSync(),
-      onGap: (documents) => this.#readers.catchUp(documents),
+      onUnsure: (documents) => this.#readers.catchUp([...documents, ...remadeDocuments(this.#journal)]),
       onOtherEpoch: () => this.#readers.askEpochs(),
       onBlocked: (error) => this.#setBlocked(error),
       onError: (error) => this.#report(error),
     });
     this.#stopListening = transport.onConnectionChange(() => this.#onConnectionChange());
+    this.#readers.catchUp(remadeDocuments(journal));
     this.#readers.refresh();
     this.#pushLoop.wake();
     this.#persistLoop?.wake();

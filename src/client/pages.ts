@@ -6,8 +6,11 @@ import { clockIn } from "./documents/author.js";
 import { withPreviews, type Previews } from "./core/previews.js";
 import { mergeDocument } from "./documents/merge.js";
 import { collectionOf, isStaged } from "./epochs.js";
-import { settleUpdates } from "./outbox/answers.js";
-import type { AuthoredUpdate, StoredDocument, StoredScope } from "./ports/storage.js";
+import { settleUpdates, type AnswerSource } from "./outbox/answers.js";
+import { settleLateCopies } from "./outbox/lateCopies.js";
+import { joinSteps } from "./outbox/steps.js";
+import { withdrawnClocks } from "./outbox/withdrawn.js";
+import type { AuthoredClocks, AuthoredUpdate, StoredDocument, StoredScope } from "./ports/storage.js";
 import type { Decision, Journal } from "./store/journal.js";
 
 export interface PageContext {
@@ -32,7 +35,7 @@ export function decidePage(context: PageContext, page: Page, reached: StoredScop
     const held = journal.document(collection, id);
     return held?.scope === scope ? [held] : [];
   });
-  const open = isStaged(collection) ? [] : openUpdates(journal, collection);
+  const open = isStaged(collection) ? [] : openClocks(journal, collection);
   const merged = folded.flatMap((each) => mergeFolded(context, collection, each, open) ?? []);
   const documents = merged.map(({ document }) => document);
   const dataVersion = Math.max(before?.dataVersion ?? 1, ...merged.map(({ version }) => version));
@@ -42,7 +45,10 @@ export function decidePage(context: PageContext, page: Page, reached: StoredScop
     return { commit: { documents, removedDocuments, scopes: [position] }, publication: emptyPublication };
   }
   const covered = new Set(merged.flatMap((each) => each.covered));
-  const removal = forgetDocuments(context, [...left, ...vanished], (update) => covered.has(update));
+  const isHeld = (clocks: AuthoredClocks) => covered.has(clocks);
+  const late = settleLateCopies(journal, isHeld, reached.cursor.ts);
+  const removal = forgetDocuments(context, [...left, ...vanished], isHeld, late.rest);
+  const settled = joinSteps(late.step, removal);
   const rows = documents.map(({ id, row }) => ({ collection, id, row }));
   const isNews = before?.isComplete === true && before.unmet === undefined;
   const bulks = isNews ? bulksIn(page, position) : [];
@@ -50,11 +56,12 @@ export function decidePage(context: PageContext, page: Page, reached: StoredScop
   return {
     commit: {
       ...removal.commit,
+      ...settled.commit,
       ...(isAuthorLost ? { author: freshAuthor() } : {}),
       documents,
       scopes: [position],
     },
-    publication: joinPublications(removal.publication, {
+    publication: joinPublications(settled.publication, {
       ...emptyPublication,
       rows,
       ...(bulks.length > 0 ? { bulks } : {}),
@@ -75,16 +82,18 @@ function bulksIn({ entries }: Page, { collection, scope }: StoredScope): NonNull
  * twice would let a document diverge for good.
  *
  * @param isCovered - which updates are settled besides
+ * @param source - of the transactions that are looked at
  */
 export function forgetDocuments(
   { journal, freshAuthor }: PageContext,
   documents: readonly StoredDocument[],
   isCovered: (update: AuthoredUpdate) => boolean = () => false,
+  source: AnswerSource = journal,
 ): Decision {
   const gone = new Set(documents.map(({ collection, id }) => `${collection}\0${id}`));
   const isGone = (update: AuthoredUpdate) => gone.has(`${update.collection}\0${update.document}`);
   const { commit, publication } = settleUpdates(
-    journal,
+    source,
     (update, group) => isCovered(update) || (group.isAnswered && isGone(update)),
   );
   const removedDocuments = documents.map(({ collection, id }) => ({ collection, id }));
@@ -155,7 +164,7 @@ function foldEntries(
 interface MergedFolded {
   readonly document: StoredDocument;
   readonly version: number;
-  readonly covered: readonly AuthoredUpdate[];
+  readonly covered: readonly AuthoredClocks[];
   readonly isAuthorLost: boolean;
 }
 
@@ -164,7 +173,7 @@ function mergeFolded(
   { journal, definitions, report }: PageContext,
   collection: string,
   { id, held, isMet, place, blobs, previews, isReplaced }: Folded,
-  open: readonly AuthoredUpdate[],
+  open: readonly AuthoredClocks[],
 ): MergedFolded | null {
   const definition = definitions.get(collectionOf(collection));
   if (definition === undefined || place === null || !isMet) return null;
@@ -201,12 +210,10 @@ function noteMet(
   return isDone ? { position, unmet } : { position: { ...position, unmet }, unmet: [] };
 }
 
-/** What this device has authored in the collection, and no row contains yet. */
-function openUpdates(journal: Journal, collection: string): AuthoredUpdate[] {
-  return journal
-    .groups()
-    .flatMap((group) => group.updates)
-    .filter((update) => update.collection === collection && !update.isCovered);
+/** What this device has authored in the collection, and no row is known to contain yet. */
+function openClocks(journal: Journal, collection: string): AuthoredClocks[] {
+  const updates = journal.groups().flatMap((group) => group.updates.filter(({ isCovered }) => !isCovered));
+  return [...updates, ...withdrawnClocks(journal)].filter((each) => each.collection === collection);
 }
 
 function byDocument(entries: readonly StreamEntry[]): Map<string, StreamEntry[]> {

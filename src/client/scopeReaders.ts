@@ -13,6 +13,7 @@ import type { Transport } from "./ports/transport.js";
 import { keyOf } from "./store/contents.js";
 import type { Decision, Journal } from "./store/journal.js";
 import { ScopeReader } from "./stream/scopeReader.js";
+import { remadeDocuments } from "./unread.js";
 
 export interface ScopeReadersOptions {
   readonly context: PageContext;
@@ -320,6 +321,7 @@ export class ScopeReaders {
       return { commit, publication, tell };
     });
     if (page.done) this.#behind.delete(keyOfScope(want));
+    this.catchUp(remadeDocuments(journal));
     const isOver = reached.isComplete && !this.isWanted(want); // it was read to repair it, say
     const isElsewhere = this.#planOf(want, new Set(turningCollections(journal))) !== reading.plan;
     if (isOver || isElsewhere) this.refresh();

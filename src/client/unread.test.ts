@@ -7,7 +7,7 @@ import type { PageContext } from "./pages.js";
 import type { AuthoredUpdate, StoredDocument, StoredScope, StoredTransaction } from "./ports/storage.js";
 import { Journal } from "./store/journal.js";
 import { MemoryStorage } from "./store/memoryStorage.js";
-import { decideUnread } from "./unread.js";
+import { decideUnread, remadeDocuments } from "./unread.js";
 
 const author = 42;
 const freshAuthor = 77;
@@ -27,10 +27,12 @@ interface Made {
   readonly answered?: number;
   /** When. */
   readonly ts?: bigint;
+  /** As bytes that are perhaps others. */
+  readonly isRemade?: true;
   readonly scopes?: readonly string[];
 }
 
-async function setUp({ documents = [], writes, answered = writes.length, ts, scopes = [] }: Made) {
+async function setUp({ documents = [], writes, answered = writes.length, ts, isRemade, scopes = [] }: Made) {
   const storage = new MemoryStorage();
   await storage.open({ client: "c", author });
   const docs = new Map(documents.map((id) => [id, openDocument([])]));
@@ -52,6 +54,7 @@ async function setUp({ documents = [], writes, answered = writes.length, ts, sco
     transactions: [`t${index}`],
     isAnswered: index < answered,
     ...(ts === undefined ? {} : { ts }),
+    ...(isRemade === undefined ? {} : { isRemade }),
     updates: changes.map(([document, operation]): AuthoredUpdate => {
       const doc = docs.get(document) ?? openDocument([]);
       docs.set(document, doc);
@@ -152,4 +155,30 @@ test("I-11: what a stream has passed without bringing it is not waited for: it w
   expect(commit).toMatchObject({ documents: [], author: freshAuthor });
   expect(publication.rows).toEqual([]);
   expect(publication.transactions.map(({ phase }) => phase.type)).toEqual(["completed", "completed"]);
+});
+
+test("what the scope was read past is in the document, or was part of an earlier life of it", async () => {
+  const made: Made = { documents: ["x"], scopes: ["DE"], writes: [[["x", add]]] };
+  for (const isRead of [true, false]) {
+    const { context } = await setUp({ ...made, ts: 8n });
+    const { commit, publication } = decideUnread(context, () => isRead)!;
+    expect(commit).toMatchObject({ documents: [], removedOutbox: [1] });
+    expect(commit.author).toBeUndefined();
+    expect(publication).toMatchObject({
+      rows: [],
+      transactions: [{ id: "t0", phase: { type: "completed" } }],
+    });
+  }
+});
+
+test("I-3: of what was authored anew nothing is merged: it may have been applied as other bytes", async () => {
+  const made: Made = { documents: ["x"], isRemade: true, ts: 20n, scopes: ["DE"], writes: [[["x", add]]] };
+  const { context, journal } = await setUp(made);
+  expect(decideUnread(context, nothingIsRead)).toBeNull();
+  expect(remadeDocuments(journal)).toEqual([{ collection: "sites", id: "x" }]); // which is read then
+  const inserted = await setUp({ ...made, documents: [], writes: [[["new", insertIn("DE")]]] });
+  expect(decideUnread(inserted.context, nothingIsRead)!.commit).toMatchObject({
+    documents: [],
+    removedOutbox: [1],
+  });
 });

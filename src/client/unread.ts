@@ -1,6 +1,8 @@
 // What the server has applied and no reader will bring back: its scope is not read, or not any more.
 import { scopeOf, type AnyCollection } from "../collections/index.js";
+import { endOfCommit, type Cursor } from "../shared/wire.js";
 import { emptyPublication, joinPublications } from "./base/publication.js";
+import type { DocumentName } from "./base/tabMessages.js";
 import { applyToRow } from "./core/overlay.js";
 import { withPreviews } from "./core/previews.js";
 import { mergeDocument } from "./documents/merge.js";
@@ -14,51 +16,46 @@ import type { Decision, Journal } from "./store/journal.js";
 export type IsRead = (scope: { readonly collection: string; readonly scope: string }) => boolean;
 
 /**
- * Settles every answered update that no stream will bring back, by merging its bytes into the document here: what a
- * later reading brings contains them. All of a document's at once and in the order they were made, since each stands on
- * the clocks of those before it. One that inserts a document makes it here if its scope is on the device; else the
- * device keeps nothing of it, and its author ends: clocks that are not known here any more would be used twice.
+ * Settles every answered update that no stream will bring back.
  *
- * Nor does a stream bring back what it has passed without bringing it (I-11): the document was purged, or has gone, before
- * this device met it. Nothing of that is kept either.
+ * - Its scope is not read: its bytes are merged into the document here; what a later reading brings contains them. All of
+ *   a document's at once and in the order they were made, since each stands on the clocks of those before it. One that
+ *   inserts a document makes it here if its scope is on the device; else the device keeps nothing of it, and its author
+ *   ends: clocks that are not known here any more would be used twice.
+ * - It was read past it. What the device holds of the document contains it; or the document was purged, or has
+ *   gone, before this device met it (I-11), and nothing of it is kept.
+ *
+ * What was authored anew waits for its stream in any case: of its bytes nobody can tell here whether they were applied.
  *
  * @returns null if there is none
  */
 export function decideUnread(context: PageContext, isRead: IsRead): Decision | null {
-  const { journal, definitions, freshAuthor } = context;
-  const unread = new Map<string, Unread>();
-  for (const group of journal.groups().filter(({ isAnswered }) => isAnswered))
-    for (const update of group.updates.filter(({ isCovered }) => !isCovered)) {
-      const key = keyOf(update.collection, update.document);
-      const known = unread.get(key);
-      if (known === undefined)
-        unread.set(key, { ...placeOf(context, group, update), updates: [update], passedFrom: group.ts });
-      else {
-        known.updates.push(update);
-        known.passedFrom = group.ts;
-      }
-    }
-  const isToCome = ({ collection, scope, stored, passedFrom }: Unread) => {
-    if (scope === null || !definitions.has(collection) || !isRead({ collection, scope })) return false;
-    const reached = journal.scope(collection, scope)?.cursor.ts ?? 0n;
-    return stored !== undefined || passedFrom === undefined || reached <= passedFrom;
-  };
-  for (const [key, each] of unread) if (isToCome(each)) unread.delete(key);
-  if (unread.size === 0) return null;
-  const settled = new Set([...unread.values()].flatMap(({ updates }) => updates));
+  const { journal, freshAuthor } = context;
+  const open = openDocuments(context);
+  const fates = open.map((each) => ({ ...each, fate: fateOf(context, each, isRead) }));
+  const ended = fates.filter(({ fate }) => fate !== "comes");
+  if (ended.length === 0) return null;
+  const settled = new Set(ended.flatMap(({ updates }) => updates));
   const { commit, publication } = settleUpdates(journal, (update) => settled.has(update));
-  const merged = [...unread.values()].map((each) => mergeUnread(context, each, isRead));
-  const documents = merged.filter((each) => each !== null);
+  const documents = ended.flatMap((each) => (each.fate === "merged" ? mergeUnread(context, each) : []));
   const rows = documents.map(({ collection, id, row }) => ({ collection, id, row }));
-  const isForgotten = documents.length < merged.length;
+  const isForgotten = ended.some(({ fate }) => fate === "forgotten");
   return {
     commit: { ...commit, documents, ...(isForgotten ? { author: freshAuthor() } : {}) },
     publication: joinPublications({ ...emptyPublication, rows }, publication),
   };
 }
 
-/** A document of which updates are to be settled. */
-interface Unread {
+/** Documents of which only a stream can tell what became of this device's updates. */
+export function remadeDocuments(journal: Journal): DocumentName[] {
+  const updates = journal.groups().flatMap((group) => (group.isRemade === true ? group.updates : []));
+  return updates
+    .filter(({ isCovered }) => !isCovered)
+    .map(({ collection, document: id }) => ({ collection, id }));
+}
+
+/** A document with answered updates that its row is not known to contain. */
+interface Open {
   readonly collection: string;
   readonly id: string;
   readonly stored: StoredDocument | undefined;
@@ -66,8 +63,40 @@ interface Unread {
   readonly scope: string | null;
   /** In authoring order. */
   readonly updates: AuthoredUpdate[];
-  /** A stream that is past this has passed all of them; undefined: it cannot be told. */
+  /** Whether one of them is of a group that was authored anew. */
+  isRemade: boolean;
+  /** A scope that was read past this was read past all of them; undefined: it cannot be told. */
   passedFrom: bigint | undefined;
+}
+
+function openDocuments(context: PageContext): Open[] {
+  const open = new Map<string, Open>();
+  for (const group of context.journal.groups().filter(({ isAnswered }) => isAnswered))
+    for (const update of group.updates.filter(({ isCovered }) => !isCovered)) {
+      const key = keyOf(update.collection, update.document);
+      const known = open.get(key) ?? { ...placeOf(context, group, update), updates: [], isRemade: false };
+      const isRemade = known.isRemade || group.isRemade === true;
+      open.set(key, { ...known, updates: [...known.updates, update], isRemade, passedFrom: group.ts });
+    }
+  return [...open.values()];
+}
+
+/** `comes`: with its stream. `held`: in what the device holds. `merged`: now. `forgotten`: nothing of it is kept. */
+type Fate = "comes" | "held" | "merged" | "forgotten";
+
+function fateOf({ journal, definitions }: PageContext, open: Open, isRead: IsRead): Fate {
+  const { collection, scope, stored, passedFrom, isRemade } = open;
+  if (scope === null || !definitions.has(collection)) return "forgotten";
+  const position = journal.scope(collection, scope);
+  if (position !== undefined && passedFrom !== undefined && isPast(position.cursor, passedFrom))
+    return stored === undefined ? "forgotten" : "held";
+  if (isRead({ collection, scope })) return "comes";
+  if (isRemade) return stored === undefined ? "forgotten" : "comes"; // it is read for that, to its end
+  return stored === undefined && position === undefined ? "forgotten" : "merged";
+}
+
+function isPast(cursor: Cursor, ts: bigint): boolean {
+  return cursor.ts > ts || (cursor.ts === ts && cursor.document === endOfCommit);
 }
 
 function placeOf({ journal, definitions }: PageContext, group: AuthoredGroup, update: AuthoredUpdate) {
@@ -79,21 +108,16 @@ function placeOf({ journal, definitions }: PageContext, group: AuthoredGroup, up
   return { collection, id, stored, scope };
 }
 
-/** @returns null if the device keeps nothing of it */
 function mergeUnread(
-  { journal, definitions }: PageContext,
-  { collection, id, stored, scope, updates }: Unread,
-  isRead: IsRead,
-): StoredDocument | null {
+  { definitions }: PageContext,
+  { collection, id, stored, scope, updates }: Open,
+): StoredDocument[] {
   const definition = definitions.get(collection);
-  if (definition === undefined) return null;
-  const isHeld =
-    scope !== null && journal.scope(collection, scope) !== undefined && !isRead({ collection, scope });
-  if (stored === undefined && !isHeld) return null;
-  const held = stored ?? { collection, id, scope: scope as string, ts: 0n };
+  if (definition === undefined || scope === null) return [];
+  const held = stored ?? { collection, id, scope, ts: 0n };
   const blobs = updates.map(({ bytes }) => bytes);
   const { base, row, shown, incarnation } = mergeDocument(definition, id, stored?.base, blobs, []);
-  return { ...held, base, row: withPreviews(definition, row, stored?.previews, incarnation), ...shown };
+  return [{ ...held, base, row: withPreviews(definition, row, stored?.previews, incarnation), ...shown }];
 }
 
 /** The scope of a document that is not on the device yet, by the operations up to those that insert it. */

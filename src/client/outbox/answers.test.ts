@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { limits } from "../../shared/limits.js";
 import type { PushOutcome } from "../../shared/wire.js";
 import { emptyPublication } from "../base/publication.js";
 import type { AuthoredGroup, AuthoredUpdate, StoredFailure, StoredTransaction } from "../ports/storage.js";
@@ -183,7 +184,21 @@ describe("gap", () => {
     });
     await journal.change(() => step);
     expect(journal.groups()).toEqual([]);
-    expect(journal.waiting().map(({ transaction }) => transaction)).toEqual(transactions);
+    const { bytes: _bytes, isCovered: _isCovered, ...clocks } = update("x");
+    const remembered = transactions.map((each) => ({ ...each, withdrawn: [[clocks]] }));
+    expect(journal.waiting().map(({ transaction }) => transaction)).toEqual(remembered);
+  });
+
+  test("of what it was sent as the last times are remembered", async () => {
+    const { journal } = await setUp([write("a", "x")], [{ ids: ["a"], updates: [update("x")] }]);
+    const again = journal.groups();
+    for (let n = 0; n < limits.keptAttempts + 2; n++) {
+      const groups = again.map((group) => ({ ...group, updates: [{ ...update("x"), author: n }] }));
+      await journal.change(() => ({ commit: { groups }, publication: emptyPublication }));
+      await journal.change(() => decideAnswer(journal, { ids: ["a"], status: "gap" }));
+    }
+    const withdrawn = journal.waiting()[0]?.transaction.withdrawn?.map(([clocks]) => clocks?.author);
+    expect(withdrawn).toEqual(Array.from({ length: limits.keptAttempts }, (_, n) => n + 2));
   });
 });
 

@@ -1,9 +1,9 @@
 import { isRefusal } from "../../shared/errorCodes.js";
 import type { PushOutcome } from "../../shared/wire.js";
-import { emptyPublication, joinPublications, type Publication } from "../base/publication.js";
-import type { AuthoredGroup, AuthoredUpdate, Commit, OutboxEntry, StoredFailure } from "../ports/storage.js";
-import { waitingStep } from "./attempts.js";
+import type { AuthoredGroup, AuthoredUpdate, OutboxEntry, StoredFailure } from "../ports/storage.js";
 import { completedPublication, failAll, toQueued } from "./authoring.js";
+import { emptyStep, joinSteps, type Step } from "./steps.js";
+import { isAuthoredAnew, withdraw } from "./withdrawn.js";
 
 /** What deciding about an answer reads. */
 export interface AnswerSource {
@@ -11,12 +11,6 @@ export interface AnswerSource {
   outbox(): OutboxEntry[];
   waiting(): OutboxEntry[];
 }
-
-interface Step {
-  readonly commit: Commit;
-  readonly publication: Publication;
-}
-const emptyStep: Step = { commit: {}, publication: emptyPublication };
 
 /**
  * What the answers to one push do, in one step. Refusals are decided together: a transaction that waits behind two of
@@ -61,18 +55,12 @@ export function decideAnswer(source: AnswerSource, outcome: PushOutcome, ts?: bi
   switch (outcome.status) {
     case "applied":
     case "duplicate":
-      return settleGroup(answeredAt(group, outcome.status === "duplicate" ? outcome.ts : ts), entries);
+      return settleGroup(toAnswered(group, entries, outcome, ts), entries);
     case "gap":
-      return {
-        commit: { removedGroups: [group.sequence], outbox: entries },
-        publication: waitingStep(entries).publication,
-      };
+      return withdraw(group, entries);
     case "rejected":
       return isPutOff(outcome)
-        ? {
-            commit: { removedGroups: [group.sequence], outbox: entries },
-            publication: waitingStep(entries).publication,
-          }
+        ? withdraw(group, entries)
         : rejectGroups(source, [{ group, failure: toFailure(outcome) }]);
   }
 }
@@ -82,8 +70,21 @@ export function isPutOff(outcome: PushOutcome): boolean {
   return outcome.status === "rejected" && outcome.code === "schema_too_new";
 }
 
-function answeredAt(group: AuthoredGroup, ts: bigint | undefined): AuthoredGroup {
-  return { ...group, isAnswered: true, ...(ts === undefined ? {} : { ts }) };
+/** A duplicate of what was authored more than once may be one of any of these. */
+function toAnswered(
+  group: AuthoredGroup,
+  entries: readonly OutboxEntry[],
+  outcome: PushOutcome,
+  now: bigint | undefined,
+): AuthoredGroup {
+  const ts = outcome.status === "duplicate" ? outcome.ts : now;
+  const isRemade = outcome.status === "duplicate" && entries.some(isAuthoredAnew);
+  return {
+    ...group,
+    isAnswered: true,
+    ...(ts === undefined ? {} : { ts }),
+    ...(isRemade ? { isRemade } : {}),
+  };
 }
 
 /** A group whose bytes will never be applied. */
@@ -146,21 +147,4 @@ function toFailure(outcome: Extract<PushOutcome, { status: "rejected" }>): Store
   const { code, message, data } = outcome;
   const coded = isRefusal({ code, message }) ? (code as StoredFailure["code"]) : "denied";
   return { code: coded, message, ...(data === undefined ? {} : { data: data as unknown }) };
-}
-
-function joinSteps(a: Step, b: Step): Step {
-  return {
-    commit: joinCommits(a.commit, b.commit),
-    publication: joinPublications(a.publication, b.publication),
-  };
-}
-
-function joinCommits(a: Commit, b: Commit): Commit {
-  const join = <T>(x: readonly T[] | undefined, y: readonly T[] | undefined) => [...(x ?? []), ...(y ?? [])];
-  return {
-    groups: join(a.groups, b.groups),
-    removedGroups: join(a.removedGroups, b.removedGroups),
-    outbox: join(a.outbox, b.outbox),
-    removedOutbox: join(a.removedOutbox, b.removedOutbox),
-  };
 }

@@ -1,12 +1,7 @@
 // What became of attempts to hand transactions over: kept with each of them, so that a reload goes on waiting.
 import { limits } from "../../shared/limits.js";
-import type { Publication } from "../base/publication.js";
-import type { Commit, OutboxEntry, StoredAttempt } from "../ports/storage.js";
-
-interface Step {
-  readonly commit: Commit;
-  readonly publication: Publication;
-}
+import type { OutboxEntry, StoredAttempt } from "../ports/storage.js";
+import type { Step } from "./steps.js";
 
 /** Attempts that failed while the server failed at everything: they wait for the server, not for one transaction. */
 export function isOfServer({ faults }: StoredAttempt): boolean {

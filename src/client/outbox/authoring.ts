@@ -103,8 +103,13 @@ export function authorWaiting(
   };
 }
 
+/** Whether the server holds these very bytes. */
+function isSure({ isAnswered, isRemade }: AuthoredGroup): boolean {
+  return isAnswered && isRemade !== true;
+}
+
 function unansweredEntries(source: AuthoringSource): OutboxEntry[] {
-  const unanswered = source.groups().filter((group) => !group.isAnswered);
+  const unanswered = source.groups().filter((group) => !isSure(group));
   const ids = new Set(unanswered.flatMap((group) => group.transactions));
   return ids.size === 0 ? [] : source.outbox().filter(({ transaction }) => ids.has(transaction.id));
 }
@@ -182,13 +187,13 @@ function authorGroup(
   for (const key of documents) {
     const [collection = "", document = ""] = key.split("\0");
     const base = source.document(collection, document)?.base;
-    const own = groups.flatMap(({ isAnswered, updates: all }) =>
-      all
+    const own = groups.flatMap((group) =>
+      group.updates
         .filter((each) => each.collection === collection && each.document === document && !each.isCovered)
-        .map((each) => ({ ...each, isAnswered })),
+        .map((each) => ({ ...each, isSure: isSure(group) })),
     );
-    const unsure = own.filter((each) => !each.isAnswered).map((each) => each.author);
-    const sure = own.filter((each) => each.isAnswered).map((each) => each.bytes);
+    const unsure = own.filter((each) => !each.isSure).map((each) => each.author);
+    const sure = own.filter((each) => each.isSure).map((each) => each.bytes);
     const outcome = options.authorDocument(
       document,
       [...(base === undefined ? [] : [base]), ...sure],

@@ -9,7 +9,7 @@ import { policyOf, type RetryPolicy } from "../core/retry.js";
 import { classifyCallError, ReplicaError, toReplicaError } from "../base/errors.js";
 import { Loop } from "../base/loop.js";
 import type { Clock, Randomness } from "../ports/clock.js";
-import type { AuthoredGroup, Commit, OutboxEntry, StoredAttempt, StoredFailure } from "../ports/storage.js";
+import type { AuthoredGroup, OutboxEntry, StoredAttempt, StoredFailure } from "../ports/storage.js";
 import type { Transport } from "../ports/transport.js";
 import type { Publication } from "../base/publication.js";
 import type { DocumentName } from "../base/tabMessages.js";
@@ -18,11 +18,7 @@ import { faultsOf, lastAttempt, nextAttempt, waitingStep, withAttempts } from ".
 import { authorWaiting, type AuthorDocument, type AuthoringSource } from "./authoring.js";
 import { describeError, reactTo, type FailedCall, type Reaction } from "./reaction.js";
 import { scheduleOf, type Schedule } from "./schedule.js";
-
-interface Step {
-  readonly commit: Commit;
-  readonly publication: Publication;
-}
+import type { Step } from "./steps.js";
 
 /** The leader's database, as the push loop uses it. */
 export interface PushJournal extends AuthoringSource, AnswerSource {
@@ -50,8 +46,11 @@ export interface PushLoopOptions {
   /** The epoch of each collection that was pulled. */
   epochs(): Record<string, string>;
   onPushed(): void;
-  /** What was made of these stands on less than the server holds, or on more: it is made again. */
-  onGap(documents: readonly DocumentName[]): void;
+  /**
+   * Answers are here. What was made of these documents stands on less than the server holds, or on more: it is made again on
+   * what a stream brings.
+   */
+  onUnsure(documents: readonly DocumentName[]): void;
   /** The server is in another epoch than the one that was read. */
   onOtherEpoch(): void;
   /** Why pushes wait, or null once they no longer do. */
@@ -207,7 +206,7 @@ export class PushLoop {
   }
 
   async #takeResults({ results, ts }: Results, startedAt: number): Promise<number | null> {
-    const { onPushed, onBlocked, onGap, journal } = this.#options;
+    const { onPushed, onBlocked, onUnsure, journal } = this.#options;
     this.#failures = 0;
     this.#mostGroups = limits.pushTransactions;
     onBlocked(null);
@@ -215,7 +214,7 @@ export class PushLoop {
     const open = new Set(results.flatMap(({ ids, status }) => (status === "gap" ? ids : [])));
     const groups = journal.groups().filter(({ transactions }) => transactions.some((id) => open.has(id)));
     await journal.change(() => this.#decideAnswers(results, ts as unknown as bigint, startedAt));
-    onGap(
+    onUnsure(
       groups.flatMap(({ updates }) => updates.map(({ collection, document: id }) => ({ collection, id }))),
     );
     onPushed();

@@ -88,6 +88,11 @@ export interface StoredTransaction {
   readonly isPersisted?: true;
   /** The last of them, at most `limits.keptAttempts`. */
   readonly attempts?: readonly StoredAttempt[];
+  /**
+   * As what it was authored before, and sent, and not taken: no outcome, so that a late copy may be applied yet. The last
+   * of them, at most `limits.keptAttempts`.
+   */
+  readonly withdrawn?: readonly (readonly AuthoredClocks[])[];
 }
 
 /** A transaction and its place in the outbox: the order in which the transactions of all tabs became durable. */
@@ -96,15 +101,19 @@ export interface OutboxEntry {
   readonly transaction: StoredTransaction;
 }
 
-/** The bytes that one document's operations became, and the clocks `[from, to)` of `author` they fill. */
-export interface AuthoredUpdate {
+/** Which clocks `[from, to)` of `author` one document's operations fill: a state that has them contains the operations. */
+export interface AuthoredClocks {
   readonly collection: string;
   readonly document: string;
   readonly schemaVersion: number;
-  readonly bytes: Uint8Array;
   readonly author: number;
   readonly from: number;
   readonly to: number;
+}
+
+/** The bytes that one document's operations became. */
+export interface AuthoredUpdate extends AuthoredClocks {
+  readonly bytes: Uint8Array;
   /** Whether the stored base contains it: then its operations are no part of the overlay any more. */
   readonly isCovered: boolean;
 }
@@ -118,6 +127,11 @@ export interface AuthoredGroup {
   readonly isAnswered: boolean;
   /** Once it is answered: when it was applied, a commit timestamp. Omitted if the server did not say. */
   readonly ts?: bigint;
+  /**
+   * It was applied, and surely or perhaps as other bytes than these: its transactions had been authored before. Only what
+   * a stream brings settles it; these bytes are merged into nothing.
+   */
+  readonly isRemade?: true;
 }
 
 /** How far a scope was read. */
