@@ -1,3 +1,5 @@
+import { remainingMs } from "./waiting.js";
+
 /** What was written and is not taken up yet: when the first and the last of it was, in ms since 1970. */
 export interface Gathering {
   readonly first: number;
@@ -14,10 +16,10 @@ export function gather(gathering: Gathering | null, now: number): Gathering {
   return { first: gathering?.first ?? now, last: now };
 }
 
-/** For how much longer, in ms, others are waited for. A clock that was put back meanwhile makes nobody wait. */
+/** For how much longer, in ms, others are waited for. */
 export function gatheringMs(gathering: Gathering | null, now: number): number {
   if (gathering === null) return 0;
   const { first, last } = gathering;
   const until = Math.min(last + gatherMs, first + mostGatherMs);
-  return now < first ? 0 : Math.max(0, until - now);
+  return remainingMs({ since: first, until }, now);
 }

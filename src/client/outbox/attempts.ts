@@ -1,5 +1,6 @@
 // What became of attempts to hand transactions over: kept with each of them, so that a reload goes on waiting.
 import { limits } from "../../shared/limits.js";
+import { remainingMs } from "../core/waiting.js";
 import type { OutboxEntry, StoredAttempt } from "../ports/storage.js";
 import type { Step } from "./steps.js";
 
@@ -17,14 +18,24 @@ export function faultsOf(entries: readonly OutboxEntry[]): number {
   return entries.reduce((most, entry) => Math.max(most, lastAttempt(entry)?.faults ?? 0), 0);
 }
 
-/** @param reconnectedAt when a lost connection came back last: what waited for the server need not wait longer */
-export function dueAt(entries: readonly OutboxEntry[], reconnectedAt: number): number {
-  const times = entries.map((entry) => {
+/** For how much longer it is not to be tried, in ms. */
+export function waitMs(entry: OutboxEntry, now: number): number {
+  const { endedAt = 0, nextRetryAt = 0 } = lastAttempt(entry) ?? {};
+  return remainingMs({ since: endedAt, until: nextRetryAt }, now);
+}
+
+/**
+ * As {@link waitMs}, of what was sent.
+ *
+ * @param reconnectedAt when a lost connection came back last: what waited for the server need not wait longer
+ */
+export function resendMs(entries: readonly OutboxEntry[], reconnectedAt: number, now: number): number {
+  const waits = entries.map((entry) => {
     const last = lastAttempt(entry);
-    if (last?.nextRetryAt === undefined) return 0;
-    return isOfServer(last) && last.endedAt <= reconnectedAt ? 0 : last.nextRetryAt;
+    const isBack = last !== undefined && isOfServer(last) && last.endedAt <= reconnectedAt;
+    return isBack ? 0 : waitMs(entry, now);
   });
-  return Math.max(0, ...times);
+  return Math.max(0, ...waits);
 }
 
 /** The attempt that follows the last one of `entry`. */

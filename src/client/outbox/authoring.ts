@@ -16,7 +16,7 @@ import type {
   StoredFailure,
 } from "../ports/storage.js";
 import type { AuthorAs, AuthorOutcome } from "../documents/author.js";
-import { faultsOf } from "./attempts.js";
+import { faultsOf, waitMs } from "./attempts.js";
 
 /** What authoring reads: the leader's contents of the database. */
 export interface AuthoringSource {
@@ -81,7 +81,7 @@ export function authorWaiting(
 ): { commit: Commit; publication: Publication } | null {
   const queue = source.waiting().map((entry) => ({
     ...toQueued(entry),
-    isDeferred: (entry.transaction.attempts?.at(-1)?.nextRetryAt ?? 0) > options.now,
+    isDeferred: waitMs(entry, options.now) > 0,
   }));
   const most = {
     groups: limits.pushTransactions,

@@ -6,7 +6,7 @@ import type { TransactionStrategy } from "../base/types.js";
 import type { Publication } from "../base/publication.js";
 import type { Clock, Randomness } from "../ports/clock.js";
 import type { Commit, OutboxEntry, StoredDocument, StoredFailure } from "../ports/storage.js";
-import { lastAttempt, nextAttempt, waitingStep, withAttempts } from "./attempts.js";
+import { lastAttempt, nextAttempt, waitingStep, waitMs, withAttempts } from "./attempts.js";
 import { completedPublication, failAll, toQueued } from "./authoring.js";
 import type { PushJournal } from "./pushLoop.js";
 import { describeError, givenUp } from "./reaction.js";
@@ -63,11 +63,10 @@ export class PersistLoop {
       return 1000;
     }
     const now = clock.now();
-    const dueAt = (entry: OutboxEntry) => lastAttempt(entry)?.nextRetryAt ?? 0;
     const queue = journal
       .waiting()
       .filter(({ transaction }) => !this.#underWay.has(transaction.id))
-      .map((entry) => ({ ...toQueued(entry), isSingle: false, isDeferred: dueAt(entry) > now }));
+      .map((entry) => ({ ...toQueued(entry), isSingle: false, isDeferred: waitMs(entry, now) > 0 }));
     const blocked = new Set([...this.#underWay.values()].flatMap((entry) => toQueued(entry).documents));
     const room = mostAtOnce - this.#underWay.size;
     const most = { groups: room, updates: Infinity, transactions: room };
@@ -76,7 +75,7 @@ export class PersistLoop {
       this.#underWay.set(entry.transaction.id, entry);
       void this.#handOver(entry);
     }
-    const times = queue.filter(({ isDeferred }) => isDeferred).map(({ entry }) => dueAt(entry) - now);
+    const times = queue.filter(({ isDeferred }) => isDeferred).map(({ entry }) => waitMs(entry, now));
     return times.length === 0 ? null : times.reduce((a, b) => Math.min(a, b));
   }
 

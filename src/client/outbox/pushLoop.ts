@@ -6,6 +6,7 @@ import { backoffMs } from "../core/backoff.js";
 import { gather, gatheringMs, type Gathering } from "../core/gathering.js";
 import type { MergeRows } from "../core/rebase.js";
 import { policyOf, type RetryPolicy } from "../core/retry.js";
+import { remainingMs, type Wait } from "../core/waiting.js";
 import { classifyCallError, ReplicaError, toReplicaError } from "../base/errors.js";
 import { Loop } from "../base/loop.js";
 import type { Clock, Randomness } from "../ports/clock.js";
@@ -83,8 +84,8 @@ export class PushLoop {
   #failures = 0;
   /** How many groups one push may carry: halved when a push fails as a whole, to find out which one it is. */
   #mostGroups: number = limits.pushTransactions;
-  /** Until then a server that has put us off is left alone. */
-  #blockedUntil = 0;
+  /** A server that has put us off is left alone. */
+  #blocked: Wait = { since: 0, until: 0 };
   #reconnectedAt = -1;
 
   constructor(options: PushLoopOptions) {
@@ -101,7 +102,7 @@ export class PushLoop {
 
   /** The way is open, or what a retry waited for has changed. */
   wake(): void {
-    this.#blockedUntil = 0;
+    this.#blocked = { since: 0, until: 0 };
     this.#loop.wake();
   }
 
@@ -124,13 +125,13 @@ export class PushLoop {
       await journal.refresh();
       await journal.change(decideUnread);
       let schedule = this.#schedule();
-      const pausedMs = Math.max(this.#blockedUntil, schedule.pausedUntil) - clock.now();
+      const pausedMs = Math.max(remainingMs(this.#blocked, clock.now()), schedule.pausedMs);
       if (pausedMs > 0) return pausedMs;
       const hasAuthored = schedule.batch.length === 0 && (await this.#author());
       if (hasAuthored) schedule = this.#schedule();
       if (schedule.batch.length > 0) return await this.#send(schedule.batch);
       if (hasAuthored && journal.waiting().length > 0) return 0;
-      return schedule.nextDueAt === null ? null : schedule.nextDueAt - clock.now();
+      return schedule.nextDueMs;
     } catch (error) {
       onError(error);
       return backoffMs(++this.#failures, this.#options.randomness.fraction());
@@ -201,7 +202,7 @@ export class PushLoop {
     if (reason === "epoch") onOtherEpoch();
     journal.announce({ transactions: waitingStep(this.#entriesOf(batch)).publication.transactions });
     const delayMs = Math.min(mostBlockedMs, backoffMs(++this.#failures, randomness.fraction()));
-    this.#blockedUntil = clock.now() + delayMs;
+    this.#blocked = { since: clock.now(), until: clock.now() + delayMs };
     return delayMs;
   }
 

@@ -141,7 +141,7 @@ describe("what is sent when", () => {
         [one, [own]],
         [two, []],
       ]),
-    ).toEqual({ pausedUntil: 0, batch: [two], nextDueAt: 200 });
+    ).toEqual({ pausedMs: 0, batch: [two], nextDueMs: 100 });
     expect(
       schedule(
         [
@@ -170,13 +170,22 @@ describe("what is sent when", () => {
         [one, [ofServer]],
         [two, []],
       ]),
-    ).toMatchObject({ pausedUntil: 200, nextDueAt: 200 });
+    ).toMatchObject({ pausedMs: 100, nextDueMs: 100 });
     expect(schedule([[one, [ofServer]]], { reconnectedAt: 10 })).toEqual({
-      pausedUntil: 0,
+      pausedMs: 0,
       batch: [one],
-      nextDueAt: null,
+      nextDueMs: null,
     });
-    expect(schedule([[one, [ofServer]]], { reconnectedAt: 9 }).pausedUntil).toBe(200);
+    expect(schedule([[one, [ofServer]]], { reconnectedAt: 9 }).pausedMs).toBe(100);
+  });
+
+  test("I-19: a clock that was put back since the attempt makes nobody wait", () => {
+    for (const attempt of [own, ofServer])
+      expect(schedule([[one, [attempt]]], { now: attempt.endedAt - 1 })).toEqual({
+        pausedMs: 0,
+        batch: [one],
+        nextDueMs: null,
+      });
   });
 
   test("of two updates of one document the earlier goes first", () => {

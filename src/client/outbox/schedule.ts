@@ -1,16 +1,16 @@
 import { limits } from "../../shared/limits.js";
 import type { AuthoredGroup, OutboxEntry } from "../ports/storage.js";
 import type { AnswerSource } from "./answers.js";
-import { dueAt, faultsOf, isOfServer, lastAttempt } from "./attempts.js";
+import { faultsOf, isOfServer, lastAttempt, resendMs, waitMs } from "./attempts.js";
 
-/** What is to be sent when. Times in ms since 1970. */
+/** What is to be sent when. */
 export interface Schedule {
-  /** Until then the server is left alone: it failed at everything. */
-  readonly pausedUntil: number;
+  /** For so long, in ms, the server is left alone: it failed at everything. */
+  readonly pausedMs: number;
   /** What goes in the next push; empty: nothing that is authored is due. */
   readonly batch: readonly AuthoredGroup[];
-  /** When something that waits for its time is due; null: nothing does. */
-  readonly nextDueAt: number | null;
+  /** In how many ms something that waits for its time is due; null: nothing does. */
+  readonly nextDueMs: number | null;
 }
 
 /**
@@ -27,18 +27,16 @@ export function scheduleOf(
     .groups()
     .filter((group) => !group.isAnswered)
     .map((group) => ({ group, entries: group.transactions.flatMap((id) => byId.get(id) ?? []) }));
-  const timed = unanswered.map((each) => ({ ...each, at: dueAt(each.entries, reconnectedAt) }));
-  const waits = [
-    ...timed.map(({ at }) => at),
-    ...source.waiting().map((entry) => lastAttempt(entry)?.nextRetryAt ?? 0),
-  ].filter((at) => at > now);
+  const timed = unanswered.map((each) => ({ ...each, ms: resendMs(each.entries, reconnectedAt, now) }));
+  const waits = [...timed.map(({ ms }) => ms), ...source.waiting().map((entry) => waitMs(entry, now))];
+  const ahead = waits.filter((ms) => ms > 0);
   return {
-    pausedUntil: latest(outbox.filter(waitsForServer).map((entry) => dueAt([entry], reconnectedAt))),
+    pausedMs: resendMs(outbox.filter(waitsForServer), reconnectedAt, now),
     batch: batchOf(
-      timed.filter(({ at }) => at <= now),
+      timed.filter(({ ms }) => ms === 0),
       mostGroups,
     ),
-    nextDueAt: waits.length === 0 ? null : waits.reduce((a, b) => Math.min(a, b)),
+    nextDueMs: ahead.length === 0 ? null : ahead.reduce((a, b) => Math.min(a, b)),
   };
 }
 
@@ -68,8 +66,4 @@ function batchOf(
 function waitsForServer(entry: OutboxEntry): boolean {
   const last = lastAttempt(entry);
   return last !== undefined && isOfServer(last);
-}
-
-function latest(times: readonly number[]): number {
-  return times.reduce((a, b) => Math.max(a, b), 0);
 }
