@@ -44,8 +44,8 @@ export interface LeaderOptions {
   readonly merges: ReadonlyMap<string, MergeRows>;
   /** Collections whose transactions do not go through the Convex push. */
   readonly persisters: ReadonlyMap<string, Persister>;
-  /** To every tab, this one included. */
-  publish(publication: Publication, commit: number | null): void;
+  /** To every tab, this one included. `term`: this leader's. */
+  publish(publication: Publication, commit: number | null, term: number): void;
   /** What tabs have appended, as it is found in the database. */
   onFound(entries: readonly OutboxEntry[]): void;
   /** What the database held when this tab took over: earlier messages may have been lost with the last leader. */
@@ -92,7 +92,7 @@ export class Leader {
   private constructor(options: LeaderOptions, stored: Stored) {
     this.#options = options;
     const publish = (publication: Publication, commit: number | null) => {
-      options.publish(this.#readers.pass(publication), commit);
+      options.publish(this.#readers.pass(publication), commit, stored.meta.term);
       if (commit !== null) this.#folder.note();
     };
     const journal = new Journal(options.storage, stored, publish, (entries) => options.onFound(entries));
@@ -185,6 +185,10 @@ export class Leader {
       freshAuthor: () => this.#options.randomness.author(),
       report: (error) => this.#report(error),
     };
+  }
+
+  get term(): number {
+    return this.#journal.term;
   }
 
   get status(): LeaderStatus {

@@ -6,7 +6,7 @@ import { RollCall } from "./tabs/rollCall.js";
 export interface LeadershipOptions extends Omit<LeaderOptions, "onStatus" | "onFenced"> {
   /** The scopes this tab wants. */
   ownWants(): readonly Want[];
-  onStatus(status: LeaderStatus): void;
+  onStatus(status: LeaderStatus, term: number): void;
   /** This tab has become the leader, or has ceased to be it. */
   onChange(): void;
   /** As the leader: tells the other tabs that it is there, and asks who else is. */
@@ -53,7 +53,7 @@ export class Leadership {
     try {
       const leader = await Leader.start({
         ...this.#options,
-        onStatus: () => this.#leader !== null && onStatus(this.#leader.status),
+        onStatus: () => this.#leader !== null && onStatus(this.#leader.status, this.#leader.term),
         onFenced: () => this.stepDown(),
       });
       if (isOver()) return leader.stop();

@@ -158,12 +158,12 @@ export class Membership {
       retries: pickOverrides(parts.overrides, ({ retry }) => retry),
       merges: pickOverrides(parts.overrides, ({ merge }) => merge),
       ownWants: () => subscriptions.wants,
-      publish: (publication, commit) => this.#publish(publication, commit),
+      publish: (publication, commit, term) => this.#publish(publication, commit, term),
       onFound: (entries) => this.#onFound(entries),
       onTakenOver: (stored) => this.#options.show(stored),
-      onStatus: (status) => {
-        this.#post({ type: "status", status });
-        this.#takeLeaderStatus(status);
+      onStatus: (status, term) => {
+        this.#post({ type: "status", status, term });
+        if (!this.#inbox.isOver(term)) this.#takeLeaderStatus(status);
       },
       onChange: () => this.#onLeadership(),
       beat: () => this.#post({ type: "beat" }),
@@ -184,9 +184,9 @@ export class Membership {
     await this.#leadership.begin();
   }
 
-  #publish(publication: Publication, commit: number | null): void {
-    this.#post({ type: "publication", publication, commit, versions: this.#versions });
-    this.#show(publication);
+  #publish(publication: Publication, commit: number | null, term: number): void {
+    this.#post({ type: "publication", publication, commit, term, versions: this.#versions });
+    if (!this.#inbox.isOver(term)) this.#show(publication);
   }
 
   #show(publication: Publication): void {

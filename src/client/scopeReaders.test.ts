@@ -1,7 +1,4 @@
 import { beforeEach, describe, expect, test } from "vitest";
-import { ReplicaError } from "./base/errors.js";
-import type { Storage } from "./ports/storage.js";
-import { limits } from "../shared/limits.js";
 import { createFieldApp, sites, type FieldApp } from "../testing/fieldApp.js";
 import { ManualClock, until } from "../testing/manualClock.js";
 import { createServerApp } from "../testing/serverApp.js";
@@ -156,37 +153,6 @@ test("a device that reads has a session at the server, and none once it is close
   expect(network.calls.queries - queries).toBeLessThanOrEqual(3); // the simulation asks watched queries at each write
   await replica.close();
   await waitUntil(async () => (await sessions()).length === 0);
-});
-
-describe("I-8: a catch-up in several pages", () => {
-  const last = { id: "last", name: "n", country: "DE" };
-
-  test("is shown whole, though its last page could not be stored at first", async () => {
-    const profile = new TestProfile();
-    const tab = profile.openTab();
-    let commitsUntilFull = Infinity;
-    const commit: Storage["commit"] = (...args) =>
-      --commitsUntilFull === 0
-        ? Promise.reject(new ReplicaError("storage_full", "There is no room."))
-        : tab.storage.commit(...args);
-    const storage = new Proxy(tab.storage, {
-      get: (target, name: keyof Storage) => (name === "commit" ? commit : target[name]),
-    });
-    const client = network.connect(app.t);
-    const parts = { api: app.api, client, collections: [sites] as const, clock, randomness };
-    const replica = openTestReplica({ ...parts, tab: Object.create(tab, { storage: { value: storage } }) });
-    replica.events.on("error", () => {});
-    replica.subscribe(sites, { scopes: ["DE"] });
-    const a = { replica, client, tab, profile, col: replica.collection(sites) };
-    await waitUntil(() => areLive(a, 1));
-    client.disconnect();
-    await seed(...many(limits.pageEntries, "DE"));
-    await seed(last);
-    commitsUntilFull = 2;
-    client.reconnect();
-    await waitUntil(() => a.col.has("last") && areLive(a, 1));
-    expect([commitsUntilFull < 0, a.col.size]).toEqual([true, limits.pageEntries + 1]);
-  });
 });
 
 test("I-2: a scope that is wanted again while it is let go of is there in the end, with all that is in it", async () => {

@@ -54,7 +54,10 @@ export class ScopeReaders {
   #wants = new Map<string, Want>();
   /** Stored scopes that nobody wants, read to learn which epoch the server is in. */
   #asked = new Map<string, Want>();
-  /** Stored scopes that nobody wants, of which the server holds what a push has to stand on: read to their end, once. */
+  /**
+   * Stored scopes that are read to their end, once, wanted or not: the server holds what a push has to stand on, or a part of
+   * a catch-up is stored.
+   */
   readonly #behind = new Map<string, Want>();
   /** Scopes whose removal is being stored. */
   readonly #forgotten = new Set<Want>();
@@ -232,6 +235,7 @@ export class ScopeReaders {
     if (this.#isStopped) return;
     const { journal } = this.#options;
     const turning = new Set(turningCollections(journal));
+    for (const [key, { want, reader }] of this.#readings) if (reader.isInParts) this.#behind.set(key, want);
     const needed = new Map([...this.#asked, ...this.#behind, ...this.#wants]);
     for (const { collection, scope, isRepair } of journal.scopes())
       if (turning.has(collection) || isRepair) needed.set(keyOf(collection, scope), { collection, scope });
@@ -315,7 +319,8 @@ export class ScopeReaders {
       if (target !== want.collection) return { commit, publication };
       const hasGone = (commit.removedDocuments ?? []).length > 0;
       const tell = (stored: Publication) => {
-        const isShown = isFirstLoad || (page.done && !(hasGone && this.#isBehind(reading)));
+        const isWhole = page.done && !(hasGone && this.#isBehind(reading));
+        const isShown = isFirstLoad || isWhole || !this.#isCurrent(reading); // else nobody would, later
         return this.#held.page(keyOfScope(want), stored, isShown);
       };
       return { commit, publication, tell };

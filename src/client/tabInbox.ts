@@ -33,6 +33,8 @@ export class TabInbox {
   #seenCommit = -1;
   /** Up to this place of the outbox all that is still waiting was read: earlier messages tell nothing new. */
   #lastSettled = 0;
+  /** Whose database was read: what earlier leaders tell is in it, or was never stored. */
+  #term = 0;
   /** What waits; null: the database is read. */
   #early: TabMessage[] | null = [];
   #isClosed = false;
@@ -47,12 +49,18 @@ export class TabInbox {
   }
 
   /** The database was read and is shown. */
-  release({ commit, lastSettled = 0 }: Meta): void {
+  release({ commit, term, lastSettled = 0 }: Meta): void {
     this.#seenCommit = commit;
+    this.#term = term;
     this.#lastSettled = lastSettled;
     const early = this.#early ?? [];
     this.#early = null;
     for (const message of early) this.receive(message);
+  }
+
+  /** Whether a leader of this term has a successor, as far as this tab knows: nothing that it tells is to be shown. */
+  isOver(term: number): boolean {
+    return term < this.#term;
   }
 
   close(): void {
@@ -67,11 +75,11 @@ export class TabInbox {
     switch (message.type) {
       case "publication":
         // An older app's leader ends, and its successor has the database read anew; a newer one has this tab end.
-        if (!isOwn(message.versions)) return;
+        if (!isOwn(message.versions) || this.isOver(message.term)) return;
         if (message.commit === null || message.commit > this.#seenCommit) show(message.publication);
         return;
       case "status":
-        return takeStatus(message.status);
+        return this.isOver(message.term) ? undefined : takeStatus(message.status);
       case "leader":
         hearLeader();
         return reload();

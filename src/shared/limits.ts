@@ -45,6 +45,9 @@ export const limits = {
   /** A page is one Convex call: small enough to decode within a frame or two, large enough to be few. */
   pageEntries: 256,
   pageBytes: 1 * MIB,
+  /** Of a catch-up so much is stored as one: some 100 ms of a computer's time, and what is lost if a tab dies before it. */
+  catchUpEntries: 4_096,
+  catchUpBytes: 8 * MIB,
   /**
    * Encoded: of a text as people write it that takes half of Convex's 1 s and 64 MiB to compact (`bench -- parts`).
    * Who writes while nobody has noticed yet that it is full goes past it, which the other half is for.

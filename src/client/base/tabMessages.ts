@@ -36,7 +36,8 @@ export type Versions = Readonly<Record<string, number>>;
 
 /**
  * What the tabs of a profile tell each other. What is told of documents is as the app of the tab has them that tells it
- * (`versions`): tabs of another version cannot use it, and read the database instead.
+ * (`versions`): tabs of another version cannot use it, and read the database instead. What a leader tells is of its `term`:
+ * one that was frozen may tell it when its successor has long begun.
  */
 export type TabMessage =
   /** From the leader. `commit`: the commit it tells of; null: something that is not stored. */
@@ -44,9 +45,10 @@ export type TabMessage =
       readonly type: "publication";
       readonly publication: Publication;
       readonly commit: number | null;
+      readonly term: number;
       readonly versions: Versions;
     }
-  | { readonly type: "status"; readonly status: LeaderStatus }
+  | { readonly type: "status"; readonly status: LeaderStatus; readonly term: number }
   /** From a tab that has become the leader: say what you want, and read the database anew. */
   | { readonly type: "leader" }
   /** From the leader, every few seconds: it is there; who else is? Each tab answers with what it wants. */

@@ -49,6 +49,11 @@ export class Journal {
     return this.#contents.meta.client;
   }
 
+  /** The leader's whose this is. */
+  get term(): number {
+    return this.#contents.meta.term;
+  }
+
   get author(): number {
     return this.#contents.meta.author;
   }

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { limits } from "../../shared/limits.js";
 import { endOfCommit, startCursor, type Page, type PullArgs, type PullResult } from "../../shared/wire.js";
 import { ManualClock } from "../../testing/manualClock.js";
 import { seededRandomness } from "../../testing/testReplica.js";
@@ -215,7 +216,7 @@ const transitions: Record<string, Record<string, Expected>> = {
   catchingUp: {
     "last page": ["live", [9], true, 1],
     "last page, empty": ["live", [9], true, 0],
-    "page with more behind": ["catchingUp", [9], true, 1],
+    "page with more behind": ["catchingUp", [9], true, 0],
     "empty page with more behind": ["catchingUp", [9], true, 0],
     reset: ["catchingUp", [0], true, 0],
     "query error": ["error", [], true, 0],
@@ -226,7 +227,7 @@ const transitions: Record<string, Record<string, Expected>> = {
   live: {
     "last page": ["live", [9], true, 1],
     "last page, empty": ["live", [9], true, 0],
-    "page with more behind": ["catchingUp", [9], true, 1],
+    "page with more behind": ["catchingUp", [9], true, 0],
     "empty page with more behind": ["catchingUp", [9], true, 0],
     reset: ["catchingUp", [0], true, 0],
     "query error": ["error", [], true, 0],
@@ -392,6 +393,62 @@ describe("questions", () => {
     reader.stop();
     await release();
     expect([open(), states, calls.read]).toEqual([[], ["bootstrapping"], 0]);
+  });
+});
+
+describe("I-6: a catch-up in several pages", () => {
+  const begin = async () => {
+    const world = setUp(stored(5, true));
+    world.reader.start();
+    await world.answer(page(7, 2, false));
+    return world;
+  };
+
+  test("is stored as one, with the position behind it", async () => {
+    const { reader, answer, pages, calls } = await begin();
+    await answer(page(8, 3, false));
+    expect([pages, calls.read, reader.isBehind]).toEqual([[], 0, true]);
+    await answer(page(9, 0, true));
+    expect(pages).toEqual([{ ts: 9, entries: 5, isComplete: true, isFirstLoad: false }]);
+    expect([reader.state, calls.read]).toEqual(["live", 1]);
+    await answer(page(10, 1, true));
+    expect(pages.at(-1)).toMatchObject({ ts: 10, entries: 1 });
+  });
+
+  test("I-2: goes on where it was if a question or the storage fails", async () => {
+    const { answer, last, clock, open, pages, storage } = await begin();
+    last().fail(new Error("the query failed"));
+    clock.runNext();
+    expect(open()).toEqual([7]);
+    storage.nextError = new Error("the disk is full");
+    await answer(page(9, 1, true));
+    expect(pages).toEqual([]);
+    clock.runNext();
+    expect(open()).toEqual([7]);
+    await answer(page(9, 1, true));
+    expect(pages).toMatchObject([{ ts: 9, entries: 3 }]);
+  });
+
+  test.each([
+    ["a reset", { type: "reset", epoch: "1" }, false],
+    ["a denial", { type: "denied" }, true],
+  ] as const)("is not gone on with after %s", async (_name, result, isFirstLoad) => {
+    const { answer, pages } = await begin();
+    await answer(result);
+    await answer(page(9, 1, true));
+    expect(pages).toEqual([{ ts: 9, entries: 1, isComplete: true, isFirstLoad }]);
+  });
+
+  test("that is large is stored in parts: each is a way that need not be gone again", async () => {
+    const { answer, pages } = await begin();
+    await answer(page(8, limits.catchUpEntries - 2, false));
+    expect(pages).toMatchObject([{ ts: 8, entries: limits.catchUpEntries }]);
+    const large = page(9, 1, false);
+    await answer({
+      ...large,
+      entries: large.entries.map((each) => ({ ...each, bytes: new ArrayBuffer(limits.catchUpBytes) })),
+    });
+    expect(pages[1]).toMatchObject({ ts: 9, entries: 1 });
   });
 });
 

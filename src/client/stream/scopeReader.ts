@@ -1,4 +1,5 @@
-import { startCursor, type Cursor, type Page, type PullResult } from "../../shared/wire.js";
+import { limits } from "../../shared/limits.js";
+import { startCursor, type Page, type PullResult } from "../../shared/wire.js";
 import { backoffMs } from "../core/backoff.js";
 import type { Clock, Randomness } from "../ports/clock.js";
 import type { StoredScope } from "../ports/storage.js";
@@ -40,6 +41,11 @@ export interface ScopeReaderOptions {
  *     any → denied (the server says so) → bootstrapping (it answers again)
  *     any → bootstrapping or catchingUp, from the start (the server says reset)
  *     any → error (the query or the storage fails) → as before, after a while
+ *
+ * A first load is stored page by page, and shown so. What a catch-up brings is stored as one, with the position behind it
+ * (I-2): whoever reads the database meanwhile, or after this tab has died, finds no half of a commit (I-6). One that is
+ * larger than `limits.catchUpEntries` is stored in parts, so that it comes to its end on a device that is never awake
+ * for long: then a half may be found, as after a restart.
  */
 export class ScopeReader {
   readonly #options: ScopeReaderOptions;
@@ -51,6 +57,9 @@ export class ScopeReader {
   #isStopped = false;
   #isBusy = false;
   #next: PullResult | null = null;
+  /** The pages of a catch-up that were read and are not stored; null: none. */
+  #collected: Page | null = null;
+  #isInParts = false;
   #failures = 0;
 
   constructor(options: ScopeReaderOptions) {
@@ -87,6 +96,11 @@ export class ScopeReader {
   get isBehind(): boolean {
     const isToCatchUp = this.#state === "catchingUp" || (this.#state === "idle" && this.isComplete);
     return !this.#isStopped && (this.#isBusy || isToCatchUp);
+  }
+
+  /** Whether a part of a catch-up is stored, or being stored, and its end is not. */
+  get isInParts(): boolean {
+    return this.#isInParts;
   }
 
   /** Whether pushing need not wait for this scope. */
@@ -166,31 +180,21 @@ export class ScopeReader {
   async #process(result: PullResult): Promise<void> {
     if (result.type === "denied") return this.#deny();
     if (result.type === "reset") return this.#beginAnew(result.epoch);
-    const { collection, scope } = this.#options;
     const isFirstLoad = !this.isComplete;
-    const cursor = result.cursor as Cursor;
-    const isComplete = this.isComplete || result.done;
-    const unmet = result.done ? undefined : this.#position?.unmet;
-    const { schemaVersion } = result;
-    const isMoved =
-      result.entries.length > 0 ||
-      isComplete !== this.isComplete ||
-      unmet !== this.#position?.unmet ||
-      schemaVersion !== this.#position?.schemaVersion;
     if (isFirstLoad) this.#progress += result.entries.length;
-    const { epoch, horizon } = result;
-    const behind = horizon === undefined ? {} : { horizon };
-    const rest = {
-      ...(this.#position?.isRepair && !isComplete ? { isRepair: true as const } : {}),
-      ...(unmet === undefined ? {} : { unmet }),
-      ...(schemaVersion === undefined ? {} : { schemaVersion }),
-    };
-    const position = { collection, scope, cursor, epoch, isComplete, ...behind, ...rest };
-    if (isMoved) await this.#options.storePage(result, position, isFirstLoad);
-    if (this.#isStopped) return;
+    const position = this.#positionAfter(result);
+    const all = this.#collected === null ? result : joinPages(this.#collected, result);
+    if (isFirstLoad || result.done || isLarge(all)) {
+      this.#isInParts ||= !isFirstLoad && !result.done;
+      if (all.entries.length > 0 || isOtherKind(this.#position, position))
+        await this.#options.storePage(all, position, isFirstLoad);
+      if (this.#isStopped) return;
+      this.#collected = null;
+      if (result.done) this.#isInParts = false;
+      this.#options.onRead();
+    } else this.#collected = all;
     if (this.#state === "error") return void (this.#position = position); // the question failed meanwhile
     this.#failures = 0;
-    this.#options.onRead();
     const isElsewhere = !isSamePosition(this.#position, position);
     this.#position = position;
     this.#setState(result.done ? "live" : this.#readingState());
@@ -200,7 +204,21 @@ export class ScopeReader {
     }
   }
 
+  #positionAfter({ done, cursor, epoch, horizon, schemaVersion }: Page): StoredScope {
+    const { collection, scope } = this.#options;
+    const isComplete = this.isComplete || done;
+    const unmet = done ? undefined : this.#position?.unmet;
+    return {
+      ...{ collection, scope, cursor, epoch, isComplete },
+      ...(horizon === undefined ? {} : { horizon }),
+      ...(this.#position?.isRepair && !isComplete ? { isRepair: true as const } : {}),
+      ...(unmet === undefined ? {} : { unmet }),
+      ...(schemaVersion === undefined ? {} : { schemaVersion }),
+    };
+  }
+
   async #beginAnew(epoch: string): Promise<void> {
+    this.#collected = null;
     const position = await this.#options.beginAnew(epoch);
     if (this.#isStopped) return;
     this.#position = position;
@@ -214,6 +232,7 @@ export class ScopeReader {
   async #deny(): Promise<void> {
     const asksFromStart = this.#position === undefined;
     this.#position = undefined;
+    [this.#collected, this.#isInParts] = [null, false];
     this.#progress = 0;
     await this.#options.forget();
     if (this.#isStopped) return;
@@ -251,4 +270,26 @@ function isSamePosition(a: StoredScope | undefined, b: StoredScope): boolean {
     a.cursor.ts === b.cursor.ts &&
     a.cursor.document === b.cursor.document
   );
+}
+
+/** Whether what is told of a scope is another thing, wherever it stands. */
+function isOtherKind(
+  before: Pick<StoredScope, "isComplete" | "unmet" | "schemaVersion"> = { isComplete: false },
+  after: StoredScope,
+): boolean {
+  return (
+    before.isComplete !== after.isComplete ||
+    before.unmet !== after.unmet ||
+    before.schemaVersion !== after.schemaVersion
+  );
+}
+
+function joinPages(collected: Page, next: Page): Page {
+  return { ...next, entries: [...collected.entries, ...next.entries] };
+}
+
+function isLarge({ entries }: Page): boolean {
+  if (entries.length >= limits.catchUpEntries) return true;
+  const bytes = entries.reduce((sum, entry) => sum + ("bytes" in entry ? entry.bytes.byteLength : 0), 0);
+  return bytes >= limits.catchUpBytes;
 }
