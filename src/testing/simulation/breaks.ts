@@ -121,7 +121,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: "only the leader's own tab is told of what it reads",
     file: "src/client/membership.ts",
-    search: 'this.#post({ type: "publication", publication, commit, versions: this.#versions });',
+    search: 'this.#post({ type: "publication", publication, commit, term, versions: this.#versions });',
     replace: "void commit;",
     caughtBy: ["I-8", "I-19", "I-4", "I-7"],
     seed: 1,
@@ -173,7 +173,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     search: "return joinPublications(taken, this.#withhold(publication));",
     replace: "return joinPublications(taken, publication);",
     caughtBy: ["I-7"],
-    seed: 111,
+    seed: 1,
   },
   {
     name: "the server forgets what it has answered",
@@ -242,5 +242,13 @@ export const plantedBugs: readonly PlantedBug[] = [
     caughtBy: ["I-13"],
     seed: 1,
     engine: "local",
+  },
+  {
+    name: "only the first page of a catch-up is stored",
+    file: "src/client/stream/scopeReader.ts",
+    search: "entries: [...collected.entries, ...next.entries]",
+    replace: "entries: [...collected.entries, ...next.entries.slice(0, 0)]",
+    caughtBy: ["I-2", "I-8"],
+    seed: 1,
   },
 ];

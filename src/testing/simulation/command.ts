@@ -81,13 +81,13 @@ export async function shrinkScript(
 
 async function describe(script: Script, { violation }: Run, driver: BackendDriver): Promise<string> {
   const shortest = await shrinkScript(script, violation?.invariant ?? "", driver);
-  const { seed, devices, steps } = shortest;
+  const { steps, ...setup } = shortest;
   const again = await runScript(shortest, driver);
   return [
-    `seed ${seed} on ${driver.engine}: ${violation?.message}`,
+    `seed ${setup.seed} on ${driver.engine}: ${violation?.message}`,
     `with fewer steps: ${again.violation?.message}`,
     `as a script, for npm run simulate -- --engine ${driver.engine} --script FILE:`,
-    `{"seed":${seed},"devices":${JSON.stringify(devices)},"steps":[`,
+    `${JSON.stringify(setup).slice(0, -1)},"steps":[`,
     steps.map((step) => `  ${JSON.stringify(step)}`).join(",\n"),
     "]}",
   ].join("\n");

@@ -84,7 +84,10 @@ export function generateScript(seed: number, options: GenerateOptions = {}): Scr
     const kind = random.weighted(kinds);
     steps.push(...generateSteps(random, kind, { devices, wildness, next: () => n * 10 }));
   }
-  return { seed, devices, steps: addReleases(new SeededRandom(seed ^ 0x5c4e3a), devices, steps) };
+  return {
+    ...{ seed, devices, steps: addReleases(new SeededRandom(seed ^ 0x5c4e3a), devices, steps) },
+    ...(seed % 4 === 0 ? { catchUpEntries: 5 } : {}),
+  };
 }
 
 function generateDevice(random: SeededRandom, n: number): DeviceSetup {

@@ -9,6 +9,7 @@ export class Life {
   #left: number | null = null;
   /** What waits until the tab is no longer frozen; null: it is not. */
   #frozen: (() => void)[] | null = null;
+  #hasBeenFrozen = false;
 
   constructor(onDeath: () => void) {
     this.#onDeath = onDeath;
@@ -20,6 +21,11 @@ export class Life {
 
   get isFrozen(): boolean {
     return this.#frozen !== null;
+  }
+
+  /** Whether it is frozen, or ever was. */
+  get hasBeenFrozen(): boolean {
+    return this.#hasBeenFrozen;
   }
 
   /** Ends it now. Whatever its code still does reaches nobody, and nothing reaches its code. */
@@ -55,7 +61,9 @@ export class Life {
   }
 
   freeze(): void {
-    if (this.#isAlive) this.#frozen ??= [];
+    if (!this.#isAlive) return;
+    this.#frozen ??= [];
+    this.#hasBeenFrozen = true;
   }
 
   thaw(): void {

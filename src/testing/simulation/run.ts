@@ -23,7 +23,7 @@ export async function runScript(script: Script, driver: BackendDriver): Promise<
   await driver.prepare();
   const timeline = new Timeline(driver.beginsAt(script.seed));
   const trace = new Trace();
-  return inSealedWorld(script.seed, timeline, driver, async () => {
+  return inSealedWorld(script, timeline, driver, async () => {
     const unhandled = listenForUnhandled();
     let steps = 0;
     try {

@@ -1,5 +1,6 @@
 import { limits } from "../../shared/limits.js";
 import { SeededRandom } from "../random.js";
+import type { Script } from "./steps.js";
 import type { Timeline } from "./timeline.js";
 
 /**
@@ -22,7 +23,7 @@ type IsExempt = () => boolean;
  * runs them draw from there comes from the seed and the timeline (I-20). One at a time in a process.
  */
 export async function inSealedWorld<T>(
-  seed: number,
+  { seed, catchUpEntries = limits.catchUpEntries }: Script,
   timeline: Timeline,
   { hasOwnGlobals }: { hasOwnGlobals: IsExempt },
   work: () => Promise<T>,
@@ -34,7 +35,7 @@ export async function inSealedWorld<T>(
     replace(Math, "random", () => (hasOwnGlobals() ? realRandom() : random.next())),
     sealCrypto(random, hasOwnGlobals),
     sealTimers(timeline, hasOwnGlobals),
-    replaceLimits(),
+    replaceLimits({ ...smallLimits, catchUpEntries }),
   ];
   try {
     return await work();
@@ -49,9 +50,9 @@ function replace<T extends object, K extends keyof T>(target: T, name: K, value:
   return () => void (target[name] = real);
 }
 
-function replaceLimits(): () => void {
+function replaceLimits(others: Partial<Record<keyof typeof limits, number>>): () => void {
   const usual = { ...limits };
-  Object.assign(limits, smallLimits);
+  Object.assign(limits, others);
   return () => void Object.assign(limits, usual);
 }
 

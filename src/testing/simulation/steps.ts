@@ -108,4 +108,6 @@ export interface Script {
   readonly seed: number;
   readonly devices: readonly DeviceSetup[];
   readonly steps: readonly Step[];
+  /** How much of a catch-up a device stores as one; default: all of it. */
+  readonly catchUpEntries?: number;
 }

@@ -39,6 +39,7 @@ export class World implements AccessRules {
   readonly #undone = new Set<string>();
   /** The release of the app's functions. */
   version = 1;
+  readonly #storesInParts: boolean;
   #violation: Violation | null = null;
 
   static async create(
@@ -68,9 +69,15 @@ export class World implements AccessRules {
     return world;
   }
 
-  private constructor({ seed, devices }: Script, timeline: Timeline, trace: Trace, backend: Backend) {
+  private constructor(
+    { seed, devices, catchUpEntries }: Script,
+    timeline: Timeline,
+    trace: Trace,
+    backend: Backend,
+  ) {
     this.timeline = timeline;
     this.trace = trace;
+    this.#storesInParts = catchUpEntries !== undefined;
     this.server = new Server(backend, timeline, new SeededRandom(seed ^ 0x5eed), {
       onQuery: (args, user, outcome) => this.#guard(() => this.#seeQuery(args, user, outcome)),
       onMutation: (args, user, outcome) => this.#seeMutation(args, user, outcome),
@@ -248,13 +255,17 @@ export class World implements AccessRules {
     this.#checkWhole(device, tab, isNew);
   }
 
-  /** What was in the middle of catching up when a tab began to show it may be shown by halves until it is all there. */
+  /**
+   * What was in the middle of catching up when a tab began to show it may be shown by halves until it is all there. So may a
+   * catch-up that is stored in parts be by a tab that thaws meanwhile, and reads the database.
+   */
   #checkWhole(device: Device, tab: Tab, isNew: boolean): void {
     const { groups } = this.ledger;
     const isHalf = halfOnTab(tab, groups) !== null;
     if (isNew && isHalf) this.#begunByHalves.add(tab);
     if (!isHalf) this.#begunByHalves.delete(tab);
     const isOutdated = tab.replica.status.get().readOnly !== null;
+    if (this.#storesInParts && tab.life.hasBeenFrozen) return;
     if (this.#whole.has(device) && !isOutdated && !this.#begunByHalves.has(tab)) checkWholeOnTab(tab, groups);
   }
 
