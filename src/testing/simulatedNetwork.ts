@@ -7,7 +7,7 @@ import { convexToJson, type Value } from "convex/values";
 import type { ConvexClientShape } from "../client/ports/transport.js";
 
 /** What of a convex-test instance is used. */
-interface Functions {
+export interface Functions {
   query(query: FunctionReference<"query">, args: Record<string, unknown>): Promise<unknown>;
   mutation(mutation: FunctionReference<"mutation">, args: Record<string, unknown>): Promise<unknown>;
 }
