@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { createFieldApp, sites } from "../testing/fieldApp.js";
 import { TestProfile } from "../testing/testReplica.js";
 import { berlin, SitesWorld } from "../testing/testWorld.js";
@@ -8,15 +8,73 @@ import { firstLookMs, lookMs } from "./keeper.js";
 
 let world: SitesWorld;
 let profile: TestProfile;
+let errors: Error[];
 
 beforeEach(() => {
-  world = new SitesWorld(createFieldApp());
+  errors = [];
+  world = new SitesWorld(createFieldApp(), { onError: ({ error }) => errors.push(error) });
   profile = new TestProfile();
 });
+
+afterEach(() => expect(errors).toEqual([]));
 
 const openTab = (scopes: readonly string[] = ["DE"]) => world.open({ profile, scopes });
 type Tab = ReturnType<typeof openTab>;
 const isLeader = (tab: Tab) => tab.status.leader;
+
+describe("tabs of one profile", () => {
+  test("I-19: see each other's writes at once, push through one, and hand over when it closes", async () => {
+    await world.seed(berlin);
+    const first = await world.openReader({ profile });
+    const second = await world.openReader({ profile });
+    expect([first, second].map(({ replica }) => replica.status.get().leader)).toEqual([true, false]);
+    await world.waitUntil(() => second.col.has("x"));
+    second.col.update("x", (draft) => draft.visits.increment());
+    await world.waitUntil(() => first.col.get("x")?.visits === 1);
+    await world.settled(second);
+    expect((await world.row("x"))?.visits).toBe(1);
+    first.client.disconnect();
+    second.client.disconnect();
+    first.col.update("x", (draft) => draft.visits.increment());
+    second.col.update("x", (draft) => draft.visits.increment());
+    await world.waitUntil(() => [first, second].every(({ col }) => col.get("x")?.visits === 3));
+    await first.replica.close();
+    await world.waitUntil(() => second.replica.status.get().leader);
+    second.client.reconnect();
+    await world.settled(second);
+    expect((await world.row("x"))?.visits).toBe(3);
+  });
+
+  test("a leader whose database cannot be taken over at first tries again", async () => {
+    profile.database.failNextTakeOver = true;
+    const first = world.open({ profile });
+    await world.waitUntil(() => first.replica.status.get().leader);
+    expect(errors.splice(0)).toHaveLength(1);
+  });
+
+  test("a failed transaction that one tab discards is gone in the other", async () => {
+    await world.seed({ id: "l", name: "l", country: "LU" });
+    const first = await world.openReader({ scopes: ["LU"], profile });
+    const second = await world.openReader({ scopes: ["LU"], profile });
+    first.col.update("l", (draft) => draft.visits.increment());
+    await world.waitUntil(() => second.replica.transactions.list({ state: "failed" }).length === 1);
+    second.replica.transactions.list()[0]!.discard();
+    await world.waitUntil(() => first.replica.transactions.list().length === 0);
+    expect(profile.database.data?.contents.outbox.size).toBe(0);
+  });
+
+  test("the leader reads what any tab wants, while it wants it", async () => {
+    await world.seed(berlin, { id: "p", name: "Paris", country: "FR" });
+    const first = await world.openReader({ profile });
+    const second = world.open({ profile });
+    const french = second.replica.subscribe(sites, { scopes: ["FR"] });
+    await french.loaded;
+    await world.waitUntil(() => second.col.has("p") && first.col.has("p"));
+    french.stop();
+    await world.waitUntil(() => !first.col.has("p") && !second.col.has("p"));
+    expect(first.col.has("x")).toBe(true);
+  });
+});
 
 describe("one tab works for all", () => {
   test("however many tabs there are, one asks one question a scope, and one pushes", async () => {

@@ -85,7 +85,7 @@ export class OpenTab<Cs extends Collections = Sites> {
   };
 
   /** All that is read is up to date, and all that was written has been answered. */
-  readonly isSettled = (): boolean => this.isLive() && this.status.pending === 0;
+  readonly isSettled = (): boolean => this.isLive() && !this.status.isOpening && this.status.pending === 0;
 
   /** The user leaves. What is pending stays stored. */
   async close(): Promise<void> {
@@ -134,6 +134,18 @@ export class TestWorld<App extends TestApp> {
     mostMs?: number,
   ): Promise<void> => this.waitUntil(() => replica.status.get().pending === 0, mostMs);
 
+  /** Connects these tabs, and waits until none has anything to send or to read. */
+  async connectAll(tabs: readonly Pick<OpenTab, "client" | "isSettled">[]): Promise<void> {
+    await this.waitUntil(() => {
+      for (const { client } of tabs) {
+        client.release();
+        client.reconnect(); // again: an answer may still have been lost
+      }
+      return tabs.every(({ isSettled }) => isSettled());
+    });
+    await this.network.refresh();
+  }
+
   /** Lets so much time pass. */
   async pass(ms: number): Promise<void> {
     let hasPassed = false;
@@ -156,6 +168,20 @@ export class TestWorld<App extends TestApp> {
       this.clock.runNext();
     }
   }
+}
+
+/** What may happen to a connection, for tests that choose it at random. */
+export const connectionEvents = {
+  offline: (client) => client.disconnect(),
+  online: (client) => client.reconnect(),
+  loseAnswer: (client) => client.loseNextAnswer(),
+  loseRequest: (client) => client.loseNextRequest(),
+  hold: (client) => client.hold(),
+  release: (client) => client.release(),
+} satisfies Record<string, (client: SimulatedClient) => void>;
+
+export function isConnectionEvent(type: string): type is keyof typeof connectionEvents {
+  return type in connectionEvents;
 }
 
 type Site = InsertOf<typeof sites>;
