@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { validateFields } from "../collections/index.js";
 import { PlacesWorld } from "../testing/placesWorld.js";
 import { textOf } from "../testing/testWorld.js";
-import { createVersionedApp, places, type VersionedApp } from "../testing/versionedApp.js";
+import { createVersionedApp, places } from "../testing/versionedApp.js";
 import { ReplicaError } from "./base/errors.js";
 
 const numRuns = Number(process.env["NUM_RUNS"] ?? 40);

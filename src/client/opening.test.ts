@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from "vitest";
-import { createFieldApp, sites } from "../testing/fieldApp.js";
+import { createFieldApp } from "../testing/fieldApp.js";
 import { TestProfile } from "../testing/testReplica.js";
 import { SitesWorld, type OpenOptions } from "../testing/testWorld.js";
 import type { StorageWatcher } from "./ports/storage.js";
