@@ -1,4 +1,5 @@
 // What a device's database holds, as tests write it down.
+import { openDB } from "idb";
 import type {
   AuthoredGroup,
   StoredDocument,
@@ -57,3 +58,11 @@ export const storedGroup = (sequence: number, ...transactions: string[]): Author
   updates: [],
   isAnswered: false,
 });
+
+/** All that an IndexedDB database holds, as it is. */
+export async function everyRecord(name: string): Promise<unknown> {
+  const db = await openDB(name);
+  const all = await Promise.all([...db.objectStoreNames].map((store) => db.getAll(store)));
+  db.close();
+  return all;
+}
