@@ -10,7 +10,7 @@ let world: SitesWorld;
 
 beforeEach(() => {
   // What a device is told of is not what these tests are about.
-  world = new SitesWorld(createFieldApp(), { onError: () => {} });
+  world = new SitesWorld(createFieldApp(), { keepsErrors: true });
 });
 
 test("fault 1: concurrent edits of different fields both stay", async () => {

@@ -4,7 +4,7 @@ import { TestProfile } from "../testing/testReplica.js";
 import { berlin, SitesWorld } from "../testing/testWorld.js";
 
 test("inspect() says where everything stands, in every tab, without a word of what users wrote unless asked", async () => {
-  const world = new SitesWorld(createFieldApp(), { onError: () => {} });
+  const world = new SitesWorld(createFieldApp(), { keepsErrors: true });
   const profile = new TestProfile();
   await world.seed(...["x", "y"].map((id) => ({ ...berlin, id, name: "Secret" })));
   const open = () => world.open({ profile, collections: [sites, notes], scopes: ["DE"] });

@@ -8,15 +8,13 @@ const ids = ["a", "b", "c", "d", "e"];
 
 let world: SitesWorld;
 let profile: TestProfile;
-let errors: { error: Error; dataAtRisk: boolean }[];
 /** Lets the next slice of every opening through. */
 let releaseSlices: (() => void)[];
 
 /** The profile has five sites of DE, of which one is read at a time, when the test says so. */
 beforeEach(async () => {
-  world = new SitesWorld(createFieldApp(), { onError: (each) => errors.push(each) });
+  world = new SitesWorld(createFieldApp(), { keepsErrors: true });
   profile = new TestProfile();
-  errors = [];
   releaseSlices = [];
   await world.seed(...ids.map((id) => ({ id, name: id, country: "DE" })));
   await (await world.openReader({ profile })).close();
@@ -154,9 +152,9 @@ describe("damage", () => {
     await replica.ready;
     await world.waitUntil(() => replica.status.get().leader);
     expect([col.size, isLoaded, replica.status.get().pending]).toEqual([4, false, 1]);
-    expect(errors.map(({ error, dataAtRisk }) => [(error as { code?: string }).code, dataAtRisk])).toEqual([
-      ["storage_corrupt", false],
-    ]);
+    expect(
+      world.errors.map(({ error, dataAtRisk }) => [(error as { code?: string }).code, dataAtRisk]),
+    ).toEqual([["storage_corrupt", false]]);
     client.reconnect();
     await world.settled({ replica });
     expect(replica.transactions.list()).toEqual([]);
@@ -210,8 +208,8 @@ describe("damage", () => {
   test("of what the user wrote is data at risk", async () => {
     profile.database.damage = [{ type: "transaction", sequence: 7 }];
     const { replica } = openTab();
-    await world.waitUntil(() => replica.status.get().leader && errors.length > 0);
-    expect(errors.map(({ dataAtRisk }) => dataAtRisk)).toEqual([true]);
+    await world.waitUntil(() => replica.status.get().leader && world.errors.length > 0);
+    expect(world.errors.map(({ dataAtRisk }) => dataAtRisk)).toEqual([true]);
     expect(profile.database.damage).toHaveLength(1);
   });
 });
@@ -232,7 +230,7 @@ describe("a tab whose database is closed under it", () => {
     expect(col.size).toBe(5);
     expect(() => col.update("a", (draft) => draft.visits.increment())).toThrow("reload the page");
     expect(() => replica.transact(() => {})).toThrow("reload the page");
-    expect(errors).toHaveLength(1);
+    expect(world.errors).toHaveLength(1);
     const other = openTab();
     await world.waitUntil(() => other.replica.status.get().leader);
   });

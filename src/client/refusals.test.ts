@@ -4,14 +4,12 @@ import { createFieldApp, sites } from "../testing/fieldApp.js";
 import { berlin, SitesWorld } from "../testing/testWorld.js";
 
 let world: SitesWorld;
-let errors: Error[];
 
 beforeEach(() => {
-  errors = [];
-  world = new SitesWorld(createFieldApp(), { onError: ({ error }) => errors.push(error) });
+  world = new SitesWorld(createFieldApp(), { keepsErrors: true });
 });
 
-afterEach(() => expect(errors).toEqual([]));
+afterEach(() => expect(world.errors).toEqual([]));
 
 describe("refusals", () => {
   beforeEach(() => world.seed(berlin, { id: "l", name: "Lëtzebuerg", country: "LU" }));
@@ -118,7 +116,7 @@ describe("pushes that fail as a whole", () => {
     await world.waitUntil(() => write.state === "completed");
     expect(world.clock.now()).toBeGreaterThan(start + 50);
     expect((await world.row("x"))?.visits).toBe(1);
-    expect(errors.splice(0)).toHaveLength(1);
+    expect(world.errors.splice(0)).toHaveLength(1);
   });
 
   test("a push refused whole is halved until the one that is to blame stands alone", async () => {

@@ -6,14 +6,12 @@ import { defineCollection } from "../collections/index.js";
 import { v } from "convex/values";
 
 let world: SitesWorld;
-let errors: Error[];
 
 beforeEach(() => {
-  errors = [];
-  world = new SitesWorld(createFieldApp(), { onError: ({ error }) => errors.push(error) });
+  world = new SitesWorld(createFieldApp(), { keepsErrors: true });
 });
 
-afterEach(() => expect(errors).toEqual([]));
+afterEach(() => expect(world.errors).toEqual([]));
 
 describe("replication", () => {
   test("an edit on A is on B, and in the app's table", async () => {
@@ -190,7 +188,7 @@ describe("transactions", () => {
     expect(write.state).toBe("failed");
     expect(a.col.has("x")).toBe(false);
     expect(atRisk).toEqual([true]);
-    expect(errors.splice(0)).toHaveLength(1);
+    expect(world.errors.splice(0)).toHaveLength(1);
   });
 
   test("what changes nothing is completed at once, and sends nothing", async () => {

@@ -14,7 +14,7 @@ let isServerDown: boolean;
 let pushes: { readonly at: number; readonly documents: readonly string[] }[];
 
 beforeEach(async () => {
-  world = new SitesWorld(createFieldApp(), { onError: () => {} });
+  world = new SitesWorld(createFieldApp(), { keepsErrors: true });
   poison = new Set();
   isServerDown = false;
   pushes = [];

@@ -53,7 +53,7 @@ class Device extends SitesWorld<ServerApp> {
     const write: SiteHooks["write"] = (_ctx, { after }) => after?.name.startsWith("forbidden") !== true;
     super(
       createServerApp(() => ({ write })),
-      { seed, onError: () => {} },
+      { seed, keepsErrors: true },
     );
     this.now = this.#open(new TestProfile());
   }

@@ -3,14 +3,12 @@ import { createFieldApp, sites } from "../testing/fieldApp.js";
 import { berlin, many, SitesWorld } from "../testing/testWorld.js";
 
 let world: SitesWorld;
-let errors: Error[];
 
 beforeEach(() => {
-  errors = [];
-  world = new SitesWorld(createFieldApp(), { onError: ({ error }) => errors.push(error) });
+  world = new SitesWorld(createFieldApp(), { keepsErrors: true });
 });
 
-afterEach(() => expect(errors).toEqual([]));
+afterEach(() => expect(world.errors).toEqual([]));
 
 describe("subscriptions", () => {
   beforeEach(() => world.seed(berlin, { id: "p", name: "Paris", country: "FR" }));

@@ -8,15 +8,13 @@ import { firstLookMs, lookMs } from "./keeper.js";
 
 let world: SitesWorld;
 let profile: TestProfile;
-let errors: Error[];
 
 beforeEach(() => {
-  errors = [];
-  world = new SitesWorld(createFieldApp(), { onError: ({ error }) => errors.push(error) });
+  world = new SitesWorld(createFieldApp(), { keepsErrors: true });
   profile = new TestProfile();
 });
 
-afterEach(() => expect(errors).toEqual([]));
+afterEach(() => expect(world.errors).toEqual([]));
 
 const openTab = (scopes: readonly string[] = ["DE"]) => world.open({ profile, scopes });
 type Tab = ReturnType<typeof openTab>;
@@ -49,7 +47,7 @@ describe("tabs of one profile", () => {
     profile.database.failNextTakeOver = true;
     const first = world.open({ profile });
     await world.waitUntil(() => first.replica.status.get().leader);
-    expect(errors.splice(0)).toHaveLength(1);
+    expect(world.errors.splice(0)).toHaveLength(1);
   });
 
   test("a failed transaction that one tab discards is gone in the other", async () => {

@@ -26,7 +26,6 @@ export interface TestApp {
 type Collections = readonly [AnyCollection, ...AnyCollection[]];
 type Sites = readonly [typeof sites];
 type Passed = "hasSessions" | "user" | "overrides" | "hydrate" | "space";
-type OnError = (event: ReplicaEvents["error"]) => void;
 
 /** What is omitted: a tab that reads nothing yet of `sites`, the first on a device of its own, online, signed in as nobody. */
 export interface OpenOptions<Cs extends Collections = Sites> extends Partial<
@@ -56,19 +55,19 @@ export class OpenTab<Cs extends Collections = Sites> {
   readonly subscription: Subscription | null;
 
   constructor(
-    { network, clock, randomness, app, onError }: TestWorld<TestApp>,
-    { profile = new TestProfile(), functions = app.t, ...options }: OpenOptions<Cs>,
+    world: TestWorld<TestApp>,
+    { profile = new TestProfile(), functions = world.app.t, ...options }: OpenOptions<Cs>,
   ) {
     const { isOnline = true, scopes, storage, ...passed } = options;
     const collections = options.collections ?? ([sites] as unknown as Cs);
     this.profile = profile;
     this.tab = profile.openTab(storage);
-    this.client = network.connect(functions);
+    this.client = world.network.connect(functions);
     if (!isOnline) this.client.disconnect();
     const { client, tab } = this;
-    const parts = { api: app.api, client, clock, randomness, tab };
+    const parts = { api: world.app.api, client, clock: world.clock, randomness: world.randomness, tab };
     this.replica = openTestReplica<Cs>({ ...passed, ...parts, collections });
-    if (onError !== null) this.replica.events.on("error", onError);
+    if (world.keepsErrors) this.replica.events.on("error", (event) => world.errors.push(event));
     const [first] = collections;
     this.col = this.replica.collection(first);
     this.subscription = scopes === undefined ? null : this.replica.subscribe(first, { scopes } as never);
@@ -103,8 +102,8 @@ export class OpenTab<Cs extends Collections = Sites> {
 export interface WorldOptions {
   /** Of all that is random. */
   readonly seed?: number;
-  /** Hears of the errors of every tab. Omitted: nobody does, and one that puts data at risk fails the test. */
-  readonly onError?: OnError;
+  /** What tabs tell of goes to `errors`. Omitted: nobody listens, and an error that puts data at risk fails the test. */
+  readonly keepsErrors?: boolean;
 }
 
 export class TestWorld<App extends TestApp> {
@@ -112,12 +111,13 @@ export class TestWorld<App extends TestApp> {
   readonly network = new SimulatedNetwork();
   readonly clock = new ManualClock();
   readonly randomness: Randomness;
-  readonly onError: OnError | null;
+  readonly keepsErrors: boolean;
+  readonly errors: ReplicaEvents["error"][] = [];
 
-  constructor(app: App, { seed = 1, onError }: WorldOptions = {}) {
+  constructor(app: App, { seed = 1, keepsErrors = false }: WorldOptions = {}) {
     this.app = app;
     this.randomness = seededRandomness(seed);
-    this.onError = onError ?? null;
+    this.keepsErrors = keepsErrors;
   }
 
   open<const Cs extends Collections = Sites>(options: OpenOptions<Cs> = {}): OpenTab<Cs> {
