@@ -8,7 +8,7 @@ import type { PushOperation } from "../shared/wire.js";
 import { sites } from "../testing/fieldApp.js";
 import { PushDevice } from "../testing/pushDevice.js";
 import { createServerApp, type ServerApp } from "../testing/serverApp.js";
-import { addingOrRemoving, incrementing, setting } from "../testing/arbitraryOperations.js";
+import { addingOrRemoving, incrementing, setting } from "../testing/setUp/arbitraryOperations.js";
 
 const ids = ["a", "b", "c"];
 const id = fc.constantFrom(...ids);

@@ -7,7 +7,7 @@ import type { PushOperation } from "../shared/wire.js";
 import { createHistoryApp, type HistoryApp } from "../testing/historyApp.js";
 import { PushDevice } from "../testing/pushDevice.js";
 import { sites } from "../testing/fieldApp.js";
-import { addingOrRemoving, incrementing, setting } from "../testing/arbitraryOperations.js";
+import { addingOrRemoving, incrementing, setting } from "../testing/setUp/arbitraryOperations.js";
 
 /** So low that histories of some steps go beyond them. */
 vi.mock("../shared/limits.js", async (original) => {

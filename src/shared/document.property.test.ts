@@ -4,7 +4,7 @@ import * as Y from "yjs";
 import { authorUpdate, encodeSnapshot, mergeUpdate, openDocument } from "./document.js";
 import { readMain } from "./mainDocument.js";
 import type { Operation } from "./operations.js";
-import { addingOrRemoving, incrementing, setting } from "../testing/arbitraryOperations.js";
+import { addingOrRemoving, incrementing, setting } from "../testing/setUp/arbitraryOperations.js";
 
 const fields = ["a", "b", "__proto__"];
 const primitive = fc.oneof(fc.string(), fc.integer(), fc.boolean());

@@ -8,7 +8,7 @@ import { readMain } from "../../shared/mainDocument.js";
 import type { Operation } from "../../shared/operations.js";
 import { collapse } from "./collapse.js";
 import { applyToRow } from "./overlay.js";
-import { addingOrRemoving, incrementing, setting } from "../../testing/arbitraryOperations.js";
+import { addingOrRemoving, incrementing, setting } from "../../testing/setUp/arbitraryOperations.js";
 
 const things = defineCollection("things", {
   fields: {

@@ -5,7 +5,7 @@ import type { Operation } from "../../shared/operations.js";
 import { authorUpdate, encodeSnapshot, openDocument } from "../../shared/document.js";
 import { sites } from "../../testing/fieldApp.js";
 import { mergeDocument } from "./merge.js";
-import { setting } from "../../testing/arbitraryOperations.js";
+import { setting } from "../../testing/setUp/arbitraryOperations.js";
 
 const operation: fc.Arbitrary<Operation> = fc.oneof(
   fc.constant<Operation>({ type: "insert", fields: { name: "n", country: "DE" } }),

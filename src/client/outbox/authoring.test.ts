@@ -11,8 +11,8 @@ import {
   documentsOf,
   rowOf,
   remove,
-} from "../../testing/openOutbox.js";
-import { insert, rename, visit, write, type Changes } from "../../testing/storedRecords.js";
+} from "../../testing/setUp/openOutbox.js";
+import { insert, rename, visit, write, type Changes } from "../../testing/setUp/storedRecords.js";
 import { projectRow } from "../../collections/index.js";
 import { encodeSnapshot, openDocument } from "../../shared/document.js";
 import { limits } from "../../shared/limits.js";

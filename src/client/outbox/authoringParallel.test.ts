@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { PlainRow } from "../../collections/index.js";
-import { idsOf, openOutbox, options, ownAuthor, rowOf, streamed } from "../../testing/openOutbox.js";
-import { insert, rename, visit, write, type Changes } from "../../testing/storedRecords.js";
+import { idsOf, openOutbox, options, ownAuthor, rowOf, streamed } from "../../testing/setUp/openOutbox.js";
+import { insert, rename, visit, write, type Changes } from "../../testing/setUp/storedRecords.js";
 import { emptyPublication } from "../base/publication.js";
 import type { PendingChange } from "../core/rebase.js";
 import { authorWaiting } from "./authoring.js";

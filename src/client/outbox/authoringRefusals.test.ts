@@ -1,7 +1,14 @@
 // What is not sent: what must fail, and what changes nothing.
 import { describe, expect, test } from "vitest";
-import { transact, streamed, openOutbox, idsOf, documentsOf, remove } from "../../testing/openOutbox.js";
-import { insert, rename, visit, write } from "../../testing/storedRecords.js";
+import {
+  transact,
+  streamed,
+  openOutbox,
+  idsOf,
+  documentsOf,
+  remove,
+} from "../../testing/setUp/openOutbox.js";
+import { insert, rename, visit, write } from "../../testing/setUp/storedRecords.js";
 import type { StoredDocument, StoredTransaction } from "../ports/storage.js";
 
 describe("refused at authoring", () => {

@@ -1,7 +1,13 @@
 import "fake-indexeddb/auto";
 import { openDB } from "idb";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { everyRecord, storedGroup, storedScope, storedSite, write } from "../../testing/storedRecords.js";
+import {
+  everyRecord,
+  storedGroup,
+  storedScope,
+  storedSite,
+  write,
+} from "../../testing/setUp/storedRecords.js";
 import type { Damage, Stored } from "../ports/storage.js";
 import { IndexedDbStorage } from "./indexedDbStorage.js";
 

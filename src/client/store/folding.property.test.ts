@@ -2,7 +2,7 @@ import "fake-indexeddb/auto";
 import { openDB } from "idb";
 import fc from "fast-check";
 import { beforeEach, describe, expect, test } from "vitest";
-import { storedSite } from "../../testing/storedRecords.js";
+import { storedSite } from "../../testing/setUp/storedRecords.js";
 import { FencedError, type Commit, type Stored } from "../ports/storage.js";
 import { systemClock } from "../ports/clock.js";
 import { IndexedDbStorage } from "./indexedDbStorage.js";

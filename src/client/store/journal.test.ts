@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from "vitest";
-import { rename, storedGroup, storedScope, storedSite, write } from "../../testing/storedRecords.js";
+import { rename, storedGroup, storedScope, storedSite, write } from "../../testing/setUp/storedRecords.js";
 import { emptyPublication, type Publication } from "../base/publication.js";
 import { FencedError, type Commit, type Storage } from "../ports/storage.js";
 import { Journal, type Decision } from "./journal.js";

@@ -1,6 +1,6 @@
 import "fake-indexeddb/auto";
 import { beforeEach, describe, expect, test } from "vitest";
-import { rename, storedScope, storedSite, write } from "../../testing/storedRecords.js";
+import { rename, storedScope, storedSite, write } from "../../testing/setUp/storedRecords.js";
 import { FencedError, type Storage, type Stored, type StoredDocument } from "../ports/storage.js";
 import { IndexedDbStorage } from "./indexedDbStorage.js";
 import { MemoryDatabase, MemoryStorage } from "./memoryStorage.js";

@@ -2,7 +2,13 @@ import "fake-indexeddb/auto";
 import { openDB } from "idb";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { ManualClock } from "../../testing/manualClock.js";
-import { everyRecord, storedGroup, storedScope, storedSite, write } from "../../testing/storedRecords.js";
+import {
+  everyRecord,
+  storedGroup,
+  storedScope,
+  storedSite,
+  write,
+} from "../../testing/setUp/storedRecords.js";
 import type { Refusal } from "../../shared/errorCodes.js";
 import type { StorageWatcher } from "../ports/storage.js";
 import { formatVersion } from "./indexedDbSchema.js";

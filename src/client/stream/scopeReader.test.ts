@@ -8,7 +8,7 @@ import {
   openScopeReader,
   arrivals,
   type Watch,
-} from "../../testing/openScopeReader.js";
+} from "../../testing/setUp/openScopeReader.js";
 import type { ScopeState } from "../base/types.js";
 import type { StoredScope } from "../ports/storage.js";
 

@@ -1,7 +1,14 @@
 // What a reader does when it is refused: errors, resets and denials.
 import { describe, expect, test } from "vitest";
 import { startCursor } from "../../shared/wire.js";
-import { turn, stored, page, openScopeReader, arrivals, events } from "../../testing/openScopeReader.js";
+import {
+  turn,
+  stored,
+  page,
+  openScopeReader,
+  arrivals,
+  events,
+} from "../../testing/setUp/openScopeReader.js";
 
 describe("errors", () => {
   test.each<[string, keyof typeof events, object]>([

@@ -1,6 +1,6 @@
 // Every state of a reader by every event.
 import { describe, expect, test } from "vitest";
-import { arrivals, events } from "../../testing/openScopeReader.js";
+import { arrivals, events } from "../../testing/setUp/openScopeReader.js";
 import type { ScopeState } from "../base/types.js";
 
 type Expected = readonly [state: ScopeState, open: readonly number[], isComplete: boolean, stored: number];

@@ -10,8 +10,8 @@ import {
   publish,
   site,
   update,
-} from "../../testing/openView.js";
-import { rename, visit, write } from "../../testing/storedRecords.js";
+} from "../../testing/setUp/openView.js";
+import { rename, visit, write } from "../../testing/setUp/storedRecords.js";
 import type { Phase } from "../base/publication.js";
 
 describe("messages that come late or twice", () => {

@@ -8,8 +8,8 @@ import {
   type OpenView,
   publish,
   site,
-} from "../../testing/openView.js";
-import { rename, visit } from "../../testing/storedRecords.js";
+} from "../../testing/setUp/openView.js";
+import { rename, visit } from "../../testing/setUp/storedRecords.js";
 import type { Phase, Publication } from "../base/publication.js";
 
 describe("a state that follows from others", () => {

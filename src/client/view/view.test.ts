@@ -13,8 +13,8 @@ import {
   publish,
   site,
   sites,
-} from "../../testing/openView.js";
-import { insert, rename, visit, write } from "../../testing/storedRecords.js";
+} from "../../testing/setUp/openView.js";
+import { insert, rename, visit, write } from "../../testing/setUp/storedRecords.js";
 import type { Publication } from "../base/publication.js";
 import type { StoredTransaction } from "../ports/storage.js";
 import { View } from "./view.js";

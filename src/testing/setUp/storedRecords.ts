@@ -5,8 +5,8 @@ import type {
   StoredDocument,
   StoredScope,
   StoredTransaction,
-} from "../client/ports/storage.js";
-import type { Operation } from "../shared/operations.js";
+} from "../../client/ports/storage.js";
+import type { Operation } from "../../shared/operations.js";
 
 export const insert = (name: string): Operation => ({ type: "insert", fields: { name } });
 export const rename = (name: string): Operation => ({ type: "set", field: "name", value: name });

@@ -1,15 +1,15 @@
 // A leader's outbox as the tests of authoring drive it, and what comes of it.
 import { v } from "convex/values";
-import { defineCollection, field, projectRow, type AnyCollection } from "../collections/index.js";
-import { authorUpdate, encodeSnapshot, openDocument } from "../shared/document.js";
-import { readMain } from "../shared/mainDocument.js";
-import type { Operation } from "../shared/operations.js";
-import { emptyPublication } from "../client/base/publication.js";
-import { authorDocument } from "../client/documents/author.js";
-import type { AuthoredGroup, StoredDocument, StoredTransaction } from "../client/ports/storage.js";
-import { Journal } from "../client/store/journal.js";
-import { MemoryStorage } from "../client/store/memoryStorage.js";
-import { authorWaiting, type AuthoringOptions } from "../client/outbox/authoring.js";
+import { defineCollection, field, projectRow, type AnyCollection } from "../../collections/index.js";
+import { authorUpdate, encodeSnapshot, openDocument } from "../../shared/document.js";
+import { readMain } from "../../shared/mainDocument.js";
+import type { Operation } from "../../shared/operations.js";
+import { emptyPublication } from "../../client/base/publication.js";
+import { authorDocument } from "../../client/documents/author.js";
+import type { AuthoredGroup, StoredDocument, StoredTransaction } from "../../client/ports/storage.js";
+import { Journal } from "../../client/store/journal.js";
+import { MemoryStorage } from "../../client/store/memoryStorage.js";
+import { authorWaiting, type AuthoringOptions } from "../../client/outbox/authoring.js";
 import { write, type Changes } from "./storedRecords.js";
 
 export const sites: AnyCollection = defineCollection("sites", {

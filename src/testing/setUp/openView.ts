@@ -1,11 +1,11 @@
 // A view as its tests drive it: what the leader, other tabs and this one tell it, in a word each.
 import { v } from "convex/values";
-import { defineCollection, field, type PlainRow } from "../collections/index.js";
-import { emptyPublication, type Phase, type Publication } from "../client/base/publication.js";
-import type { AuthoredGroup, AuthoredUpdate, Stored, StoredFailure } from "../client/ports/storage.js";
+import { defineCollection, field, type PlainRow } from "../../collections/index.js";
+import { emptyPublication, type Phase, type Publication } from "../../client/base/publication.js";
+import type { AuthoredGroup, AuthoredUpdate, Stored, StoredFailure } from "../../client/ports/storage.js";
 import { storedSite, write, type Changes } from "./storedRecords.js";
-import type { LocalTransaction } from "../client/view/localTransaction.js";
-import { View } from "../client/view/view.js";
+import type { LocalTransaction } from "../../client/view/localTransaction.js";
+import { View } from "../../client/view/view.js";
 
 export const sites = defineCollection("sites", { fields: { name: v.string(), visits: field.counter() } });
 const notes = defineCollection("notes", { fields: { text: v.string() } });

@@ -1,11 +1,11 @@
 // A reader of one scope as its tests drive it: they play the server, the disk and the clock.
-import { endOfCommit, startCursor, type Page, type PullArgs, type PullResult } from "../shared/wire.js";
-import { ManualClock } from "./manualClock.js";
-import { seededRandomness } from "./testReplica.js";
-import type { ScopeState } from "../client/base/types.js";
-import type { StoredScope } from "../client/ports/storage.js";
-import type { Transport } from "../client/ports/transport.js";
-import { ScopeReader } from "../client/stream/scopeReader.js";
+import { endOfCommit, startCursor, type Page, type PullArgs, type PullResult } from "../../shared/wire.js";
+import { ManualClock } from "../manualClock.js";
+import { seededRandomness } from "../testReplica.js";
+import type { ScopeState } from "../../client/base/types.js";
+import type { StoredScope } from "../../client/ports/storage.js";
+import type { Transport } from "../../client/ports/transport.js";
+import { ScopeReader } from "../../client/stream/scopeReader.js";
 
 export interface Watch {
   readonly args: PullArgs;
