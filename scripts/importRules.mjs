@@ -21,6 +21,14 @@ const zones = {
     types: ["component/_generated/"],
     packages: ["convex/", "@convex-dev/", "convex-test", "node:async_hooks"],
   },
+  // What tests of one subsystem are set up with: only tests import it.
+  "testing/setUp/": {
+    may: [
+      ...["shared/", "collections/", "testing/"],
+      ...["base", "documents", "outbox", "ports", "store", "stream", "view"].map((name) => `client/${name}/`),
+    ],
+    packages: ["convex/", "fast-check", "idb"],
+  },
   "client/core/": { may: ["collections/", "shared/"], packages: ["convex/values"] },
   "client/ports/": { may: ["collections/", "shared/"], packages: [] },
   "client/base/": { may: ["client/core/", "client/ports/", "collections/", "shared/"], packages: [] },

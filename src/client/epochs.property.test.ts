@@ -1,41 +1,28 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { canonicalJson } from "../shared/canonicalJson.js";
 import { pruneLeaves, restoreBackup, takeBackup, type Backup } from "../testing/backup.js";
 import { sites } from "../testing/fieldApp.js";
-import { ManualClock, until } from "../testing/manualClock.js";
 import { createServerApp, type ServerApp } from "../testing/serverApp.js";
-import { SimulatedNetwork } from "../testing/simulatedNetwork.js";
-import { openTestReplica, seededRandomness, TestProfile } from "../testing/testReplica.js";
+import { TestProfile } from "../testing/testReplica.js";
+import { connectionEvents, isConnectionEvent, SitesWorld, textOf } from "../testing/testWorld.js";
 
 const numRuns = Number(process.env["NUM_RUNS"] ?? 12);
 const ids = ["a", "b", "c"] as const;
 const countries = ["DE", "FR"];
 
 /** Two devices that read everything, one of them in two tabs; they outlive their tabs. */
-class World {
-  readonly network = new SimulatedNetwork();
-  readonly clock = new ManualClock();
-  readonly app: ServerApp;
-  readonly #randomness;
-  readonly #profiles = [new TestProfile(), new TestProfile()];
-  readonly tabs;
+class World extends SitesWorld<ServerApp> {
+  readonly #profiles = [new TestProfile(), new TestProfile()] as const;
+  readonly tabs = [0, 0, 1].map((profile) => this.#open(this.#profiles[profile]!));
   /** Tags that no restore may take away: nobody was told yet that they are on the server. */
   readonly kept = new Set<string>();
   #backup: Backup | null = null;
   #visits = 0;
 
-  constructor(app: ServerApp, seed: number) {
-    this.app = app;
-    this.#randomness = seededRandomness(seed);
-    this.tabs = [0, 0, 1].map((profile) => this.#open(profile));
-  }
-
   async crash(index: number): Promise<void> {
-    const { client, tab, profile } = this.tabs[index]!;
-    client.die();
+    const tab = this.tabs[index]!;
     tab.kill();
-    this.tabs[index] = this.#open(profile);
+    this.tabs[index] = this.#open(tab.profile);
     await this.tabs[index]!.replica.ready;
   }
 
@@ -75,35 +62,10 @@ class World {
     await this.network.refresh();
   }
 
-  /** What is under way comes to its end; no time passes. */
-  async quiet(): Promise<void> {
-    for (let quiet = 0; quiet < 5; quiet++) {
-      await new Promise((resolve) => setImmediate(resolve));
-      if (this.network.inFlight > 0) quiet = 0;
-    }
-  }
-
-  async pass(): Promise<void> {
-    for (let timer = 0; timer < 3; timer++) {
-      await this.quiet();
-      this.clock.runNext();
-    }
-  }
-
   async settle(): Promise<void> {
-    await until(this, () => {
-      for (const { client } of this.tabs) {
-        client.release();
-        client.reconnect();
-      }
-      return this.tabs.every(({ replica }) => {
-        const { pending, scopes } = replica.status.get();
-        return pending === 0 && scopes.length > 0 && scopes.every(({ state }) => state === "live");
-      });
-    });
-    await this.network.refresh();
-    const rows = await this.rows();
-    await until(this, () => this.tabs.every(({ col }) => text(col.rows()) === text(rows)), 2_000).catch(
+    await this.connectAll(this.tabs);
+    const rows = textOf(await this.rows());
+    await this.waitUntil(() => this.tabs.every(({ col }) => textOf(col.rows()) === rows), 2_000).catch(
       () => {},
     );
   }
@@ -112,22 +74,11 @@ class World {
     return (await this.app.rows()).map(({ _id, ...row }) => row);
   }
 
-  #open(profile: number) {
-    const { network, clock } = this;
-    const client = network.connect(this.app.t);
-    const { push, pull, status } = this.app.api;
-    const tab = this.#profiles[profile]!.openTab();
-    const replica = openTestReplica({
-      api: { push, pull, status },
-      client,
-      collections: [sites],
-      clock,
-      randomness: this.#randomness,
-      tab,
-    });
-    // Two subscriptions, so that the scopes of the collection are read anew at different times.
-    for (const country of countries) replica.subscribe(sites, { scopes: [country] });
-    return { client, replica, tab, profile, col: replica.collection(sites) };
+  /** With two subscriptions, so that the scopes of the collection are read anew at different times. */
+  #open(profile: TestProfile) {
+    const tab = this.open({ profile });
+    for (const country of countries) tab.replica.subscribe(sites, { scopes: [country] });
+    return tab;
   }
 }
 
@@ -154,6 +105,7 @@ type Step = typeof step extends fc.Arbitrary<infer S> ? S : never;
 
 async function take(world: World, { type, device, id }: Step): Promise<unknown> {
   const { client, col } = world.tabs[device]!;
+  if (isConnectionEvent(type)) return connectionEvents[type](client);
   switch (type) {
     case "visit":
       return world.visit(device, id);
@@ -161,12 +113,12 @@ async function take(world: World, { type, device, id }: Step): Promise<unknown> 
       client.reconnect();
       client.hold();
       world.visit(device, id);
-      return world.pass();
+      return world.runTimers(3);
     case "visitUnanswered":
       client.reconnect();
       client.loseNextAnswer();
       world.visit(device, id);
-      return world.pass();
+      return world.runTimers(3);
     case "move":
       return (
         col.has(id) && col.update(id, (draft) => void (draft.country = draft.country === "DE" ? "FR" : "DE"))
@@ -178,19 +130,7 @@ async function take(world: World, { type, device, id }: Step): Promise<unknown> 
     case "delete":
       return col.has(id) && col.delete(id);
     case "wait":
-      return world.pass();
-    case "offline":
-      return client.disconnect();
-    case "online":
-      return client.reconnect();
-    case "loseAnswer":
-      return client.loseNextAnswer();
-    case "loseRequest":
-      return client.loseNextRequest();
-    case "hold":
-      return client.hold();
-    case "release":
-      return client.release();
+      return world.runTimers(3);
     case "crash":
       return world.crash(device);
     case "backUp":
@@ -204,9 +144,6 @@ async function take(world: World, { type, device, id }: Step): Promise<unknown> 
   }
 }
 
-const text = (rows: Iterable<{ readonly id: string }>) =>
-  canonicalJson([...rows].sort((a, b) => (a.id < b.id ? -1 : 1)) as never);
-
 test("I-3, I-4, I-8, I-18: whatever is restored, pruned or killed when, rows end as the server's, and every increment counts once", async () => {
   await fc.assert(
     fc.asyncProperty(
@@ -219,12 +156,12 @@ test("I-3, I-4, I-8, I-18: whatever is restored, pruned or killed when, rows end
             ids.map((each) => ({ id: each, name: each, country: each === "c" ? "FR" : "DE" })),
           ),
         );
-        const world = new World(app, seed);
+        const world = new World(app, { seed });
         await world.settle();
         for (const each of steps) await take(world, each);
         await world.settle();
         const rows = await world.rows();
-        for (const { col } of world.tabs) expect(text(col.rows())).toBe(text(rows));
+        for (const { col } of world.tabs) expect(textOf(col.rows())).toBe(textOf(rows));
         for (const { tags, visits } of rows) expect(visits).toBe(tags.length);
         const failed = world.tabs.flatMap(({ replica }) => replica.transactions.list({ state: "failed" }));
         for (const { error } of failed) expect(["exists", "unknown_document"]).toContain(error?.code);

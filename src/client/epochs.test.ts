@@ -1,66 +1,51 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { pruneLeaves, restoreBackup, takeBackup } from "../testing/backup.js";
 import { sites } from "../testing/fieldApp.js";
-import { ManualClock, until } from "../testing/manualClock.js";
 import { createServerApp, type ServerApp } from "../testing/serverApp.js";
-import { SimulatedNetwork } from "../testing/simulatedNetwork.js";
-import { openTestReplica, seededRandomness, TestProfile } from "../testing/testReplica.js";
+import { TestProfile } from "../testing/testReplica.js";
+import { berlin, SitesWorld, type OpenOptions, type OpenTab } from "../testing/testWorld.js";
 
 let app: ServerApp;
-let network: SimulatedNetwork;
-let clock: ManualClock;
-let randomness: ReturnType<typeof seededRandomness>;
+let world: SitesWorld<ServerApp>;
 const isReadable = { value: true };
 
 beforeEach(async () => {
   isReadable.value = true;
   app = createServerApp(() => ({ read: (_ctx, { scope }) => scope !== "FR" || isReadable.value }));
-  network = new SimulatedNetwork();
-  clock = new ManualClock();
-  randomness = seededRandomness(1);
-  await app.writer((writer) => writer.insertMany([berlin, paris]));
+  world = new SitesWorld(app);
+  await world.seed(berlin, paris);
 });
 
-const berlin = { id: "x", name: "Berlin", country: "DE" };
 const paris = { id: "y", name: "Paris", country: "FR" };
-const waitUntil = (condition: () => boolean | Promise<boolean>) => until({ clock, network }, condition);
 
-function openDevice(
-  profile = new TestProfile(),
-  scopes: readonly string[] = ["DE"],
-  functions: Parameters<typeof network.connect>[0] = app.t,
-) {
-  const client = network.connect(functions);
-  const { push, pull, status } = app.api;
-  const tab = profile.openTab();
-  const parts = { api: { push, pull, status }, client, collections: [sites] as const, clock, randomness };
-  const replica = openTestReplica({ ...parts, tab });
-  const subscriptions = scopes.map((scope) => replica.subscribe(sites, { scopes: [scope] }));
-  return { client, replica, tab, profile, subscriptions, col: replica.collection(sites) };
+/** Reads each scope by a subscription of its own. */
+function openDevice({ scopes = ["DE"], ...options }: OpenOptions = {}) {
+  const tab = world.open(options);
+  return Object.assign(tab, {
+    subscriptions: scopes.map((scope) => tab.replica.subscribe(sites, { scopes: [scope] })),
+  });
 }
-type Device = ReturnType<typeof openDevice>;
-
-const isLive = ({ replica }: Device) =>
-  replica.status.get().scopes.length > 0 &&
-  replica.status.get().scopes.every(({ state }) => state === "live" || state === "denied");
-async function openReader(scopes?: readonly string[], profile?: TestProfile): Promise<Device> {
-  const device = openDevice(profile, scopes);
-  await waitUntil(() => isLive(device));
+/** All that may be read is up to date. */
+const isLive = ({ status: { scopes } }: OpenTab) =>
+  scopes.length > 0 && scopes.every(({ state }) => state === "live" || state === "denied");
+async function openReader(options?: OpenOptions) {
+  const device = openDevice(options);
+  await world.waitUntil(() => isLive(device));
   return device;
 }
-const isSettled = (device: Device) => isLive(device) && device.replica.status.get().pending === 0;
-const visit = ({ col }: Device, id = "x") => col.update(id, (draft) => draft.visits.increment());
-const visitsOf = async (id: string) => (await app.rows()).find((row) => row.id === id)?.visits;
+const isSettled = (device: OpenTab) => isLive(device) && device.status.pending === 0;
+const visit = ({ col }: OpenTab, id = "x") => col.update(id, (draft) => draft.visits.increment());
+const visitsOf = async (id: string) => (await world.row(id))?.visits;
 const restore = async (backup: Awaited<ReturnType<typeof takeBackup>>) => {
   await restoreBackup(app, backup);
-  await network.refresh();
+  await world.network.refresh();
 };
 const newEpoch = async () => {
   await app.t.mutation((ctx) => app.replicate.admin(ctx).newEpoch(sites));
-  await network.refresh();
+  await world.network.refresh();
 };
-const author = ({ profile }: Device) => profile.database.data!.contents.meta.author;
-const contents = ({ profile }: Device) => profile.database.data!.contents;
+const author = ({ profile }: OpenTab) => profile.database.data!.contents.meta.author;
+const contents = ({ profile }: OpenTab) => profile.database.data!.contents;
 
 describe("I-18: a restored backup", () => {
   test("takes back what others did since, and what is gone with it vanishes, in one step", async () => {
@@ -68,13 +53,13 @@ describe("I-18: a restored backup", () => {
     const backup = await takeBackup(app);
     await app.writer((writer) => writer.update("x", (draft) => void (draft.name = "Bonn")));
     await app.writer((writer) => writer.insert({ ...berlin, id: "late" }));
-    await network.refresh();
-    await waitUntil(() => a.col.has("late"));
+    await world.network.refresh();
+    await world.waitUntil(() => a.col.has("late"));
     const seen: string[] = [];
     a.col.subscribe(() => seen.push([...a.col.rows()].map(({ id, name }) => `${id}:${name}`).join()));
     const before = author(a);
     await restore(backup);
-    await waitUntil(() => !a.col.has("late") && isLive(a));
+    await world.waitUntil(() => !a.col.has("late") && isLive(a));
     expect(seen).toEqual(["x:Berlin"]);
     expect(author(a)).not.toBe(before);
     expect([...contents(a).scopes.values()].map(({ collection }) => collection)).toEqual(["sites"]);
@@ -88,12 +73,12 @@ describe("I-18: a restored backup", () => {
     const empty = await takeBackup(app);
     a.client.hold();
     const visited = visit(a);
-    await waitUntil(() => visited.state === "persisted_awaiting_sync");
+    await world.waitUntil(() => visited.state === "persisted_awaiting_sync");
     const shown = new Set<number | undefined>();
     a.col.subscribe(() => shown.add(a.col.get("x")?.visits));
     await restore(isInBackup ? await takeBackup(app) : empty);
     a.client.release();
-    await waitUntil(() => isSettled(a));
+    await world.waitUntil(() => isSettled(a));
     expect([await visitsOf("x"), a.col.get("x")?.visits, visited.state]).toEqual([1, 1, "completed"]);
     expect([...shown].filter((visits) => visits !== 1)).toEqual([]);
   });
@@ -106,10 +91,10 @@ describe("I-18: a restored backup", () => {
     const empty = await takeBackup(app);
     a.client.loseNextAnswer();
     const visited = visit(a);
-    await waitUntil(() => !a.client.connectionState().isWebSocketConnected);
+    await world.waitUntil(() => !a.client.connectionState().isWebSocketConnected);
     await restore(isInBackup ? await takeBackup(app) : empty);
     a.client.reconnect();
-    await waitUntil(() => isSettled(a));
+    await world.waitUntil(() => isSettled(a));
     expect([await visitsOf("x"), a.col.get("x")?.visits, visited.state]).toEqual([1, 1, "completed"]);
   });
 
@@ -117,50 +102,49 @@ describe("I-18: a restored backup", () => {
     const a = await openReader();
     const backup = await takeBackup(app);
     a.col.insert({ ...berlin, id: "late" });
-    await waitUntil(() => isSettled(a));
+    await world.waitUntil(() => isSettled(a));
     a.client.disconnect();
     const visited = visit(a, "late");
     await restore(backup);
     a.client.reconnect();
-    await waitUntil(() => visited.state === "failed" && isLive(a));
+    await world.waitUntil(() => visited.state === "failed" && isLive(a));
     expect([visited.error?.code, a.col.has("late")]).toEqual(["unknown_document", false]);
   });
 });
 
 describe("I-18: a new epoch", () => {
   test("waits for every scope of the collection: nothing is pushed, and the old rows are shown, until all are read", async () => {
-    const a = await openReader(["DE", "FR"]);
+    const a = await openReader({ scopes: ["DE", "FR"] });
     const backup = await takeBackup(app);
     await app.writer((writer) => writer.update("x", (draft) => void (draft.name = "Bonn")));
-    await network.refresh();
-    await waitUntil(() => a.col.get("x")?.name === "Bonn");
-    const { mutations } = network.calls;
+    await world.network.refresh();
+    await world.waitUntil(() => a.col.get("x")?.name === "Bonn");
+    const { mutations } = world.network.calls;
     a.client.hold();
     visit(a, "y");
     await restore(backup);
     a.client.release();
-    await waitUntil(() => a.col.get("x")?.name === "Berlin");
+    await world.waitUntil(() => a.col.get("x")?.name === "Berlin");
     expect(a.col.get("y")?.visits).toBe(1);
-    await waitUntil(() => isSettled(a));
+    await world.waitUntil(() => isSettled(a));
     expect(await visitsOf("y")).toBe(1);
-    expect(network.calls.mutations).toBeGreaterThan(mutations);
+    expect(world.network.calls.mutations).toBeGreaterThan(mutations);
   });
 
   test("I-19: a kill at any of its steps is gone on from", async () => {
     for (let turns = 0; turns < 39; turns += 3) {
       const profile = new TestProfile();
-      const a = await openReader(["DE", "FR"], profile);
+      const a = await openReader({ scopes: ["DE", "FR"], profile });
       const before = (await visitsOf("x"))!;
       a.client.loseNextAnswer();
       visit(a);
-      await waitUntil(() => !a.client.connectionState().isWebSocketConnected);
+      await world.waitUntil(() => !a.client.connectionState().isWebSocketConnected);
       await newEpoch();
       a.client.reconnect();
       for (let turn = 0; turn < turns; turn++) await new Promise((resolve) => setImmediate(resolve));
-      a.client.die();
-      a.tab.kill();
-      const again = await openReader(["DE", "FR"], profile);
-      await waitUntil(() => isSettled(again));
+      a.kill();
+      const again = await openReader({ scopes: ["DE", "FR"], profile });
+      await world.waitUntil(() => isSettled(again));
       expect([await visitsOf("x"), again.col.get("x")?.visits]).toEqual([before + 1, before + 1]);
       expect([...contents(again).scopes.values()].map(({ collection }) => collection)).toEqual([
         "sites",
@@ -171,7 +155,7 @@ describe("I-18: a new epoch", () => {
   });
 
   test("that follows another one before that was read is read in its place", async () => {
-    const a = await openReader(["DE", "FR"]);
+    const a = await openReader({ scopes: ["DE", "FR"] });
     a.client.disconnect();
     await newEpoch();
     a.client.reconnect();
@@ -179,76 +163,74 @@ describe("I-18: a new epoch", () => {
     await newEpoch();
     await newEpoch();
     visit(a);
-    await waitUntil(() => isSettled(a));
+    await world.waitUntil(() => isSettled(a));
     expect(await visitsOf("x")).toBe(1);
     expect(new Set([...contents(a).scopes.values()].map(({ epoch }) => epoch)).size).toBe(1);
   });
 
   test("is read of scopes that are kept and not wanted too, and noticed by a push where none is", async () => {
-    const a = await openReader(["DE", "FR"]);
+    const a = await openReader({ scopes: ["DE", "FR"] });
     for (const subscription of a.subscriptions) subscription.stop({ keepData: true });
     const backup = await takeBackup(app);
     await app.writer((writer) => writer.insert({ ...paris, id: "z" }));
     await restore(backup);
     visit(a);
-    await waitUntil(async () => (await visitsOf("x")) === 1);
+    await world.waitUntil(async () => (await visitsOf("x")) === 1);
     expect([...contents(a).documents.keys()].sort()).toEqual(["sites\0x", "sites\0y"]);
     expect(a.replica.status.get().scopes).toEqual([]);
   });
 
   test("is noticed by a push where all that is read is denied", async () => {
-    const a = await openReader(["DE", "FR"]);
+    const a = await openReader({ scopes: ["DE", "FR"] });
     isReadable.value = false;
-    await network.refresh();
-    await waitUntil(() => !a.col.has("y"));
+    await world.network.refresh();
+    await world.waitUntil(() => !a.col.has("y"));
     a.subscriptions[0]?.stop({ keepData: true });
     await newEpoch();
     visit(a);
-    await waitUntil(async () => (await visitsOf("x")) === 1);
+    await world.waitUntil(async () => (await visitsOf("x")) === 1);
     expect(a.replica.status.get().scopes).toMatchObject([{ scope: "FR", state: "denied" }]);
   });
 
   test("that takes a permission away takes the scope with it, and holds up nothing", async () => {
-    const a = await openReader(["DE", "FR"]);
+    const a = await openReader({ scopes: ["DE", "FR"] });
     isReadable.value = false;
     visit(a);
     await newEpoch();
-    await waitUntil(() => isSettled(a));
+    await world.waitUntil(() => isSettled(a));
     expect([a.col.has("y"), await visitsOf("x")]).toEqual([false, 1]);
   });
 
   test("is met by a scope that was never read, beside others that were", async () => {
-    const a = await openReader(["DE"]);
+    const a = await openReader();
     a.client.disconnect();
     await newEpoch();
     const seen: boolean[] = [];
     a.col.subscribe(() => seen.push(a.col.has("x")));
     a.replica.subscribe(sites, { scopes: ["FR"] });
     a.client.reconnect();
-    await waitUntil(() => a.col.has("y") && isLive(a));
+    await world.waitUntil(() => a.col.has("y") && isLive(a));
     expect(seen).not.toContain(false);
   });
 
   test("waits until its user is signed in again: what a stranger is told of its writes is no answer", async () => {
     const owner = app.t.withIdentity({ tokenIdentifier: "owner" });
     const profile = new TestProfile();
-    const signedIn = openDevice(profile, ["DE"], owner);
-    await waitUntil(() => isLive(signedIn));
+    const signedIn = openDevice({ profile, functions: owner });
+    await world.waitUntil(() => isLive(signedIn));
     signedIn.client.hold();
     const visited = visit(signedIn);
-    await waitUntil(() => visited.state === "persisted_awaiting_sync");
-    signedIn.client.die();
-    signedIn.tab.kill();
+    await world.waitUntil(() => visited.state === "persisted_awaiting_sync");
+    signedIn.kill();
     const errors: unknown[] = [];
-    const expired = openDevice(profile, ["DE"]);
+    const expired = openDevice({ profile });
     expired.replica.events.on("error", ({ error }) => errors.push(error));
     await newEpoch();
-    await waitUntil(() => errors.length > 1);
+    await world.waitUntil(() => errors.length > 1);
     expect([expired.col.get("x")?.visits, expired.replica.status.get().pending]).toEqual([1, 1]);
-    expired.client.die();
-    expired.tab.kill();
-    const again = openDevice(profile, ["DE"], owner);
-    await waitUntil(() => isSettled(again));
+    expired.kill();
+    const again = openDevice({ profile, functions: owner });
+    await world.waitUntil(() => isSettled(again));
     expect([again.col.get("x")?.visits, await visitsOf("x")]).toEqual([1, 1]);
   });
 });
@@ -257,8 +239,8 @@ describe("a reset within an epoch", () => {
   test("I-12: what has left unseen vanishes once the scope is read anew, and nothing else moves", async () => {
     const a = await openReader();
     await app.writer((writer) => writer.insert({ ...berlin, id: "stays" }));
-    await network.refresh();
-    await waitUntil(() => a.col.has("stays"));
+    await world.network.refresh();
+    await world.waitUntil(() => a.col.has("stays"));
     a.client.disconnect();
     await app.writer((writer) => writer.update("x", (draft) => void (draft.country = "FR")));
     await pruneLeaves(app);
@@ -267,7 +249,7 @@ describe("a reset within an epoch", () => {
     a.col.subscribe(() => shown.push([...a.col.rows()].map(({ id }) => id).join()));
     const before = author(a);
     a.client.reconnect();
-    await waitUntil(() => isSettled(a));
+    await world.waitUntil(() => isSettled(a));
     expect([a.col.has("x"), await visitsOf("stays")]).toEqual([false, 1]);
     expect(shown[0]).toBe("stays");
     expect(contents(a).scopes.get("sites\0DE")).not.toHaveProperty("unmet");
@@ -280,6 +262,6 @@ describe("a reset within an epoch", () => {
     await app.writer((writer) => writer.update("x", (draft) => void (draft.country = "FR")));
     await pruneLeaves(app);
     a.client.reconnect();
-    await waitUntil(() => a.col.size === 0 && isLive(a));
+    await world.waitUntil(() => a.col.size === 0 && isLive(a));
   });
 });

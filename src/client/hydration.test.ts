@@ -1,10 +1,9 @@
 import { anyApi, type FunctionReference } from "convex/server";
 import { beforeEach, expect, test } from "vitest";
 import type { RowsArgs, RowsResult } from "../shared/rowsWire.js";
-import { createFieldApp, notes, sites, type FieldApp } from "../testing/fieldApp.js";
-import { ManualClock, until } from "../testing/manualClock.js";
-import { SimulatedNetwork } from "../testing/simulatedNetwork.js";
-import { openTestReplica, seededRandomness, TestProfile } from "../testing/testReplica.js";
+import { createFieldApp, notes, sites } from "../testing/fieldApp.js";
+import { TestProfile } from "../testing/testReplica.js";
+import { berlin, SitesWorld, type OpenOptions } from "../testing/testWorld.js";
 
 const rows = anyApi["replicate"]!["rows"] as unknown as FunctionReference<
   "query",
@@ -12,54 +11,33 @@ const rows = anyApi["replicate"]!["rows"] as unknown as FunctionReference<
   RowsArgs,
   RowsResult
 >;
-let app: FieldApp;
-let network: SimulatedNetwork;
-let clock: ManualClock;
+let world: SitesWorld;
 let profile: TestProfile;
-let randomness: ReturnType<typeof seededRandomness>;
 
 beforeEach(async () => {
-  app = createFieldApp();
-  network = new SimulatedNetwork();
-  clock = new ManualClock();
+  world = new SitesWorld(createFieldApp());
   profile = new TestProfile();
-  randomness = seededRandomness(1);
-  await app.writer((writer) =>
-    writer.insertMany(["x", "y"].map((id) => ({ id, name: "first", country: "DE" }))),
-  );
+  await world.seed(...["x", "y"].map((id) => ({ ...berlin, id, name: "first" })));
 });
 
-const waitUntil = (condition: () => boolean | Promise<boolean>) => until({ clock, network }, condition);
 /** What the server renders a page from. */
 const render = (): Promise<RowsResult> =>
-  app.t.query(rows, { collection: "sites", scope: "DE", cursor: null, limit: 50 });
+  world.app.t.query(rows, { collection: "sites", scope: "DE", cursor: null, limit: 50 });
 const rename = (id: string, name: string) =>
-  app.writer((writer) => writer.update(id, (draft) => void (draft.name = name)));
+  world.app.writer((writer) => writer.update(id, (draft) => void (draft.name = name)));
 
-function open(hydrate: readonly RowsResult[], { isOnline = true } = {}) {
-  const client = network.connect(app.t);
-  if (!isOnline) client.disconnect();
-  const replica = openTestReplica({
-    api: app.api,
-    client,
-    collections: [sites],
-    clock,
-    randomness,
-    profile,
-    hydrate,
-  });
-  const col = replica.collection(sites);
-  const names: (string | undefined)[] = [col.get("x")?.name];
-  col.subscribe(() => names.push(col.get("x")?.name));
-  const subscription = replica.subscribe(sites, { scopes: ["DE"] });
-  return { client, replica, col, subscription, isLive: () => subscription.state === "live", names };
+function open(hydrate: readonly RowsResult[], options: OpenOptions = {}) {
+  const tab = world.open({ profile, hydrate, ...options });
+  const names: (string | undefined)[] = [tab.col.get("x")?.name];
+  tab.col.subscribe(() => names.push(tab.col.get("x")?.name));
+  const subscription = tab.replica.subscribe(sites, { scopes: ["DE"] });
+  return { ...tab, subscription, names };
 }
 
 /** The device has read all there is, and is closed. */
 async function visit(): Promise<void> {
-  const device = open([]);
-  await waitUntil(device.isLive);
-  await device.replica.close();
+  const device = await world.openReader({ profile });
+  await device.close();
 }
 
 test("a device that holds nothing shows them at once, and asks for no more than without", async () => {
@@ -67,9 +45,9 @@ test("a device that holds nothing shows them at once, and asks for no more than 
   const { col, isLive, names } = open([page]);
   expect([...col.rows()].map(({ id }) => id)).toEqual(["x", "y"]);
   expect(col.status("x")).toBe("synced");
-  await waitUntil(isLive);
+  await world.waitUntil(isLive);
   expect(new Set(names)).toEqual(new Set(["first"]));
-  expect(network.calls.queries).toBe(2); // the first load, and the question that stays open
+  expect(world.network.calls.queries).toBe(2); // the first load, and the question that stays open
 });
 
 test("I-7: where they are newer than what the device holds, that is not shown in between", async () => {
@@ -77,48 +55,47 @@ test("I-7: where they are newer than what the device holds, that is not shown in
   await rename("x", "second");
   const { col, isLive, names, replica } = open([await render()]);
   await replica.ready;
-  await waitUntil(isLive);
+  await world.waitUntil(isLive);
   await rename("x", "third");
-  await network.refresh();
-  await waitUntil(() => col.get("x")?.name === "third");
+  await world.network.refresh();
+  await world.waitUntil(() => col.get("x")?.name === "third");
   expect(names.filter((name, at) => name !== names[at - 1])).toEqual(["second", "third"]);
 });
 
 test("a page from a cache hides nothing that the device knows better, offline too", async () => {
   const old = await render();
   await rename("x", "second");
-  await app.writer((writer) => writer.update("y", (draft) => void (draft.country = "FR")));
+  await world.app.writer((writer) => writer.update("y", (draft) => void (draft.country = "FR")));
   await visit();
   const { col, replica } = open([old], { isOnline: false });
   await replica.ready;
-  await waitUntil(() => !replica.status.get().isOpening);
+  await world.waitUntil(() => !replica.status.get().isOpening);
   expect([...col.rows()].map(({ id, name }) => [id, name])).toEqual([["x", "second"]]);
 });
 
 test("what has gone since the page was rendered goes once the scope is read", async () => {
   const page = await render();
-  await app.writer((writer) => writer.update("y", (draft) => void (draft.country = "FR")));
+  await world.app.writer((writer) => writer.update("y", (draft) => void (draft.country = "FR")));
   await rename("x", "second");
   const { col, isLive } = open([page]);
   expect(col.has("y")).toBe(true);
-  await waitUntil(isLive);
+  await world.waitUntil(isLive);
   expect([...col.rows()].map(({ id, name }) => [id, name])).toEqual([["x", "second"]]);
 });
 
 test("I-7: a write that the page contains already, and the device does not know of yet, shows once", async () => {
   await visit();
-  const before = open([]);
-  await waitUntil(before.isLive);
+  const before = await world.openReader({ profile });
   before.client.loseNextAnswer();
   await before.col.update("x", (draft) => draft.visits.increment()).durable;
-  await waitUntil(async () => (await app.rows())[0]?.visits === 1);
-  before.client.die();
+  await world.waitUntil(async () => (await world.app.rows())[0]?.visits === 1);
+  before.kill();
   const { col, replica, isLive } = open([await render()]);
   const shown: (number | undefined)[] = [];
   await replica.ready;
   shown.push(col.get("x")?.visits);
   col.subscribe(() => shown.push(col.get("x")?.visits));
-  await waitUntil(() => isLive() && replica.status.get().pending === 0);
+  await world.waitUntil(() => isLive() && replica.status.get().pending === 0);
   expect(new Set(shown)).toEqual(new Set([1]));
 });
 
@@ -128,8 +105,8 @@ test("a write on one is made at once, and applied once its scope is read", async
   expect(col.get("x")).toMatchObject({ name: "first", visits: 1 });
   await write.durable;
   client.reconnect();
-  await waitUntil(() => isLive() && write.state === "completed");
-  expect((await app.rows())[0]).toMatchObject({ visits: 1 });
+  await world.waitUntil(() => isLive() && write.state === "completed");
+  expect((await world.app.rows())[0]).toMatchObject({ visits: 1 });
 });
 
 test("a subscription that ends takes them with it; what is denied was never there", async () => {
@@ -140,6 +117,6 @@ test("a subscription that ends takes them with it; what is denied was never ther
 });
 
 test("rows of another collection are an error with a code", async () => {
-  const page = await app.t.query(rows, { collection: notes.name, scope: "", cursor: null });
+  const page = await world.app.t.query(rows, { collection: notes.name, scope: "", cursor: null });
   expect(() => open([page])).toThrow(expect.objectContaining({ code: "unknown_collection" }));
 });

@@ -1,48 +1,27 @@
 import { expect, test } from "vitest";
 import { createFieldApp, notes, sites } from "../testing/fieldApp.js";
-import { ManualClock, until } from "../testing/manualClock.js";
-import { SimulatedNetwork } from "../testing/simulatedNetwork.js";
+import { TestProfile } from "../testing/testReplica.js";
+import { berlin, SitesWorld } from "../testing/testWorld.js";
 import type { ReplicaStatus } from "./base/types.js";
 import { inspectReplica } from "./inspect.js";
 import { View } from "./view/view.js";
-import { openTestReplica, seededRandomness, TestProfile } from "../testing/testReplica.js";
 
 test("inspect() says where everything stands, in every tab, without a word of what users wrote unless asked", async () => {
-  const app = createFieldApp();
-  const network = new SimulatedNetwork();
-  const world = { network, clock: new ManualClock() };
+  const world = new SitesWorld(createFieldApp(), { keepsErrors: true });
   const profile = new TestProfile();
-  const randomness = seededRandomness(1);
-  await app.writer((writer) =>
-    writer.insertMany(["x", "y"].map((id) => ({ id, name: "Secret", country: "DE" }))),
-  );
-  const open = () => {
-    const client = network.connect(app.t);
-    const collections = [sites, notes] as const;
-    const { clock } = world;
-    const replica = openTestReplica({
-      api: app.api,
-      client,
-      collections,
-      clock,
-      randomness,
-      tab: profile.openTab(),
-    });
-    replica.events.on("error", () => {});
-    replica.subscribe(sites, { scopes: ["DE"] });
-    return { client, replica, col: replica.collection(sites) };
-  };
+  await world.seed(...["x", "y"].map((id) => ({ ...berlin, id, name: "Secret" })));
+  const open = () => world.open({ profile, collections: [sites, notes], scopes: ["DE"] });
   const [leader, other] = [open(), open()];
-  await until(world, () => [leader, other].every(({ col }) => col.size === 2));
-  await until(world, () => leader.replica.status.get().scopes.every(({ state }) => state === "live"));
+  await world.waitUntil(() => [leader, other].every(({ col }) => col.size === 2));
+  await world.waitUntil(leader.isLive);
   const refused = leader.col.update("x", (draft) => void (draft.name = "forbidden"));
-  await until(world, () => refused.state === "failed");
+  await world.waitUntil(() => refused.state === "failed");
   for (let n = 0; n < 2; n++) leader.client.failNextMutation(new Error("Secret failure"));
   const write = leader.replica.transact(
     () => leader.col.update("y", (draft) => void (draft.name = "Secret plan")),
     { metadata: { why: "Secret reason" } },
   );
-  await until(world, () => write.attempts.length === 1);
+  await world.waitUntil(() => write.attempts.length === 1);
   leader.client.disconnect();
   leader.col.update("y", (draft) => draft.visits.increment());
 

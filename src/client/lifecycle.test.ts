@@ -1,53 +1,28 @@
 // flush, close, clear, retry and discard, whatever state the transactions are in, with one tab and with several.
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { createFieldApp, sites, type FieldApp } from "../testing/fieldApp.js";
-import { ManualClock, until } from "../testing/manualClock.js";
-import { SimulatedNetwork } from "../testing/simulatedNetwork.js";
-import { openTestReplica, seededRandomness, TestProfile } from "../testing/testReplica.js";
+import { createFieldApp, sites } from "../testing/fieldApp.js";
+import { TestProfile } from "../testing/testReplica.js";
+import { berlin, SitesWorld } from "../testing/testWorld.js";
 import { createReplica, lastUser } from "./index.js";
 
-let app: FieldApp;
-let network: SimulatedNetwork;
-let clock: ManualClock;
-let randomness: ReturnType<typeof seededRandomness>;
+let world: SitesWorld;
 
 beforeEach(async () => {
-  app = createFieldApp();
-  network = new SimulatedNetwork();
-  clock = new ManualClock();
-  randomness = seededRandomness(1);
-  await app.writer((writer) =>
-    writer.insertMany([
-      { id: "x", name: "Berlin", country: "DE" },
-      { id: "l", name: "Lëtzebuerg", country: "LU" },
-    ]),
-  );
+  world = new SitesWorld(createFieldApp());
+  await world.seed(berlin, { id: "l", name: "Lëtzebuerg", country: "LU" });
 });
 afterEach(() => vi.unstubAllGlobals());
 
 async function openTab(profile = new TestProfile()) {
-  const client = network.connect(app.t);
-  const replica = openTestReplica({
-    api: app.api,
-    client,
-    collections: [sites],
-    clock,
-    randomness,
-    profile,
-    tab: profile.openTab(),
-  });
+  const tab = await world.openReader({ profile, scopes: ["DE", "LU"] });
   const errors: { code: unknown; dataAtRisk: boolean }[] = [];
-  replica.events.on("error", ({ error, dataAtRisk }) =>
+  tab.replica.events.on("error", ({ error, dataAtRisk }) =>
     errors.push({ code: (error as { code?: unknown }).code, dataAtRisk }),
   );
-  const subscription = replica.subscribe(sites, { scopes: ["DE", "LU"] });
-  await until({ clock, network }, () => subscription.state === "live");
-  const col = replica.collection(sites);
-  const visit = (id = "x") => col.update(id, (draft) => draft.visits.increment());
-  return { client, replica, profile, col, visit, errors };
+  const visit = (id = "x") => tab.col.update(id, (draft) => draft.visits.increment());
+  return Object.assign(tab, { visit, errors });
 }
 type Tab = Awaited<ReturnType<typeof openTab>>;
-const waitUntil = (condition: () => boolean | Promise<boolean>) => until({ clock, network }, condition);
 
 /** A transaction brought into each state that one can be in. */
 const states: [string, (tab: Tab) => Promise<unknown>][] = [
@@ -58,7 +33,9 @@ const states: [string, (tab: Tab) => Promise<unknown>][] = [
     async ({ client, visit }) => {
       client.loseNextRequest();
       const write = visit();
-      await waitUntil(() => write.state === "persisting" && !client.connectionState().isWebSocketConnected);
+      await world.waitUntil(
+        () => write.state === "persisting" && !client.connectionState().isWebSocketConnected,
+      );
     },
   ],
   [
@@ -66,7 +43,7 @@ const states: [string, (tab: Tab) => Promise<unknown>][] = [
     async ({ client, visit }) => {
       client.hold();
       const write = visit();
-      await waitUntil(() => write.state === "persisted_awaiting_sync");
+      await world.waitUntil(() => write.state === "persisted_awaiting_sync");
     },
   ],
   [
@@ -74,7 +51,7 @@ const states: [string, (tab: Tab) => Promise<unknown>][] = [
     async ({ client, visit }) => {
       for (let n = 0; n < 2; n++) client.failNextMutation(new Error("Server Error"));
       const write = visit();
-      await waitUntil(() => write.attempts.length === 1);
+      await world.waitUntil(() => write.attempts.length === 1);
       client.disconnect();
     },
   ],
@@ -89,9 +66,9 @@ describe.each(states)("with a transaction that is %s", (_name, bring) => {
     await expect(flushed).rejects.toMatchObject({ code: "closed" });
     a.client.die();
     const again = await openTab(a.profile);
-    await waitUntil(() => again.replica.status.get().pending === 0);
+    await world.settled(again);
     await again.replica.flush();
-    const [site] = (await app.rows()).filter(({ id }) => id === "x");
+    const site = await world.row("x");
     expect([again.col.get("x")?.visits, site?.visits]).toEqual([site?.visits, again.col.get("x")?.visits]);
     expect(site?.visits).toBeGreaterThan(0);
     expect(again.replica.transactions.list()).toEqual([]);
@@ -125,14 +102,14 @@ test("flush() waits for what is written, and a failed one keeps it from nothing"
   const [write, refused] = [a.visit(), a.visit("l")];
   let isFlushed = false;
   void a.replica.flush().then(() => (isFlushed = true));
-  await waitUntil(() => isFlushed);
+  await world.waitUntil(() => isFlushed);
   expect([write.state, refused.state]).toEqual(["completed", "failed"]);
 });
 
 test("after close() every write, retry and subscription says so, and nothing is changed", async () => {
   const a = await openTab();
   const refused = a.visit("l");
-  await waitUntil(() => refused.state === "failed");
+  await world.waitUntil(() => refused.state === "failed");
   await a.replica.close();
   const before = [...a.col.rows()];
   const writes = [
@@ -154,10 +131,10 @@ describe("several tabs", () => {
     const profile = new TestProfile();
     const [leader, other] = [await openTab(profile), await openTab(profile)];
     leader.visit("l");
-    await waitUntil(() => other.replica.transactions.list({ state: "failed" }).length === 1);
+    await world.waitUntil(() => other.replica.transactions.list({ state: "failed" }).length === 1);
     leader.client.disconnect();
     const retried = other.replica.transactions.list()[0]!.retry();
-    await waitUntil(() => leader.replica.transactions.list()[0]?.id === retried.id);
+    await world.waitUntil(() => leader.replica.transactions.list()[0]?.id === retried.id);
     for (const { replica, col } of [leader, other]) {
       expect(replica.transactions.list().map(({ id, state }) => [id, state])).toEqual([
         [retried.id, "pending"],
@@ -173,7 +150,7 @@ describe("several tabs", () => {
     const write = other.visit();
     let isFlushed = false;
     void other.replica.flush().then(() => (isFlushed = true));
-    await waitUntil(() => isFlushed);
+    await world.waitUntil(() => isFlushed);
     expect(write.state).toBe("completed");
   });
 
@@ -181,7 +158,7 @@ describe("several tabs", () => {
     const profile = new TestProfile();
     const [leader, other] = [await openTab(profile), await openTab(profile)];
     await leader.replica.clear();
-    await waitUntil(() => other.errors.length > 0);
+    await world.waitUntil(() => other.errors.length > 0);
     expect(other.errors).toEqual([{ code: "closed", dataAtRisk: false }]);
     expect(() => other.visit()).toThrow(expect.objectContaining({ code: "closed" }) as Error);
   });
@@ -193,14 +170,14 @@ test.each(["client_taken", "client_retired"] as const)(
     const a = await openTab();
     a.client.failNextMutation(Object.assign(new Error(), { data: { code, message: "no" } }));
     const write = a.visit();
-    await waitUntil(() => a.replica.status.get().blocked?.code === code);
-    const sent = network.calls.mutations;
+    await world.waitUntil(() => a.replica.status.get().blocked?.code === code);
+    const sent = world.network.calls.mutations;
     const later = a.visit();
     a.client.disconnect();
     a.client.reconnect();
     await later.durable;
-    for (let timers = 0; timers < 100 && clock.runNext(); timers++) await Promise.resolve();
-    expect(network.calls.mutations).toBe(sent);
+    for (let timers = 0; timers < 100 && world.clock.runNext(); timers++) await Promise.resolve();
+    expect(world.network.calls.mutations).toBe(sent);
     expect([write.error, a.replica.status.get().pending]).toEqual([undefined, 2]);
     await a.replica.close();
     expect(a.profile.database.data?.contents.outbox.size).toBe(2);
@@ -215,7 +192,13 @@ test("another user gets another database, and who used it last is known before a
     removeItem: (key: string) => void kept.delete(key),
   });
   const open = (name: string, user: string | null) =>
-    createReplica({ client: network.connect(app.t), api: app.api, collections: [sites], name, user });
+    createReplica({
+      client: world.network.connect(world.app.t),
+      api: world.app.api,
+      collections: [sites],
+      name,
+      user,
+    });
   expect(lastUser("fieldbook")).toBeNull();
   open("fieldbook", "ada");
   open("other", "bob");

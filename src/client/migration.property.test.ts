@@ -1,41 +1,22 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { validateFields, type AnyCollection } from "../collections/index.js";
-import { canonicalJson } from "../shared/canonicalJson.js";
-import { ManualClock, until } from "../testing/manualClock.js";
-import { SimulatedNetwork } from "../testing/simulatedNetwork.js";
-import { openTestReplica, seededRandomness, TestProfile } from "../testing/testReplica.js";
-import { createVersionedApp, places, type PlaceDraft, type VersionedApp } from "../testing/versionedApp.js";
+import { validateFields } from "../collections/index.js";
+import { PlacesWorld } from "../testing/placesWorld.js";
+import { textOf } from "../testing/testWorld.js";
+import { createVersionedApp, places } from "../testing/versionedApp.js";
 import { ReplicaError } from "./base/errors.js";
 
 const numRuns = Number(process.env["NUM_RUNS"] ?? 40);
 const ids = ["a", "b"] as const;
 const newest = 3;
 
-interface Places {
-  get(id: string): Record<string, unknown> | undefined;
-  rows(): Iterable<Record<string, unknown> & { id: string }>;
-  update(id: string, change: (draft: PlaceDraft) => void): unknown;
-}
-
 /** Three devices with the app in one version or another, each on a profile of its own, and the server in one too. */
-class World {
-  readonly network = new SimulatedNetwork();
-  readonly clock = new ManualClock();
-  readonly app: VersionedApp;
-  readonly #randomness;
-  readonly #profiles = [0, 1, 2].map(() => new TestProfile());
-  readonly devices;
+class World extends PlacesWorld {
+  readonly devices = [1, 2, 3].map(() => this.openVersion(1));
   /** What was written to each document, in cents and people. */
   readonly written = new Map(
     ids.map((id) => [id, { visits: 0, tags: new Set<string>(), people: [7], prices: [200] }]),
   );
-
-  constructor(app: VersionedApp, seed: number) {
-    this.app = app;
-    this.#randomness = seededRandomness(seed);
-    this.devices = this.#profiles.map((_, index) => this.#open(index, 1));
-  }
 
   write(
     index: number,
@@ -64,74 +45,31 @@ class World {
   }
 
   /** The tab is killed, and the database opened by the same release of the app, or by another. */
-  async open(index: number, version: number): Promise<void> {
-    const { client, tab } = this.devices[index]!;
-    client.die();
-    tab.kill();
-    this.devices[index] = this.#open(index, version);
+  async reopen(index: number, version: number): Promise<void> {
+    const device = this.devices[index]!;
+    device.kill();
+    this.devices[index] = this.openVersion(version, device.profile);
     await this.devices[index]!.replica.ready;
   }
 
   /** Everybody has the newest release, is connected, and has nothing to send or to read. */
   async settle(): Promise<void> {
     this.app.deploy(newest);
-    for (const index of this.devices.keys()) await this.open(index, newest);
-    const isDone = () =>
-      this.devices.every(({ client, replica }) => {
-        client.reconnect();
-        const { pending, scopes, isOpening } = replica.status.get();
-        return (
-          !isOpening && pending === 0 && scopes.length === 1 && scopes.every(({ state }) => state === "live")
-        );
-      });
-    await until(this, isDone);
-    await this.network.refresh();
+    for (const index of this.devices.keys()) await this.reopen(index, newest);
+    await this.connectAll(this.devices);
     const isSame = async () => {
       const expected = await this.rows();
-      return this.devices.every(({ col }) => text(col.rows()) === expected);
+      return this.devices.every(({ col }) => textOf(col.rows()) === expected);
     };
-    await until(this, isSame, 2_000).catch(() => {});
+    await this.waitUntil(isSame, 2_000).catch(() => {});
   }
 
   /** What the server makes of every document. */
   async rows(): Promise<string> {
     const rows = [];
     for (const id of ids) rows.push(await this.app.writer((writer) => writer.get(id)));
-    return text(rows as (Record<string, unknown> & { id: string })[]);
+    return textOf(rows as (Record<string, unknown> & { id: string })[]);
   }
-
-  /** Some time passes: what is under way goes on, and a timer or two run out. */
-  async pass(): Promise<void> {
-    for (let timer = 0; timer < 3; timer++) {
-      for (let quiet = 0; quiet < 5; quiet++) {
-        await new Promise((resolve) => setImmediate(resolve));
-        if (this.network.inFlight > 0) quiet = 0;
-      }
-      this.clock.runNext();
-    }
-  }
-
-  #open(index: number, version: number) {
-    const { network, clock, app } = this;
-    const client = network.connect(app.t);
-    const tab = this.#profiles[index]!.openTab();
-    const definition: AnyCollection = places[version]!;
-    const { push, pull, status } = app.api;
-    const api = { push, pull, status };
-    const replica = openTestReplica({
-      ...{ api, client, clock, tab },
-      randomness: this.#randomness,
-      collections: [definition],
-    });
-    replica.subscribe(definition);
-    const col = replica.collection(definition) as unknown as Places;
-    return { client, tab, replica, col, version, definition };
-  }
-}
-
-function text(rows: Iterable<Record<string, unknown> & { id: string }>): string {
-  const sorted = [...rows].sort((a, b) => (a.id < b.id ? -1 : 1));
-  return canonicalJson(sorted as never);
 }
 
 const device = fc.constantFrom(0, 1, 2);
@@ -168,11 +106,11 @@ async function take(world: World, each: Step): Promise<void> {
     case "write":
       return world.write(each.device, each.id, each.kind, each.value);
     case "upgrade":
-      return world.open(each.device, Math.min(newest, devices[each.device]!.version + 1));
+      return world.reopen(each.device, Math.min(newest, devices[each.device]!.version + 1));
     case "downgrade":
-      return world.open(each.device, Math.max(1, devices[each.device]!.version - 1));
+      return world.reopen(each.device, Math.max(1, devices[each.device]!.version - 1));
     case "crash":
-      return world.open(each.device, devices[each.device]!.version);
+      return world.reopen(each.device, devices[each.device]!.version);
     case "deploy":
       return app.deploy(Math.min(newest, app.version + 1));
     case "rollBack":
@@ -186,15 +124,15 @@ async function take(world: World, each: Step): Promise<void> {
     case "compact":
       return void (await app.compact(each.id));
     case "pass":
-      return world.pass();
+      return world.runTimers(3);
   }
 }
 
 /** Rows are of the app's own version, but where what is there may be of a later one. */
 function checkShape({ devices }: World): void {
-  for (const { replica, col, definition } of devices)
+  for (const { replica, col, version } of devices)
     if (replica.status.get().tooNew.length === 0)
-      for (const row of col.rows()) expect(validateFields(definition, row)).toBeNull();
+      for (const row of col.rows()) expect(validateFields(places[version]!, row)).toBeNull();
 }
 
 test("I-3, I-4, I-8, I-9: whatever versions devices and server go through, all end with equal rows that hold what was written", async () => {
@@ -203,9 +141,9 @@ test("I-3, I-4, I-8, I-9: whatever versions devices and server go through, all e
       const app = createVersionedApp(1);
       for (const each of ids)
         await app.writer((writer) => writer.insert({ id: each, name: each, people: 7, price: 2 }));
-      const world = new World(app, seed);
+      const world = new World(app, { seed });
       for (const { replica } of world.devices) await replica.ready;
-      await world.pass();
+      await world.runTimers(3);
       for (const each of steps) {
         await take(world, each);
         checkShape(world);
@@ -214,7 +152,7 @@ test("I-3, I-4, I-8, I-9: whatever versions devices and server go through, all e
       const expected = await world.rows();
       for (const { col, replica } of world.devices) {
         expect(replica.transactions.list()).toEqual([]);
-        expect(text(col.rows())).toBe(expected);
+        expect(textOf(col.rows())).toBe(expected);
       }
       for (const each of ids) {
         const written = world.written.get(each)!;

@@ -1,59 +1,25 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { defineCollection, type AnyCollection } from "../collections/index.js";
-import { ManualClock, until } from "../testing/manualClock.js";
-import { SimulatedNetwork } from "../testing/simulatedNetwork.js";
-import { openTestReplica, seededRandomness, TestProfile } from "../testing/testReplica.js";
-import {
-  createVersionedApp,
-  places,
-  placesV2,
-  type PlaceDraft,
-  type VersionedApp,
-} from "../testing/versionedApp.js";
+import { PlacesWorld } from "../testing/placesWorld.js";
+import { TestProfile } from "../testing/testReplica.js";
+import { createVersionedApp, placesV2, type VersionedApp } from "../testing/versionedApp.js";
 import type { ReplicaError } from "./base/errors.js";
-import type { Transaction } from "./base/types.js";
-
-/** A client's collection of whatever version. */
-interface Places {
-  get(id: string): Record<string, unknown> | undefined;
-  rows(): Iterable<Record<string, unknown>>;
-  insert(row: { readonly id: string } & Record<string, unknown>): Transaction;
-  update(id: string, change: (draft: PlaceDraft) => void): Transaction;
-  delete(id: string): Transaction;
-  status(id: string): string;
-}
 
 let app: VersionedApp;
-let network: SimulatedNetwork;
-let clock: ManualClock;
-let randomness: ReturnType<typeof seededRandomness>;
+let world: PlacesWorld;
+
 beforeEach(() => {
   app = createVersionedApp(1);
-  network = new SimulatedNetwork();
-  clock = new ManualClock();
-  randomness = seededRandomness(1);
+  world = new PlacesWorld(app);
 });
 
-/** An app of a version on a device. @param definition - in place of that of the version */
-function open(version: number, profile = new TestProfile(), definition: AnyCollection = places[version]!) {
-  const client = network.connect(app.t);
-  const { push, pull, status } = app.api;
-  const tab = profile.openTab();
-  const api = { push, pull, status };
-  const replica = openTestReplica({ api, client, collections: [definition], clock, randomness, tab });
+/** An app of a version on a device, and what it tells of. @param definition - in place of that of the version */
+function open(version: number, profile?: TestProfile, definition?: AnyCollection) {
   const errors: ReplicaError[] = [];
-  replica.events.on("error", ({ error }) => void errors.push(error as ReplicaError));
-  const subscription = replica.subscribe(definition);
-  const col = replica.collection(definition) as unknown as Places;
-  const isLive = () => {
-    const { scopes } = replica.status.get();
-    return scopes.length === 1 && scopes.every(({ state }) => state === "live");
-  };
-  /** Everything has been read, sent and answered. */
-  const isSettled = () => isLive() && replica.status.get().pending === 0;
-  return { client, replica, tab, col, errors, subscription, isLive, isSettled };
+  const tab = world.openVersion(version, profile, definition);
+  tab.replica.events.on("error", ({ error }) => void errors.push(error as ReplicaError));
+  return Object.assign(tab, { errors });
 }
-const waitUntil = (condition: () => boolean | Promise<boolean>) => until({ clock, network }, condition);
 
 const bonn = { id: "x", name: "Bonn", people: 7, price: 2 };
 const bonnV2 = { name: "Bonn", population: 7, price: 200, status: "open" };
@@ -62,7 +28,7 @@ const bonnV2 = { name: "Bonn", population: 7, price: 200, status: "open" };
 async function stored(profile: TestProfile, ...ids: string[]) {
   for (const id of ids) await app.writer((writer) => writer.insert({ ...bonn, id }));
   const old = open(1, profile);
-  await waitUntil(() => old.isLive() && ids.every((id) => old.col.get(id) !== undefined));
+  await world.waitUntil(() => old.isLive() && ids.every((id) => old.col.get(id) !== undefined));
   old.client.disconnect();
   return old;
 }
@@ -85,7 +51,7 @@ describe("an app that is newer than what is stored", () => {
     await updated.replica.ready;
     expect([...updated.col.rows()]).toHaveLength(2); // the rest follows
     goOn();
-    await waitUntil(() => !updated.replica.status.get().isOpening);
+    await world.waitUntil(() => !updated.replica.status.get().isOpening);
     expect([...updated.col.rows()]).toMatchObject(ids.map((id) => ({ id, ...bonnV2 })));
     expect(shown).toEqual(shown.map(() => expect.objectContaining(bonnV2)));
   });
@@ -96,7 +62,7 @@ describe("an app that is newer than what is stored", () => {
     const updated = open(2, profile);
     const versions = () =>
       [...profile.database.data!.contents.documents.values()].map(({ rowVersion }) => rowVersion);
-    await waitUntil(() => updated.isLive() && versions().every((version) => version === 2));
+    await world.waitUntil(() => updated.isLive() && versions().every((version) => version === 2));
     expect([...profile.database.data!.contents.documents.values()].map(({ row }) => row)).toMatchObject([
       bonnV2,
       bonnV2,
@@ -123,7 +89,7 @@ describe("an app that is newer than what is stored", () => {
     ];
     expect([...updated.col.rows()]).toMatchObject(expected);
     updated.client.reconnect();
-    await waitUntil(updated.isSettled);
+    await world.waitUntil(updated.isSettled);
     expect(updated.replica.status.get().failed).toBe(0);
     expect((await app.rows()).sort((a, b) => (a.id < b.id ? -1 : 1))).toMatchObject(expected);
     expect([...updated.col.rows()]).toMatchObject(expected);
@@ -137,14 +103,14 @@ describe("an app that is newer than what is stored", () => {
     app.deploy(2);
     await app.writer((writer) => writer.update("x", (draft) => void (draft["name"] = "Köln")));
     old.client.reconnect();
-    await waitUntil(() => old.isLive() && old.col.get("x")?.["name"] === "Köln");
+    await world.waitUntil(() => old.isLive() && old.col.get("x")?.["name"] === "Köln");
     expect(() => old.col.update("x", (draft) => draft.visits.increment())).toThrow(
       expect.objectContaining({ code: "schema_too_new" }),
     );
     expect([old.col.status("x"), old.replica.status.get().tooNew]).toEqual(["pending", ["places"]]);
     await old.replica.close();
     const updated = open(2, profile);
-    await waitUntil(updated.isSettled);
+    await world.waitUntil(updated.isSettled);
     const expected = { name: "Köln", population: 9, price: 300 };
     expect([updated.col.get("x"), (await app.rows())[0]]).toMatchObject([expected, expected]);
   });
@@ -160,19 +126,20 @@ describe("an app that is newer than what is stored", () => {
       const profile = new TestProfile();
       const old = await stored(profile, "x");
       old.client.reconnect();
-      await waitUntil(old.isLive);
+      await world.waitUntil(old.isLive);
       app.deploy(version);
       if (lost === "answer") old.client.loseNextAnswer();
       else old.client.loseNextRequest();
       old.col.update("x", (draft) => void (draft["price"] = 3));
       old.col.update("x", (draft) => draft.visits.increment());
-      await waitUntil(() => old.replica.status.get().connection === "disconnected" && network.inFlight === 0);
+      await world.waitUntil(
+        () => old.replica.status.get().connection === "disconnected" && world.network.inFlight === 0,
+      );
       expect(old.replica.transactions.list().map(({ state }) => state)).toEqual(["persisting", "persisting"]);
-      old.client.die();
-      old.tab.kill();
+      old.kill();
       app.deploy(2);
       const updated = open(2, profile);
-      await waitUntil(updated.isSettled);
+      await world.waitUntil(updated.isSettled);
       const expected = { ...bonnV2, price: 300, visits: 1 };
       const [row] = await app.rows();
       if (lost === "request" || version === 2) expect(row).toMatchObject(expected);
@@ -185,16 +152,16 @@ describe("an app that is newer than what is stored", () => {
 describe("an app that is newer than the server", () => {
   test("I-4: its writes wait until the server is new too, and hinder no others", async () => {
     const { replica, col, client, isLive } = open(2);
-    await waitUntil(isLive);
+    await world.waitUntil(isLive);
     const inserted = col.insert({ id: "x", name: "Bonn", population: 7, price: 200 });
-    await waitUntil(() => inserted.attempts.length > 2);
+    await world.waitUntil(() => inserted.attempts.length > 2);
     expect(inserted.attempts.at(-1)?.error.code).toBe("schema_too_new");
     expect([inserted.state, await app.rows(), replica.status.get().failed]).toEqual(["pending", [], 0]);
     expect(col.get("x")).toMatchObject(bonnV2);
     app.deploy(2);
     const waiting = inserted.attempts.length;
     await client.refresh(); // Convex runs watched queries again when functions change
-    await waitUntil(() => inserted.state === "completed");
+    await world.waitUntil(() => inserted.state === "completed");
     expect(inserted.attempts.length).toBe(waiting); // at once
     expect((await app.rows())[0]).toMatchObject(bonnV2);
   });
@@ -202,16 +169,16 @@ describe("an app that is newer than the server", () => {
   test("shows documents of the server's version in its own, and migrates none of them", async () => {
     await app.writer((writer) => writer.insert(bonn));
     const updated = open(2);
-    await waitUntil(() => updated.isLive() && updated.col.get("x") !== undefined);
+    await world.waitUntil(() => updated.isLive() && updated.col.get("x") !== undefined);
     expect(updated.col.get("x")).toMatchObject(bonnV2);
     updated.col.update("x", (draft) => void (draft["name"] = "Köln"));
     await app.writer((writer) => writer.update("x", (draft) => void (draft["people"] = 8)));
-    await network.refresh();
-    await waitUntil(() => updated.col.get("x")?.["population"] === 8);
+    await world.network.refresh();
+    await world.waitUntil(() => updated.col.get("x")?.["population"] === 8);
     expect(updated.col.get("x")).toMatchObject({ name: "Köln", price: 200 });
     app.deploy(2);
-    await network.refresh();
-    await waitUntil(updated.isSettled);
+    await world.network.refresh();
+    await world.waitUntil(updated.isSettled);
     expect((await app.rows())[0]).toMatchObject({ name: "Köln", population: 8, price: 200 });
   });
 });
@@ -220,14 +187,14 @@ describe("an app that is older than a document", () => {
   test("is read-only though the server was rolled back to its version, and reads on", async () => {
     await app.writer((writer) => writer.insert({ ...bonn, id: "y" }));
     const old = open(1);
-    await waitUntil(() => old.isLive() && old.col.get("y") !== undefined);
+    await world.waitUntil(() => old.isLive() && old.col.get("y") !== undefined);
     old.client.disconnect();
     const waiting = old.col.update("y", (draft) => draft.visits.increment());
     app.deploy(2);
     await app.writer((writer) => writer.insert({ id: "x", ...bonnV2 }));
     app.deploy(1);
     old.client.reconnect();
-    await waitUntil(() => old.isLive() && old.col.get("x") !== undefined);
+    await world.waitUntil(() => old.isLive() && old.col.get("x") !== undefined);
     expect(old.replica.status.get().tooNew).toEqual(["places"]);
     expect(() => old.col.delete("x")).toThrow(expect.objectContaining({ code: "schema_too_new" }));
     expect([waiting.state, old.replica.status.get().failed]).toEqual(["pending", 0]);
@@ -238,17 +205,17 @@ describe("an app that is older than a document", () => {
     await (await stored(profile, "x")).replica.close();
     app.deploy(2);
     const newer = open(2, profile);
-    await waitUntil(newer.isLive);
+    await world.waitUntil(newer.isLive);
     newer.client.disconnect();
     await newer.col.update("x", (draft) => void (draft["population"] = 9)).durable;
     await newer.replica.close();
     const old = open(1, profile);
-    await waitUntil(() => old.isLive() && old.replica.status.get().tooNew.length > 0);
+    await world.waitUntil(() => old.isLive() && old.replica.status.get().tooNew.length > 0);
     expect(old.col.get("x")).toEqual({ ...bonn, visits: 0, tags: [] });
     expect(old.replica.transactions.list().map(({ state }) => state)).toEqual(["pending"]);
     await old.replica.close();
     const again = open(2, profile);
-    await waitUntil(again.isSettled);
+    await world.waitUntil(again.isSettled);
     expect((await app.rows())[0]).toMatchObject({ ...bonnV2, population: 9 });
   });
 });
@@ -263,7 +230,7 @@ test("I-4: what is written on a document that others have migrated is sent, thou
   updated.subscription.stop({ keepData: true });
   await updated.replica.ready;
   updated.col.update("x", (draft) => draft.visits.increment());
-  await waitUntil(() => updated.replica.status.get().pending === 0);
+  await world.settled(updated);
   expect(updated.replica.transactions.list()).toEqual([]);
   expect((await app.rows())[0]).toMatchObject({ ...bonnV2, visits: 2 });
 });
@@ -277,8 +244,8 @@ describe("tabs of two versions on one database", () => {
     app.deploy(2);
     const updated = open(2, profile);
     await updated.replica.ready;
-    await waitUntil(() => updated.replica.status.get().leader);
-    await waitUntil(updated.isSettled);
+    await world.waitUntil(() => updated.replica.status.get().leader);
+    await world.waitUntil(updated.isSettled);
     expect(updated.col.get("x")).toMatchObject({ ...bonnV2, population: 9 });
     expect(old.replica.status.get().readOnly).toMatchObject({ code: "schema_too_new" });
     expect(() => old.col.update("x", (draft) => draft.visits.increment())).toThrow(
@@ -286,7 +253,7 @@ describe("tabs of two versions on one database", () => {
     );
     expect(old.col.get("x")).toMatchObject({ people: 9 });
     const late = open(1, profile);
-    await waitUntil(() => late.replica.status.get().readOnly !== null);
+    await world.waitUntil(() => late.replica.status.get().readOnly !== null);
     expect(late.errors.map(({ code }) => code)).toEqual(["schema_too_new"]);
     expect(updated.errors).toEqual([]);
   });
@@ -315,7 +282,7 @@ describe("a step that fails", () => {
     await old.replica.close();
     app.deploy(2);
     const updated = open(2, profile, failing);
-    await waitUntil(updated.isLive);
+    await world.waitUntil(updated.isLive);
     expect([...updated.col.rows()]).toMatchObject([{ id: "y", name: "Köln", population: 7 }]);
     expect(updated.errors.map(({ code, message }) => [code, message])).toContainEqual([
       "invalid_row",
@@ -327,10 +294,10 @@ describe("a step that fails", () => {
     expect(listed.map(({ error }) => error?.code)).toContain("invalid_row");
     await updated.replica.close();
     const mended = open(2, profile);
-    await waitUntil(mended.isLive);
+    await world.waitUntil(mended.isLive);
     expect(mended.col.get("x")).toMatchObject(bonnV2);
     for (const transaction of mended.replica.transactions.list({ state: "failed" })) transaction.retry();
-    await waitUntil(mended.isSettled);
+    await world.waitUntil(mended.isSettled);
     expect((await app.rows()).find(({ id }) => id === "x")).toMatchObject({ population: 9, visits: 1 });
   });
 });

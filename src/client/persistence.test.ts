@@ -1,15 +1,10 @@
 // Collections with a persist() of their own, through the real client.
 import { beforeEach, expect, test } from "vitest";
-import { createFieldApp, notes, sites, type FieldApp } from "../testing/fieldApp.js";
-import { ManualClock, until } from "../testing/manualClock.js";
-import { SimulatedNetwork } from "../testing/simulatedNetwork.js";
-import { openTestReplica, seededRandomness, TestProfile } from "../testing/testReplica.js";
+import { createFieldApp, notes, sites } from "../testing/fieldApp.js";
+import { SitesWorld, type OpenOptions } from "../testing/testWorld.js";
 import { NonRetriableError, type PersistRequest, type RetryPolicy } from "./index.js";
 
-let app: FieldApp;
-let network: SimulatedNetwork;
-let clock: ManualClock;
-let randomness: ReturnType<typeof seededRandomness>;
+let world: SitesWorld;
 
 /** A call of `persist` or `awaitSync` that the test answers. */
 interface Call extends PersistRequest {
@@ -20,26 +15,22 @@ interface Call extends PersistRequest {
 let calls: Call[];
 
 beforeEach(() => {
-  app = createFieldApp();
-  network = new SimulatedNetwork();
-  clock = new ManualClock();
-  randomness = seededRandomness(1);
+  world = new SitesWorld(createFieldApp());
   calls = [];
 });
 
 const answering = (kind: Call["kind"]) => (request: PersistRequest) =>
   new Promise<void>((resolve, reject) => void calls.push({ ...request, kind, resolve, reject }));
 
-async function openTab({ profile = new TestProfile(), awaitsSync = false, retry = {} as RetryPolicy } = {}) {
-  const client = network.connect(app.t);
-  const tab = profile.openTab();
-  const replica = openTestReplica({
-    api: app.api,
-    client,
-    collections: [sites, notes],
-    clock,
-    randomness,
-    tab,
+interface NotesOptions extends Pick<OpenOptions, "profile"> {
+  readonly awaitsSync?: boolean;
+  readonly retry?: RetryPolicy;
+}
+
+async function openTab({ awaitsSync = false, retry = {}, ...options }: NotesOptions = {}) {
+  const tab = world.open({
+    ...options,
+    collections: [notes, sites],
     overrides: {
       notes: {
         persist: answering("persist"),
@@ -49,13 +40,12 @@ async function openTab({ profile = new TestProfile(), awaitsSync = false, retry 
     },
   });
   const errors: Error[] = [];
-  replica.events.on("error", ({ error }) => errors.push(error));
-  await replica.ready;
-  return { client, tab, replica, profile, errors, col: replica.collection(notes) };
+  tab.replica.events.on("error", ({ error }) => errors.push(error));
+  await tab.replica.ready;
+  return Object.assign(tab, { errors });
 }
-const waitUntil = (condition: () => boolean) => until({ clock, network }, condition);
 const called = async (count: number) => {
-  await waitUntil(() => calls.length === count);
+  await world.waitUntil(() => calls.length === count);
   return calls.at(-1)!;
 };
 
@@ -73,19 +63,19 @@ test("a write goes to persist(), not to Convex; once it is there its row is the 
   });
   expect([write.state, a.profile.database.data?.contents.outbox.size]).toEqual(["persisting", 1]);
   call.resolve();
-  await waitUntil(() => write.state === "completed");
+  await world.waitUntil(() => write.state === "completed");
   await write.confirmed;
   expect(a.col.status("n")).toBe("synced");
   const change = a.col.update("n", (draft) => void (draft.text = "changed"));
   (await called(2)).resolve();
-  await waitUntil(() => change.state === "completed");
+  await world.waitUntil(() => change.state === "completed");
   await a.replica.close();
   const again = await openTab({ profile: a.profile });
   expect(again.col.get("n")?.text).toBe("changed");
   again.col.delete("n");
   (await called(3)).resolve();
-  await waitUntil(() => again.replica.transactions.list().length === 0);
-  expect([again.col.has("n"), network.calls.mutations]).toEqual([false, 0]);
+  await world.waitUntil(() => again.replica.transactions.list().length === 0);
+  expect([again.col.has("n"), world.network.calls.mutations]).toEqual([false, 0]);
 });
 
 test("I-5: of one document one is under way at a time, in order; others go beside it", async () => {
@@ -118,7 +108,7 @@ test("what is persisted awaits its sync: a new leader asks for that again, and d
   const asked = await called(4);
   expect(asked.kind).toBe("awaitSync");
   asked.resolve();
-  await waitUntil(() => again.replica.transactions.list().length === 0);
+  await world.waitUntil(() => again.replica.transactions.list().length === 0);
   expect(again.col.get("n")?.text).toBe("hello");
 });
 
@@ -130,7 +120,7 @@ test("a failed attempt is tried again without limit, or as often as the collecti
     expect(call).toMatchObject({ attempt, transaction: { id: write.id } });
     call.reject(new Error("503"));
   }
-  await waitUntil(() => write.state === "failed");
+  await world.waitUntil(() => write.state === "failed");
   expect(write.error).toMatchObject({ code: "denied", message: expect.stringContaining("3 times: 503") });
   expect(write.attempts).toHaveLength(3);
   expect(a.col.has("n")).toBe(false);
@@ -150,7 +140,7 @@ test("NonRetriableError fails at once, with what stands on it, and nothing else"
   await called(2);
   calls[0]!.reject(new NonRetriableError("The note is too long."));
   calls[1]!.resolve();
-  await waitUntil(() => a.replica.status.get().pending === 0);
+  await world.settled(a);
   expect(write).toMatchObject({
     state: "failed",
     error: { code: "denied", message: "The note is too long." },
@@ -171,7 +161,7 @@ test("I-19: close() aborts what is under way; the next leader calls it again, as
   const second = await called(2);
   expect(second).toMatchObject({ attempt: 2, transaction: first.transaction });
   second.resolve();
-  await waitUntil(() => again.replica.transactions.list().length === 0);
+  await world.waitUntil(() => again.replica.transactions.list().length === 0);
 });
 
 test("a transaction over such a collection and another is refused, and changes nothing", async () => {
@@ -192,6 +182,6 @@ test("I-15: a persist() that never answers holds up neither Convex's writes nor 
   const site = a.replica.collection(sites).insert({ id: "x", name: "Berlin", country: "DE" });
   a.col.insert({ id: "m", text: "hello" });
   (await called(2)).resolve();
-  await waitUntil(() => a.col.status("m") === "synced" && site.state === "completed");
-  expect((await app.rows()).map(({ id }) => id)).toEqual(["x"]);
+  await world.waitUntil(() => a.col.status("m") === "synced" && site.state === "completed");
+  expect((await world.app.rows()).map(({ id }) => id)).toEqual(["x"]);
 });

@@ -1,10 +1,8 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { canonicalJson } from "../shared/canonicalJson.js";
-import { createFieldApp, sites, type FieldApp } from "../testing/fieldApp.js";
-import { ManualClock, until } from "../testing/manualClock.js";
-import { SimulatedNetwork } from "../testing/simulatedNetwork.js";
-import { openTestReplica, seededRandomness, TestProfile } from "../testing/testReplica.js";
+import { createFieldApp, type FieldApp } from "../testing/fieldApp.js";
+import { TestProfile } from "../testing/testReplica.js";
+import { connectionEvents, isConnectionEvent, SitesWorld, textOf } from "../testing/testWorld.js";
 
 const numRuns = Number(process.env["NUM_RUNS"] ?? 100);
 const ids = ["a", "b", "c"] as const;
@@ -14,13 +12,8 @@ const countryOf = (id: string) => (id === "c" ? "FR" : "DE");
 const everywhere = ["DE", "FR"];
 
 /** Three tabs, each on the profile that `profileOf` names for it; a profile's database outlives its tabs. */
-class Devices {
-  readonly network = new SimulatedNetwork();
-  readonly clock = new ManualClock();
-  readonly #app: FieldApp;
-  readonly #randomness;
+class Devices extends SitesWorld {
   readonly #profiles = [0, 1, 2].map(() => new TestProfile());
-  readonly #profileOf: readonly number[];
   readonly #scopesOf: readonly (readonly string[])[];
   readonly all;
 
@@ -31,78 +24,41 @@ class Devices {
     profileOf: readonly number[] = [0, 1, 2],
     scopesOf: readonly (readonly string[])[] = [],
   ) {
-    this.#app = app;
-    this.#randomness = seededRandomness(seed);
-    this.#profileOf = profileOf;
+    super(app, { seed });
     this.#scopesOf = scopesOf;
-    this.all = profileOf.map((_, index) => this.#open(index));
+    this.all = profileOf.map((profile, index) => this.#open(index, this.#profiles[profile]!));
   }
 
   /** The tab is killed, and another one opens the same database. */
   async crash(index: number): Promise<void> {
-    const { client, tab } = this.all[index]!;
-    client.die();
+    const tab = this.all[index]!;
     tab.kill();
-    this.all[index] = this.#open(index);
+    this.all[index] = this.#open(index, tab.profile);
     await this.all[index]!.replica.ready;
   }
 
   /** Connects everybody, and waits until nobody has anything to send or to read. */
   async settle(): Promise<void> {
-    await until(this, () => {
-      for (const { client } of this.all) {
-        client.release();
-        client.reconnect(); // again: an answer may still have been lost
-      }
-      return this.all.every(({ replica }) => {
-        const { pending, scopes } = replica.status.get();
-        return pending === 0 && scopes.every(({ state }) => state === "live");
-      });
-    });
-    await this.network.refresh();
+    await this.connectAll(this.all);
     const expected = await this.expected();
-    const isDone = () => this.all.every(({ col }, index) => text(col.rows()) === expected[index]);
-    await until(this, isDone, 2_000).catch(() => {});
+    const isDone = () => this.all.every(({ col }, index) => textOf(col.rows()) === expected[index]);
+    await this.waitUntil(isDone, 2_000).catch(() => {});
   }
 
   /** What each device shows once it has seen everything. */
   async expected(): Promise<string[]> {
-    const rows = await this.#app.rows();
+    const rows = await this.app.rows();
     return this.all.map((_, index) =>
-      text(rows.filter(({ country }) => this.#scopesAt(index).includes(country))),
+      textOf(rows.filter(({ country }) => this.#scopesAt(index).includes(country))),
     );
-  }
-
-  /** Some time passes: what is under way goes on, and a timer or two run out. */
-  async pass(): Promise<void> {
-    for (let timer = 0; timer < 3; timer++) {
-      for (let quiet = 0; quiet < 5; quiet++) {
-        await new Promise((resolve) => setImmediate(resolve));
-        if (this.network.inFlight > 0) quiet = 0;
-      }
-      this.clock.runNext();
-    }
   }
 
   #scopesAt(index: number): readonly string[] {
     return this.#scopesOf[index] ?? everywhere;
   }
 
-  #open(index: number) {
-    const { network, clock } = this;
-    const profile = this.#profiles[this.#profileOf[index]!]!;
-    const client = network.connect(this.#app.t);
-    const tab = profile.openTab();
-    const replica = openTestReplica({
-      api: this.#app.api,
-      client,
-      collections: [sites],
-      clock,
-      randomness: this.#randomness,
-      tab,
-    });
-    replica.subscribe(sites, { scopes: [...this.#scopesAt(index)] });
-    return { client, replica, tab, col: replica.collection(sites) };
+  #open(index: number, profile: TestProfile) {
+    return this.open({ profile, scopes: this.#scopesAt(index) });
   }
 }
 
@@ -147,21 +103,10 @@ async function take(step: Step, devices: Devices, app: FieldApp): Promise<void> 
     return devices.network.refresh();
   }
   const { client, col, replica } = devices.all[step.device]!;
+  if (isConnectionEvent(step.type)) return connectionEvents[step.type](client);
   switch (step.type) {
-    case "offline":
-      return client.disconnect();
-    case "online":
-      return client.reconnect();
-    case "loseAnswer":
-      return client.loseNextAnswer();
-    case "loseRequest":
-      return client.loseNextRequest();
-    case "hold":
-      return client.hold();
-    case "release":
-      return client.release();
     case "wait":
-      return devices.pass();
+      return devices.runTimers(3);
     case "visitAll":
       replica.transact(() => {
         for (const each of ids) if (col.has(each)) col.update(each, (draft) => draft.visits.increment());
@@ -186,9 +131,6 @@ function statusesOf(result: unknown): string[] {
   return ((result as { results?: { status: string }[] }).results ?? []).map(({ status }) => status);
 }
 
-const text = (rows: Iterable<{ readonly id: string }>) =>
-  canonicalJson([...rows].sort((a, b) => (a.id < b.id ? -1 : 1)) as never);
-
 test("I-3, I-4, I-8, I-9: after any operations, offline spells and crashes three devices and the server are equal", async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(anything, { maxLength: 50 }), fc.nat(), async (steps, seed) => {
@@ -196,8 +138,8 @@ test("I-3, I-4, I-8, I-9: after any operations, offline spells and crashes three
       const devices = new Devices(app, seed);
       for (const step of steps) await take(step, devices, app);
       await devices.settle();
-      const rows = text(await app.rows());
-      for (const { col } of devices.all) expect(text(col.rows())).toBe(rows);
+      const rows = textOf(await app.rows());
+      for (const { col } of devices.all) expect(textOf(col.rows())).toBe(rows);
       const failed = devices.all.flatMap(({ replica }) => replica.transactions.list({ state: "failed" }));
       for (const { error } of failed) expect(["exists", "unknown_document"]).toContain(error?.code);
     }),
@@ -212,7 +154,7 @@ test("I-8, I-9, I-12: wherever documents move, each device ends with exactly tho
       const devices = new Devices(app, seed, [0, 1, 2], [everywhere, ["DE"], ["DE", "FR", "IT"]]);
       for (const step of steps) await take(step, devices, app);
       await devices.settle();
-      expect(devices.all.map(({ col }) => text(col.rows()))).toEqual(await devices.expected());
+      expect(devices.all.map(({ col }) => textOf(col.rows()))).toEqual(await devices.expected());
       const failed = devices.all.flatMap(({ replica }) => replica.transactions.list({ state: "failed" }));
       for (const { error } of failed) expect(["exists", "unknown_document"]).toContain(error?.code);
     }),
@@ -268,7 +210,7 @@ test.each(profiles)(
         // Nobody deletes: whatever is sent stands on what the server holds, at the first attempt.
         expect(devices.network.results.flatMap(statusesOf)).not.toContain("gap");
         const rows = await app.rows();
-        for (const { col } of devices.all) expect(text(col.rows())).toBe(text(rows));
+        for (const { col } of devices.all) expect(textOf(col.rows())).toBe(textOf(rows));
         expect(new Map(rows.map((row) => [row.id, row.visits]))).toEqual(made);
         for (const { replica } of devices.all) expect(replica.transactions.list()).toEqual([]);
       }),

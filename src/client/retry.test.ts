@@ -1,16 +1,12 @@
 // How failed attempts are taken, through the real client, functions and component.
 import { beforeEach, describe, expect, test } from "vitest";
 import { limits } from "../shared/limits.js";
-import { createFieldApp, sites, type FieldApp } from "../testing/fieldApp.js";
-import { ManualClock, until } from "../testing/manualClock.js";
-import { SimulatedNetwork } from "../testing/simulatedNetwork.js";
-import { openTestReplica, seededRandomness, TestProfile } from "../testing/testReplica.js";
+import { createFieldApp } from "../testing/fieldApp.js";
+import type { Functions } from "../testing/simulatedNetwork.js";
+import { many, SitesWorld, type OpenOptions } from "../testing/testWorld.js";
 import type { RetryPolicy } from "./core/retry.js";
 
-let app: FieldApp;
-let network: SimulatedNetwork;
-let clock: ManualClock;
-let randomness: ReturnType<typeof seededRandomness>;
+let world: SitesWorld;
 /** Documents at which the server fails, as it does for nobody else. */
 let poison: Set<string>;
 let isServerDown: boolean;
@@ -18,61 +14,39 @@ let isServerDown: boolean;
 let pushes: { readonly at: number; readonly documents: readonly string[] }[];
 
 beforeEach(async () => {
-  app = createFieldApp();
-  network = new SimulatedNetwork();
-  clock = new ManualClock();
-  randomness = seededRandomness(1);
+  world = new SitesWorld(createFieldApp(), { keepsErrors: true });
   poison = new Set();
   isServerDown = false;
   pushes = [];
-  await app.writer((writer) => writer.insertMany(many(20)));
+  await world.seed(...many(20));
 });
 
-const many = (count: number) =>
-  Array.from({ length: count }, (_, n) => ({ id: `d${n}`, name: "n", country: "DE" }));
-
-const server: Parameters<typeof network.connect>[0] = {
-  query: (query, args) => app.t.query(query, args),
+const functions: Functions = {
+  query: (query, args) => world.app.t.query(query, args),
   mutation: (mutation, args) => {
     const { transactions } = args as { transactions: { operations: { document: string }[] }[] };
     const documents = transactions.flatMap(({ operations }) => operations.map(({ document }) => document));
-    pushes.push({ at: clock.now(), documents });
+    pushes.push({ at: world.clock.now(), documents });
     if (isServerDown || documents.some((document) => poison.has(document)))
       return Promise.reject(new Error("Server Error"));
-    return app.t.mutation(mutation, args);
+    return world.app.t.mutation(mutation, args);
   },
 };
 
-async function openDevice({
-  profile = new TestProfile(),
-  retry,
-  isOffline = false,
-}: { profile?: TestProfile; retry?: RetryPolicy; isOffline?: boolean } = {}) {
-  const client = network.connect(server);
-  if (isOffline) client.disconnect();
-  const replica = openTestReplica({
-    api: app.api,
-    client,
-    collections: [sites],
-    clock,
-    randomness,
-    profile,
-    ...(retry === undefined ? {} : { overrides: { sites: { retry } } }),
+async function openDevice({ retry, ...options }: OpenOptions & { readonly retry?: RetryPolicy } = {}) {
+  const tab = world.open({
+    functions,
+    scopes: ["DE"],
+    ...(retry && { overrides: { sites: { retry } } }),
+    ...options,
   });
-  const errors: Error[] = [];
-  replica.events.on("error", ({ error }) => errors.push(error));
-  const { loaded } = replica.subscribe(sites, { scopes: ["DE"] });
-  await loaded;
-  const col = replica.collection(sites);
-  const visit = (id: string) => col.update(id, (draft) => draft.visits.increment());
-  return { client, replica, profile, col, visit, errors };
+  await tab.subscription?.loaded;
+  const visit = (id: string) => tab.col.update(id, (draft) => draft.visits.increment());
+  return Object.assign(tab, { visit });
 }
-type Device = Awaited<ReturnType<typeof openDevice>>;
 
-const waitUntil = (condition: () => boolean | Promise<boolean>) => until({ clock, network }, condition);
 const states = (...transactions: readonly { readonly state: string }[]) =>
   transactions.map(({ state }) => state);
-const settled = ({ replica }: Device) => waitUntil(() => replica.status.get().pending === 0);
 
 describe("a transaction at which the server fails, while it does all else", () => {
   test("I-15: is found in a few calls, tried 5 times, and fails alone; all others go on meanwhile", async () => {
@@ -80,13 +54,13 @@ describe("a transaction at which the server fails, while it does all else", () =
     poison.add("d7");
     const writes = many(20).map(({ id }) => a.visit(id));
     const bad = writes[7]!;
-    await waitUntil(() => writes.every((write) => write === bad || write.state === "completed"));
+    await world.waitUntil(() => writes.every((write) => write === bad || write.state === "completed"));
     expect(pushes.filter(({ documents }) => documents.length > 0).length).toBeLessThan(20);
     expect([bad.state, bad.attempts.length > 0]).toEqual(["pending", true]);
     const later = a.visit("d3");
-    await waitUntil(() => later.state === "completed");
+    await world.waitUntil(() => later.state === "completed");
     expect(bad.state).not.toBe("failed");
-    await settled(a);
+    await world.settled(a);
     expect(bad).toMatchObject({
       state: "failed",
       error: { code: "denied", message: expect.stringContaining("5 times: Server Error") },
@@ -104,7 +78,7 @@ describe("a transaction at which the server fails, while it does all else", () =
     const behind = a.visit("d0");
     const told: number[] = [];
     write.subscribe(() => told.push(write.attempts.length));
-    await waitUntil(() => write.attempts.length === 2);
+    await world.waitUntil(() => write.attempts.length === 2);
     for (const [index, attempt] of write.attempts.entries()) {
       expect(attempt).toMatchObject({
         error: { message: "Server Error" },
@@ -115,7 +89,7 @@ describe("a transaction at which the server fails, while it does all else", () =
     expect(told).toEqual(expect.arrayContaining([1, 2]));
     expect([write.queuedBehind, behind.queuedBehind, behind.state]).toEqual([[], [write.id], "queued"]);
     poison.clear();
-    await settled(a);
+    await world.settled(a);
     expect(write.attempts).toHaveLength(2);
     expect(states(write, behind)).toEqual(["completed", "completed"]);
   });
@@ -124,10 +98,9 @@ describe("a transaction at which the server fails, while it does all else", () =
     const a = await openDevice({ retry: { delay: () => 60_000 } });
     poison.add("d0");
     const write = a.visit("d0");
-    await waitUntil(() => write.attempts.length === 3);
+    await world.waitUntil(() => write.attempts.length === 3);
     const due = write.attempts[2]!.nextRetryAt!;
-    a.client.die();
-    await a.replica.close();
+    await a.close();
     const before = pushes.length;
     const again = await openDevice({ profile: a.profile, retry: { delay: () => 60_000 } });
     const [found] = again.replica.transactions.list();
@@ -135,7 +108,7 @@ describe("a transaction at which the server fails, while it does all else", () =
     expect(found!.attempts).toEqual(write.attempts);
     again.client.disconnect();
     again.client.reconnect(); // its own fault: a connection changes nothing
-    await waitUntil(() => found!.state === "failed");
+    await world.waitUntil(() => found!.state === "failed");
     const later = pushes.slice(before).filter(({ documents }) => documents.includes("d0"));
     expect(later.map(({ at }) => at >= due)).toEqual([true, true]);
     expect(found!.error?.message).toContain("5 times");
@@ -150,10 +123,12 @@ describe("a transaction at which the server fails, while it does all else", () =
     const a = await openDevice({ retry });
     poison.add("d0");
     const write = a.visit("d0");
-    await waitUntil(() => write.state === "failed" || write.attempts.length === limits.keptAttempts);
+    await world.waitUntil(() => write.state === "failed" || write.attempts.length === limits.keptAttempts);
     const alone = pushes.filter(({ documents }) => documents.includes("d0")).length;
     if (tries === null) {
-      await waitUntil(() => pushes.filter(({ documents }) => documents.includes("d0")).length > alone + 3);
+      await world.waitUntil(
+        () => pushes.filter(({ documents }) => documents.includes("d0")).length > alone + 3,
+      );
       expect([write.attempts.length, write.state]).not.toContain("failed");
       expect(write.attempts).toHaveLength(limits.keptAttempts);
     } else expect([write.state, alone]).toEqual(["failed", tries]);
@@ -165,16 +140,16 @@ describe("a server that fails at everything", () => {
     const a = await openDevice();
     isServerDown = true;
     const writes = [a.visit("d0"), a.visit("d1")];
-    await waitUntil(() => writes[0]!.attempts.length >= 8);
+    await world.waitUntil(() => writes[0]!.attempts.length >= 8);
     for (let n = 2; n < 12; n++) writes.push(a.visit(`d${n}`));
-    const start = clock.now();
+    const start = world.clock.now();
     const before = pushes.length;
-    await waitUntil(() => clock.now() > start + 60 * 60_000);
+    await world.waitUntil(() => world.clock.now() > start + 60 * 60_000);
     expect(states(...writes)).not.toContain("failed");
     expect(pushes.length - before).toBeLessThan(2 * 60); // 5 minutes at most, half of it on average, and a look each
     expect(writes[0]!.attempts.length).toBeLessThanOrEqual(limits.keptAttempts);
     isServerDown = false;
-    await settled(a);
+    await world.settled(a);
     expect(new Set(states(...writes))).toEqual(new Set(["completed"]));
   });
 
@@ -182,72 +157,70 @@ describe("a server that fails at everything", () => {
     const a = await openDevice();
     isServerDown = true;
     const write = a.visit("d0");
-    await waitUntil(() => (write.attempts.at(-1)?.nextRetryAt ?? 0) > clock.now() + 5000);
+    await world.waitUntil(() => (write.attempts.at(-1)?.nextRetryAt ?? 0) > world.clock.now() + 5000);
     const due = write.attempts.at(-1)!.nextRetryAt!;
-    a.client.die();
-    await a.replica.close();
+    await a.close();
     pushes = [];
     isServerDown = false;
-    const again = await openDevice({ profile: a.profile, isOffline: true });
+    const again = await openDevice({ profile: a.profile, isOnline: false });
     const [found] = again.replica.transactions.list();
-    const start = clock.now();
-    await waitUntil(() => again.replica.status.get().leader);
+    const start = world.clock.now();
+    await world.waitUntil(() => again.replica.status.get().leader);
     again.client.reconnect(); // its first connection, as after any reload
     again.visit("d5");
-    await waitUntil(() => again.replica.status.get().scopes.every(({ state }) => state === "live"));
-    expect([pushes, clock.now() < due]).toEqual([[], true]);
+    await world.waitUntil(() => again.replica.status.get().scopes.every(({ state }) => state === "live"));
+    expect([pushes, world.clock.now() < due]).toEqual([[], true]);
     again.client.disconnect();
     again.client.reconnect();
-    await waitUntil(() => found!.state === "completed");
+    await world.waitUntil(() => found!.state === "completed");
     expect(pushes[0]!.at).toBeLessThan(due);
     expect(pushes[0]!.at).toBeGreaterThanOrEqual(start);
     const third = await openDevice({ profile: again.profile });
-    await settled(third);
+    await world.settled(third);
   });
 });
 
+/** Whose writes the server takes for Ada's, while she is signed in. */
+function signingInAndOut({ isSignedIn }: { readonly isSignedIn: boolean }) {
+  const { t } = world.app;
+  const ada = t.withIdentity({ subject: "ada", issuer: "test" });
+  const functions: Functions = {
+    query: (query, args) => t.query(query, args),
+    mutation: (mutation, args) => (server.isSignedIn ? ada : t).mutation(mutation, args),
+  };
+  const server = { isSignedIn, functions };
+  return server;
+}
+
 test("a user's very first push is not taken for nobody's, if it goes out under a token that has expired", async () => {
-  const ada = app.t.withIdentity({ subject: "ada", issuer: "test" });
-  let isSignedIn = false;
-  const client = network.connect({
-    query: (query, args) => app.t.query(query, args),
-    mutation: (mutation, args) => (isSignedIn ? ada : app.t).mutation(mutation, args),
-  });
-  const parts = { api: app.api, client, collections: [sites] as const, clock, randomness };
-  const replica = openTestReplica({ ...parts, user: "ada" });
+  const server = signingInAndOut({ isSignedIn: false });
+  const { replica, col } = world.open({ functions: server.functions, user: "ada" });
   await replica.ready;
-  const write = replica.collection(sites).insert({ id: "first", name: "n", country: "DE" });
-  await waitUntil(() => replica.status.get().blocked !== null);
+  const write = col.insert({ id: "first", name: "n", country: "DE" });
+  await world.waitUntil(() => replica.status.get().blocked !== null);
   expect(replica.status.get()).toMatchObject({ pending: 1, failed: 0, blocked: { code: "denied" } });
-  isSignedIn = true;
-  await waitUntil(() => write.state === "completed");
-  expect((await app.rows()).map(({ id }) => id)).toContain("first");
+  server.isSignedIn = true;
+  await world.waitUntil(() => write.state === "completed");
+  expect((await world.app.rows()).map(({ id }) => id)).toContain("first");
 });
 
 test("a push that is put off for want of an identity waits, says why, fails nothing, and goes on", async () => {
-  const ada = app.t.withIdentity({ subject: "ada", issuer: "test" });
-  let isSignedIn = true;
-  const functions: Parameters<typeof network.connect>[0] = {
-    query: (query, args) => app.t.query(query, args),
-    mutation: (mutation, args) => (isSignedIn ? ada : app.t).mutation(mutation, args),
-  };
-  const client = network.connect(functions);
-  const replica = openTestReplica({ api: app.api, client, collections: [sites], clock, randomness });
-  await replica.subscribe(sites, { scopes: ["DE"] }).loaded;
-  const col = replica.collection(sites);
+  const server = signingInAndOut({ isSignedIn: true });
+  const { replica, col, subscription } = world.open({ functions: server.functions, scopes: ["DE"] });
+  await subscription?.loaded;
   const visit = () => col.update("d0", (draft) => draft.visits.increment());
   visit();
-  await waitUntil(() => replica.status.get().pending === 0);
-  isSignedIn = false; // a token that is being refreshed
+  await world.settled({ replica });
+  server.isSignedIn = false; // a token that is being refreshed
   const write = visit();
-  await waitUntil(() => replica.status.get().blocked !== null);
-  const start = clock.now();
-  await waitUntil(() => clock.now() > start + 10 * 60_000);
-  await waitUntil(() => write.state === "pending");
+  await world.waitUntil(() => replica.status.get().blocked !== null);
+  const start = world.clock.now();
+  await world.waitUntil(() => world.clock.now() > start + 10 * 60_000);
+  await world.waitUntil(() => write.state === "pending");
   expect(replica.status.get()).toMatchObject({ pending: 1, failed: 0, blocked: { code: "denied" } });
-  isSignedIn = true;
-  const back = clock.now();
-  await waitUntil(() => write.state === "completed");
-  expect(clock.now() - back).toBeLessThanOrEqual(31_000);
+  server.isSignedIn = true;
+  const back = world.clock.now();
+  await world.waitUntil(() => write.state === "completed");
+  expect(world.clock.now() - back).toBeLessThanOrEqual(31_000);
   expect(replica.status.get().blocked).toBeNull();
 });

@@ -1,10 +1,9 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { sites } from "../testing/fieldApp.js";
-import { ManualClock, until } from "../testing/manualClock.js";
-import { createServerApp } from "../testing/serverApp.js";
-import { SimulatedNetwork } from "../testing/simulatedNetwork.js";
-import { openTestReplica, seededRandomness, TestProfile } from "../testing/testReplica.js";
+import type { SiteHooks } from "../testing/serverFunctions.js";
+import { createServerApp, type ServerApp } from "../testing/serverApp.js";
+import { TestProfile } from "../testing/testReplica.js";
+import { connectionEvents, isConnectionEvent, SitesWorld } from "../testing/testWorld.js";
 import type { Transaction, TransactionStrategy } from "./base/types.js";
 
 const numRuns = Number(process.env["NUM_RUNS"] ?? 60);
@@ -43,40 +42,28 @@ const schedule = fc.array(fc.oneof({ weight: 3, arbitrary: write }, { weight: 2,
 });
 
 /** A device and all that was ever written on it, over restarts. */
-class Device {
-  readonly network = new SimulatedNetwork();
-  readonly clock = new ManualClock();
-  readonly app = createServerApp(() => ({
-    write: (_ctx, { after }) => after?.name.startsWith("forbidden") !== true,
-  }));
+class Device extends SitesWorld<ServerApp> {
   readonly made = new Map<string, Write>();
   /** Those that were told to have failed in one step. */
   readonly failedTogether: string[][] = [];
-  readonly #profile = new TestProfile();
-  readonly #randomness;
   #known = new Set<string>();
   now;
 
   constructor(seed: number) {
-    this.#randomness = seededRandomness(seed);
-    this.now = this.#open();
+    const write: SiteHooks["write"] = (_ctx, { after }) => after?.name.startsWith("forbidden") !== true;
+    super(
+      createServerApp(() => ({ write })),
+      { seed, keepsErrors: true },
+    );
+    this.now = this.#open(new TestProfile());
   }
 
   async restart(): Promise<void> {
-    const { client, tab, replica } = this.now;
+    const { replica, profile } = this.now;
     await replica.transactions.list().at(-1)?.durable;
-    client.die();
-    tab.kill();
-    this.now = this.#open();
+    this.now.kill();
+    this.now = this.#open(profile);
     await this.now.replica.ready;
-  }
-
-  async pass(): Promise<void> {
-    for (let quiet = 0; quiet < 5; quiet++) {
-      await new Promise((resolve) => setImmediate(resolve));
-      if (this.network.inFlight > 0) quiet = 0;
-    }
-    this.clock.runNext();
   }
 
   write(change: Write): void {
@@ -94,25 +81,15 @@ class Device {
     this.made.set(id, change);
   }
 
-  #open() {
-    const client = this.network.connect(this.app.t);
-    const tab = this.#profile.openTab();
-    const replica = openTestReplica({
-      api: this.app.api,
-      client,
-      collections: [sites],
-      clock: this.clock,
-      randomness: this.#randomness,
-      tab,
-      // Whether the server works is not to be what decides here.
-      overrides: { sites: { retry: { classify: () => "retry" as const } } },
+  #open(profile: TestProfile) {
+    // Whether the server works is not to be what decides here.
+    const overrides = { sites: { retry: { classify: () => "retry" as const } } };
+    const tab = this.open({ profile, scopes: ["DE"], overrides });
+    const { transactions } = tab.replica;
+    transactions.subscribe(() => {
+      if (tab === this.now) this.#note(transactions.list({ state: "failed" }));
     });
-    replica.events.on("error", () => {});
-    replica.subscribe(sites, { scopes: ["DE"] });
-    replica.transactions.subscribe(() => {
-      if (replica === this.now.replica) this.#note(replica.transactions.list({ state: "failed" }));
-    });
-    return { client, tab, replica, col: replica.collection(sites) };
+    return tab;
   }
 
   #note(failed: readonly Transaction[]): void {
@@ -131,28 +108,17 @@ test("I-4, I-5: parallel transactions are applied or fail for their own reason; 
   await fc.assert(
     fc.asyncProperty(schedule, fc.nat(), async (steps, seed) => {
       const device = new Device(seed);
-      await device.app.writer((writer) =>
-        writer.insertMany(ids.map((id) => ({ id, name: id, country: "DE" }))),
-      );
-      await until(device, () => device.now.col.size === ids.length);
+      await device.seed(...ids.map((id) => ({ id, name: id, country: "DE" })));
+      await device.waitUntil(() => device.now.col.size === ids.length);
       for (const step of steps) {
         const { client } = device.now;
         if (step.type === "write") device.write(step);
-        else if (step.type === "offline") client.disconnect();
-        else if (step.type === "online") client.reconnect();
         else if (step.type === "fail") client.failNextMutation(new Error("Server Error"));
-        else if (step.type === "loseAnswer") client.loseNextAnswer();
-        else if (step.type === "hold") client.hold();
-        else if (step.type === "release") client.release();
+        else if (isConnectionEvent(step.type)) connectionEvents[step.type](client);
         else if (step.type === "restart") await device.restart();
-        else await device.pass();
+        else await device.runTimers(1);
       }
-      await until(device, () => {
-        device.now.client.release();
-        device.now.client.reconnect();
-        const { pending, scopes } = device.now.replica.status.get();
-        return pending === 0 && scopes.every(({ state }) => state === "live");
-      });
+      await device.connectAll([device.now]);
       const failed = new Map(device.now.replica.transactions.list().map((each) => [each.id, each]));
       const made = [...device.made];
       for (const [index, [id, change]] of made.entries()) {

@@ -69,13 +69,7 @@ const append = (document: string, bytes: ArrayBuffer, scope = "DE") =>
 const garbage = new Uint8Array([1, 255, 255, 255, 7]).buffer;
 const minuteMs = 60_000;
 /** Lets so much time pass, and whatever is scheduled within it. */
-async function pass(ms: number): Promise<void> {
-  const step = 1000;
-  for (let passed = 0; passed < ms; passed += step) {
-    await vi.advanceTimersByTimeAsync(step);
-    await app.t.finishInProgressScheduledFunctions();
-  }
-}
+const pass = (ms: number) => app.pass(ms, vi.advanceTimersByTimeAsync);
 const runScheduled = () => app.t.finishAllScheduledFunctions(vi.runAllTimers);
 const admin = <T>(work: (admin: Admin) => Promise<T>) =>
   app.t.mutation((ctx) => work(app.replicate.admin(ctx)));

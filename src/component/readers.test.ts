@@ -19,13 +19,10 @@ afterEach(() => vi.useRealTimers());
 
 const minuteMs = 60_000;
 /** Lets time pass while tabs beat; what is scheduled runs. */
-async function pass(ms: number, beat: () => Promise<unknown> = async () => null): Promise<void> {
-  for (let passed = 0; passed < ms; passed += 1000) {
-    await vi.advanceTimersByTimeAsync(1000);
-    await app.t.finishInProgressScheduledFunctions();
-    if (passed % limits.heartbeatMs === 0) await beat();
-  }
-}
+const pass = (ms: number, beat: () => Promise<unknown> = async () => null) =>
+  app.pass(ms, vi.advanceTimersByTimeAsync, (passedMs) =>
+    passedMs % limits.heartbeatMs === 0 ? beat() : null,
+  );
 const tab = (name: string) => new SessionTab(app, app.t, name);
 const at = (ts: bigint, scope = "DE", collection = "sites"): ScopeCursor[] => [{ collection, scope, ts }];
 async function stored() {

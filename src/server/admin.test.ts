@@ -20,12 +20,7 @@ const admin = <T>(work: (admin: Admin) => Promise<T>) =>
   app.t.mutation((ctx) => work(app.replicate.admin(ctx)));
 const runScheduled = () => app.t.finishAllScheduledFunctions(vi.runAllTimers);
 const minuteMs = 60_000;
-async function pass(ms: number): Promise<void> {
-  for (let passed = 0; passed < ms; passed += 1000) {
-    await vi.advanceTimersByTimeAsync(1000);
-    await app.t.finishInProgressScheduledFunctions();
-  }
-}
+const pass = (ms: number) => app.pass(ms, vi.advanceTimersByTimeAsync);
 const tables = async () => (await app.tables()) as unknown as Record<string, Record<string, unknown>[]>;
 const health = async () => (await app.t.query((ctx) => app.replicate.health(ctx)))[0]!;
 const stats = (scope: string) => app.t.query((ctx) => app.replicate.stats(ctx, sites, scope));

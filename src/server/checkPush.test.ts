@@ -8,8 +8,7 @@ let device: PushDevice;
 /** `x` is there, and the device knows it. */
 beforeEach(async () => {
   app = createServerApp();
-  device = new PushDevice(app, 11);
-  await device.send(device.insert("x"));
+  device = await PushDevice.holding(app, "x");
 });
 
 let made = 0;

@@ -8,26 +8,15 @@ import type { PushOperation } from "../shared/wire.js";
 import { sites } from "../testing/fieldApp.js";
 import { PushDevice } from "../testing/pushDevice.js";
 import { createServerApp, type ServerApp } from "../testing/serverApp.js";
+import { addingOrRemoving, incrementing, setting } from "../testing/setUp/arbitraryOperations.js";
 
 const ids = ["a", "b", "c"];
 const id = fc.constantFrom(...ids);
 const operation: fc.Arbitrary<Operation> = fc.oneof(
-  fc.record({ type: fc.constant("set" as const), field: fc.constant("name"), value: fc.string() }),
-  fc.record({
-    type: fc.constant("set" as const),
-    field: fc.constant("note"),
-    value: fc.option(fc.string(), { nil: undefined }),
-  }),
-  fc.record({
-    type: fc.constant("increment" as const),
-    field: fc.constant("visits"),
-    by: fc.integer({ min: -9, max: 9 }),
-  }),
-  fc.record({
-    type: fc.constantFrom("add" as const, "remove" as const),
-    field: fc.constant("tags"),
-    member: fc.constantFrom("x", "y"),
-  }),
+  setting("name", fc.string()),
+  setting("note", fc.option(fc.string(), { nil: undefined })),
+  incrementing("visits"),
+  addingOrRemoving("tags", fc.constantFrom("x", "y")),
 );
 const insert: Operation = { type: "insert", fields: { name: "n", country: "DE", status: "open" } };
 const change = fc.oneof(

@@ -12,8 +12,7 @@ let device: PushDevice;
 /** `x` is there, and the device knows it. */
 beforeEach(async () => {
   app = createServerApp();
-  device = new PushDevice(app, 11);
-  await device.send(device.insert("x"));
+  device = await PushDevice.holding(app, "x");
 });
 
 /** An update of `x` made by plain Yjs, as a hostile sender would. */

@@ -28,18 +28,12 @@ let device: PushDevice;
 beforeEach(async () => {
   vi.useFakeTimers({ now: Date.UTC(2026, 0, 1) });
   app = createServerApp(undefined, { hasFollowers: true });
-  device = new PushDevice(app, 11);
-  await device.send(device.insert("x"));
+  device = await PushDevice.holding(app, "x");
 });
 afterEach(() => vi.useRealTimers());
 
 const second = 1000;
-async function pass(ms: number): Promise<void> {
-  for (let passed = 0; passed < ms; passed += second) {
-    await vi.advanceTimersByTimeAsync(second);
-    await app.t.finishInProgressScheduledFunctions();
-  }
-}
+const pass = (ms: number) => app.pass(ms, vi.advanceTimersByTimeAsync);
 const type = (words: string, document = "x") => device.type(document, (log) => log.insert(0, words));
 /** So many pieces: each letter stands before the one that was typed before it. */
 const typeBackwards = (letters: number) =>

@@ -18,12 +18,7 @@ beforeEach(async () => {
 afterEach(() => vi.useRealTimers());
 
 const second = 1000;
-async function pass(ms: number): Promise<void> {
-  for (let passed = 0; passed < ms; passed += second) {
-    await vi.advanceTimersByTimeAsync(second);
-    await app.t.finishInProgressScheduledFunctions();
-  }
-}
+const pass = (ms: number) => app.pass(ms, vi.advanceTimersByTimeAsync);
 const text = (id: string, field: "log" | "report" = "log") =>
   app.t.query((ctx) => app.replicate.text(ctx, sites, id, field));
 const pullPart = (

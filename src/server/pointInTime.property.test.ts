@@ -7,6 +7,7 @@ import type { PushOperation } from "../shared/wire.js";
 import { createHistoryApp, type HistoryApp } from "../testing/historyApp.js";
 import { PushDevice } from "../testing/pushDevice.js";
 import { sites } from "../testing/fieldApp.js";
+import { addingOrRemoving, incrementing, setting } from "../testing/setUp/arbitraryOperations.js";
 
 /** So low that histories of some steps go beyond them. */
 vi.mock("../shared/limits.js", async (original) => {
@@ -20,31 +21,11 @@ const [hourMs, dayMs, keepDays] = [60 * 60_000, 24 * 60 * 60_000, 10];
 const ids = ["a", "b"];
 const id = fc.constantFrom(...ids);
 const field = fc.oneof(
-  fc.record({
-    type: fc.constant("set" as const),
-    field: fc.constant("name"),
-    value: fc.string({ maxLength: 4 }),
-  }),
-  fc.record({
-    type: fc.constant("set" as const),
-    field: fc.constant("note"),
-    value: fc.option(fc.string({ maxLength: 4 }), { nil: undefined }),
-  }),
-  fc.record({
-    type: fc.constant("increment" as const),
-    field: fc.constant("visits"),
-    by: fc.integer({ min: -9, max: 9 }),
-  }),
-  fc.record({
-    type: fc.constantFrom("add" as const, "remove" as const),
-    field: fc.constant("tags"),
-    member: fc.constantFrom("x", "y"),
-  }),
-  fc.record({
-    type: fc.constant("set" as const),
-    field: fc.constant("country"),
-    value: fc.constantFrom("DE", "FR"),
-  }),
+  setting("name", fc.string({ maxLength: 4 })),
+  setting("note", fc.option(fc.string({ maxLength: 4 }), { nil: undefined })),
+  incrementing("visits"),
+  addingOrRemoving("tags", fc.constantFrom("x", "y")),
+  setting("country", fc.constantFrom("DE", "FR")),
 ) as fc.Arbitrary<Operation>;
 const insert: Operation = { type: "insert", fields: { name: "n", country: "DE", status: "open" } };
 const change = fc.oneof(

@@ -4,6 +4,7 @@ import * as Y from "yjs";
 import { authorUpdate, encodeSnapshot, mergeUpdate, openDocument } from "./document.js";
 import { readMain } from "./mainDocument.js";
 import type { Operation } from "./operations.js";
+import { addingOrRemoving, incrementing, setting } from "../testing/setUp/arbitraryOperations.js";
 
 const fields = ["a", "b", "__proto__"];
 const primitive = fc.oneof(fc.string(), fc.integer(), fc.boolean());
@@ -13,21 +14,9 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
     fields: fc.dictionary(fc.constantFrom(...fields), primitive),
   }),
   fc.constant({ type: "delete" as const }),
-  fc.record({
-    type: fc.constant("set" as const),
-    field: fc.constantFrom(...fields),
-    value: fc.option(primitive, { nil: undefined }),
-  }),
-  fc.record({
-    type: fc.constant("increment" as const),
-    field: fc.constant("count"),
-    by: fc.integer({ min: -9, max: 9 }),
-  }),
-  fc.record({
-    type: fc.constantFrom("add" as const, "remove" as const),
-    field: fc.constant("tags"),
-    member: primitive,
-  }),
+  setting(fc.constantFrom(...fields), fc.option(primitive, { nil: undefined })),
+  incrementing("count"),
+  addingOrRemoving("tags", primitive),
 );
 const history = fc.array(
   fc.record({ author: fc.constantFrom(11, 22, 33), operations: fc.array(operation, { maxLength: 5 }) }),

@@ -34,6 +34,13 @@ export class PushDevice {
     this.#caller = caller;
   }
 
+  /** A device that has made these documents, which are on the server. */
+  static async holding(app: ServerApp, ...documents: readonly string[]): Promise<PushDevice> {
+    const device = new PushDevice(app, 11);
+    await device.send(...documents.map((document) => device.insert(document)));
+    return device;
+  }
+
   doc(document: string, collection = "sites") {
     const key = `${collection}/${document}`;
     const doc = this.#docs.get(key) ?? openDocument([]);

@@ -102,6 +102,23 @@ export function createServerApp(
     /** Another release of the app's functions. */
     deploy: (release: Replicate<ServerDataModel>) => void (functions = release.api()),
     scheduled: () => t.query((ctx) => ctx.runQuery(component.tables.scheduled, {})),
+    /**
+     * Lets fake time pass, second by second, with what is scheduled in it.
+     *
+     * @param advance - `vi.advanceTimersByTimeAsync`
+     * @param after - is called after each second, with the milliseconds that had passed before it
+     */
+    pass: async (
+      ms: number,
+      advance: (ms: number) => Promise<unknown>,
+      after: (passedMs: number) => unknown = () => {},
+    ) => {
+      for (let passed = 0; passed < ms; passed += 1000) {
+        await advance(1000);
+        await t.finishInProgressScheduledFunctions();
+        await after(passed);
+      }
+    },
     /** Works on the component's own tables, as nothing but a damaged backup would. */
     inComponent: async (work: ComponentWork) => {
       planned.push(work);

@@ -5,13 +5,13 @@
 import type { FunctionArgs, FunctionReference, FunctionReturnType } from "convex/server";
 import { convexToJson, type Value } from "convex/values";
 import type { ConvexClientShape } from "../client/ports/transport.js";
+import { SimulatedConnection } from "./simulatedConnection.js";
 
 /** What of a convex-test instance is used. */
-interface Functions {
+export interface Functions {
   query(query: FunctionReference<"query">, args: Record<string, unknown>): Promise<unknown>;
   mutation(mutation: FunctionReference<"mutation">, args: Record<string, unknown>): Promise<unknown>;
 }
-type Listener = (state: { isWebSocketConnected: boolean }) => void;
 
 interface Watch {
   readonly query: FunctionReference<"query">;
@@ -62,12 +62,10 @@ export class SimulatedNetwork {
   }
 }
 
-export class SimulatedClient implements ConvexClientShape {
-  readonly client = { url: "simulated:" };
+export class SimulatedClient extends SimulatedConnection {
   readonly #functions: Functions;
   readonly #network: SimulatedNetwork;
   readonly #watches = new Set<Watch>();
-  readonly #listeners = new Set<Listener>();
   #isConnected = true;
   #waiting: (() => void)[] = [];
   #lastMutation: Promise<unknown> = Promise.resolve();
@@ -81,35 +79,23 @@ export class SimulatedClient implements ConvexClientShape {
   readonly #failures: Error[] = [];
 
   constructor(functions: Functions, network: SimulatedNetwork) {
+    super();
     this.#functions = functions;
     this.#network = network;
   }
 
-  connectionState(): { isWebSocketConnected: boolean } {
-    return { isWebSocketConnected: this.#isConnected };
+  protected get isConnected(): boolean {
+    return this.#isConnected;
   }
 
-  subscribeToConnectionState(listener: Listener): () => void {
-    this.#listeners.add(listener);
-    return () => void this.#listeners.delete(listener);
-  }
-
-  onUpdate<Q extends FunctionReference<"query">>(
-    query: Q,
-    args: FunctionArgs<Q>,
-    onResult: (result: FunctionReturnType<Q>) => unknown,
-    onError?: (error: Error) => unknown,
-  ): () => void {
+  readonly onUpdate: ConvexClientShape["onUpdate"] = (query, args, onResult, onError) => {
     const watch = { query, args, onResult, onError, answered: null, seen: 0 };
     this.#watches.add(watch);
     void this.#answer(watch);
     return () => void this.#watches.delete(watch);
-  }
+  };
 
-  async query<Q extends FunctionReference<"query">>(
-    query: Q,
-    args: FunctionArgs<Q>,
-  ): Promise<FunctionReturnType<Q>> {
+  readonly query: ConvexClientShape["query"] = async (query, args) => {
     await this.#connected();
     await this.#wait?.();
     const result = await this.#network.run("queries", () =>
@@ -117,30 +103,27 @@ export class SimulatedClient implements ConvexClientShape {
     );
     await this.#wait?.();
     await this.#connected();
-    return result as FunctionReturnType<Q>;
-  }
+    return result as FunctionReturnType<typeof query>;
+  };
 
-  mutation<M extends FunctionReference<"mutation">>(
-    mutation: M,
-    args: FunctionArgs<M>,
-  ): Promise<FunctionReturnType<M>> {
+  readonly mutation: ConvexClientShape["mutation"] = (mutation, args) => {
     const run = this.#lastMutation.then(() => this.#mutate(mutation, args));
     this.#lastMutation = run.catch(() => {}); // the caller hears of it; the next mutation is another one
     return run;
-  }
+  };
 
   /** Cuts the connection. */
   disconnect(): void {
     if (!this.#isConnected) return;
     this.#isConnected = false;
     for (const watch of this.#watches) watch.answered = null;
-    this.#tell();
+    this.tell();
   }
 
   reconnect(): void {
     if (this.#isConnected) return;
     this.#isConnected = true;
-    this.#tell();
+    this.tell();
     for (const resume of this.#waiting.splice(0)) resume();
     void this.refresh();
   }
@@ -149,7 +132,7 @@ export class SimulatedClient implements ConvexClientShape {
   die(): void {
     this.#isConnected = false;
     this.#watches.clear();
-    this.#listeners.clear();
+    this.forgetListeners();
     this.#network.forget(this);
   }
 
@@ -268,9 +251,5 @@ export class SimulatedClient implements ConvexClientShape {
       watch.answered = json;
       deliver();
     };
-  }
-
-  #tell(): void {
-    for (const listener of [...this.#listeners]) listener(this.connectionState());
   }
 }

@@ -1,6 +1,7 @@
 import type { AnyCollection } from "../collections/index.js";
 import type { CampaignOptions, LeaderElection, TabChannel, TabLifecycle } from "../client/ports/tabs.js";
 import type { Randomness } from "../client/ports/clock.js";
+import type { StorageSpace } from "../client/ports/storageSpace.js";
 import type { Storage } from "../client/ports/storage.js";
 import type { TabMessage } from "../client/base/tabMessages.js";
 import { LocalReplica } from "../client/replica.js";
@@ -39,10 +40,11 @@ export class TestProfile {
     },
   };
 
-  openTab(): TestTab {
+  /** @param instead - methods that its database has in place of its own, which they are given */
+  openTab(instead: (own: Storage) => Partial<Storage> = () => ({})): TestTab {
     const channel = new MemoryChannel(this.#channels);
     this.#channels.add(channel);
-    return new TestTab(this, channel);
+    return new TestTab(this, channel, instead);
   }
 }
 
@@ -61,15 +63,20 @@ export class TestTab {
   #onLost: () => void = () => {};
   #events: { onFreeze: () => void; onResume: () => void } | null = null;
 
-  constructor(profile: TestProfile, channel: TabChannel<TabMessage>) {
-    const storage = new MemoryStorage(profile.database);
+  constructor(
+    profile: TestProfile,
+    channel: TabChannel<TabMessage>,
+    instead: (own: Storage) => Partial<Storage>,
+  ) {
+    const own = new MemoryStorage(profile.database);
+    const methods = instead(own);
     // What the tab asks of the database after its death is never done, and never answered.
-    this.storage = new Proxy(storage, {
+    this.storage = new Proxy(own, {
       get: (_target, name: keyof Storage) => {
-        const method = storage[name] as (...args: unknown[]) => Promise<unknown>;
+        const method = (methods[name] ?? own[name]) as (...args: unknown[]) => Promise<unknown>;
         return (...args: unknown[]) => {
           this.asked.push(name);
-          return this.#isKilled ? new Promise(() => {}) : method.apply(storage, args);
+          return this.#isKilled ? new Promise(() => {}) : method.apply(own, args);
         };
       },
     });
@@ -198,6 +205,7 @@ export interface TestReplicaOptions<Cs extends readonly AnyCollection[]> {
   readonly profile?: TestProfile;
   readonly overrides?: OverridesOf<Cs>;
   readonly hydrate?: readonly RowsResult[];
+  readonly space?: StorageSpace;
 }
 
 function withoutSessions({ push, pull, status }: ReplicaApi): ReplicaApi {
@@ -217,6 +225,7 @@ export function openTestReplica<const Cs extends readonly AnyCollection[]>({
   profile = new TestProfile(),
   overrides,
   hydrate = [],
+  space,
 }: TestReplicaOptions<Cs>): Replica<Cs[number]> {
   const replica = new LocalReplica({
     collections,
@@ -230,6 +239,7 @@ export function openTestReplica<const Cs extends readonly AnyCollection[]>({
     randomness,
     overrides: plainOverrides(overrides),
     hydrate,
+    ...(space && { space }),
   });
   void replica.start();
   return replica as unknown as Replica<Cs[number]>;

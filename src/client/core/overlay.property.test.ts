@@ -8,6 +8,7 @@ import { readMain } from "../../shared/mainDocument.js";
 import type { Operation } from "../../shared/operations.js";
 import { collapse } from "./collapse.js";
 import { applyToRow } from "./overlay.js";
+import { addingOrRemoving, incrementing, setting } from "../../testing/setUp/arbitraryOperations.js";
 
 const things = defineCollection("things", {
   fields: {
@@ -22,21 +23,9 @@ const things = defineCollection("things", {
 const primitive = fc.oneof(fc.string(), fc.integer(), fc.boolean());
 const register = fc.constantFrom("a", "b");
 const change: fc.Arbitrary<Operation> = fc.oneof(
-  fc.record({
-    type: fc.constant("set" as const),
-    field: register,
-    value: fc.option(primitive, { nil: undefined }),
-  }),
-  fc.record({
-    type: fc.constant("increment" as const),
-    field: fc.constant("visits"),
-    by: fc.integer({ min: -9, max: 9 }),
-  }),
-  fc.record({
-    type: fc.constantFrom("add" as const, "remove" as const),
-    field: fc.constant("tags"),
-    member: primitive,
-  }),
+  setting(register, fc.option(primitive, { nil: undefined })),
+  incrementing("visits"),
+  addingOrRemoving("tags", primitive),
 );
 const insert: fc.Arbitrary<Operation> = fc.record({
   type: fc.constant("insert" as const),

@@ -5,11 +5,12 @@ import type { Operation } from "../../shared/operations.js";
 import { authorUpdate, encodeSnapshot, openDocument } from "../../shared/document.js";
 import { sites } from "../../testing/fieldApp.js";
 import { mergeDocument } from "./merge.js";
+import { setting } from "../../testing/setUp/arbitraryOperations.js";
 
 const operation: fc.Arbitrary<Operation> = fc.oneof(
   fc.constant<Operation>({ type: "insert", fields: { name: "n", country: "DE" } }),
   fc.constant<Operation>({ type: "delete" }),
-  fc.record({ type: fc.constant("set" as const), field: fc.constant("note"), value: fc.string() }),
+  setting("note", fc.string()),
   fc.record({ type: fc.constant("increment" as const), field: fc.constant("visits"), by: fc.integer() }),
   fc.record({ type: fc.constant("add" as const), field: fc.constant("tags"), member: fc.string() }),
 );

@@ -1,38 +1,20 @@
 import "fake-indexeddb/auto";
 import { openDB } from "idb";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import type { Damage, Stored, StoredDocument, StoredTransaction } from "../ports/storage.js";
+import {
+  everyRecord,
+  storedGroup,
+  storedScope,
+  storedSite,
+  write,
+} from "../../testing/setUp/storedRecords.js";
+import type { Damage, Stored } from "../ports/storage.js";
 import { IndexedDbStorage } from "./indexedDbStorage.js";
 
 const fresh = { client: "client-1", author: 42 };
-const document = (id: string, scope = "DE"): StoredDocument => ({
-  collection: "sites",
-  id,
-  scope,
-  ts: 7n,
-  row: { id, name: id },
-  base: new Uint8Array([2, 1, 2]),
-});
-const transaction = (id: string): StoredTransaction => ({
-  id,
-  createdAt: 1,
-  metadata: { at: new Date(0) },
-  isGroup: false,
-  changes: [{ collection: "sites", id, operations: [{ type: "set", field: "n", value: 2n ** 60n }] }],
-});
-const scope = (name: string) => ({
-  collection: "sites",
-  scope: name,
-  cursor: { ts: 7n, document: "x" },
-  epoch: "0",
-  isComplete: true,
-});
-const group = (sequence: number, id: string) => ({
-  sequence,
-  transactions: [id],
-  updates: [],
-  isAnswered: false,
-});
+const document = (id: string, scope = "DE") => storedSite(id, { name: id }, { scope, ts: 7n });
+const transaction = (id: string) =>
+  write(id, { [id]: [{ type: "set", field: "n", value: 2n ** 60n }] }, { metadata: { at: new Date(0) } });
 const pageOf = (prefix: string, scope: string) =>
   Array.from({ length: 70 }, (_, n) => document(`${prefix}${n}`, scope));
 
@@ -53,12 +35,12 @@ beforeEach(async () => {
   const { meta } = await storage.takeOver();
   await storage.commit(meta.term, {
     documents: [...pageOf("d", "DE"), document("x")],
-    scopes: [scope("DE")],
+    scopes: [storedScope("DE", 7n)],
   });
-  await storage.commit(meta.term, { documents: pageOf("f", "FR"), scopes: [scope("FR")] });
+  await storage.commit(meta.term, { documents: pageOf("f", "FR"), scopes: [storedScope("FR", 7n)] });
   await storage.commit(meta.term, { documents: [document("x"), document("y")] });
   await storage.append([transaction("a"), transaction("b")]);
-  await storage.commit(meta.term, { groups: [group(1, "a"), group(2, "b")] });
+  await storage.commit(meta.term, { groups: [storedGroup(1, "a"), storedGroup(2, "b")] });
   await storage.close();
 });
 afterEach(async () => {
@@ -74,13 +56,6 @@ async function change(store: string, key: IDBValidKey, how: (record: never) => u
     db.transaction(store).store.keyPath ? undefined : key,
   );
   db.close();
-}
-
-async function everyRecord(): Promise<unknown> {
-  const db = await openDB(name);
-  const all = await Promise.all([...db.objectStoreNames].map((store) => db.getAll(store)));
-  db.close();
-  return all;
 }
 
 const counted = ({ documents, outbox, groups, scopes, damage }: Stored) => ({
@@ -230,11 +205,11 @@ describe("a stored record that is not what was written", () => {
     const db = await openDB(name);
     damage(db as unknown as IDBDatabase);
     db.close();
-    const before = await everyRecord();
+    const before = await everyRecord(name);
     const storage = openTab();
     await expect(storage.open(fresh)).rejects.toMatchObject({ code: "storage_corrupt" });
     await expect(storage.takeOver()).rejects.toMatchObject({ code: "storage_corrupt" });
-    expect(await everyRecord()).toEqual(before);
+    expect(await everyRecord(name)).toEqual(before);
   });
 
   test("a repair takes it away, but for what the user wrote; and what older pages say does not come back", async () => {
@@ -243,7 +218,7 @@ describe("a stored record that is not what was written", () => {
     const storage = openTab();
     const { meta, damage } = await storage.takeOver();
     expect(damage).toHaveLength(4);
-    const scopes = [{ ...scope("FR"), isComplete: false, isRepair: true as const }];
+    const scopes = [{ ...storedScope("FR", 7n), isComplete: false, isRepair: true as const }];
     await storage.commit(meta.term, { repair: { damage, scopes }, author: 43 });
     const stored = await openTab().open(fresh);
     expect(counted(stored)).toEqual({

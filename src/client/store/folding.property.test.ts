@@ -2,7 +2,8 @@ import "fake-indexeddb/auto";
 import { openDB } from "idb";
 import fc from "fast-check";
 import { beforeEach, describe, expect, test } from "vitest";
-import { FencedError, type Commit, type Stored, type StoredDocument } from "../ports/storage.js";
+import { storedSite } from "../../testing/setUp/storedRecords.js";
+import { FencedError, type Commit, type Stored } from "../ports/storage.js";
 import { systemClock } from "../ports/clock.js";
 import { IndexedDbStorage } from "./indexedDbStorage.js";
 
@@ -24,14 +25,8 @@ let name: string;
 beforeEach(() => void (name = `folded ${++databases}`));
 const openTab = () => new IndexedDbStorage(name, systemClock, limits);
 
-const document = (id: string, text: string): StoredDocument => ({
-  collection: "sites",
-  id,
-  scope: "DE",
-  ts: 2n ** 60n,
-  row: { id, text },
-  base: new Uint8Array(text.length * 3),
-});
+const document = (id: string, text: string) =>
+  storedSite(id, { text }, { ts: 2n ** 60n, base: new Uint8Array(text.length * 3) });
 const place = (id: string) => ({ collection: "sites", id });
 
 /** What a tab finds that opens the database now: `id` and text of each document. */

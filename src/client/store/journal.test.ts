@@ -1,45 +1,13 @@
 import { beforeEach, describe, expect, test } from "vitest";
+import { rename, storedGroup, storedScope, storedSite, write } from "../../testing/setUp/storedRecords.js";
 import { emptyPublication, type Publication } from "../base/publication.js";
-import {
-  FencedError,
-  type AuthoredGroup,
-  type Commit,
-  type Storage,
-  type StoredDocument,
-  type StoredScope,
-  type StoredTransaction,
-} from "../ports/storage.js";
+import { FencedError, type Commit, type Storage } from "../ports/storage.js";
 import { Journal, type Decision } from "./journal.js";
 import { MemoryDatabase, MemoryStorage } from "./memoryStorage.js";
 
-const transaction = (id: string): StoredTransaction => ({
-  id,
-  createdAt: 1,
-  metadata: {},
-  isGroup: false,
-  changes: [{ collection: "sites", id: "x", operations: [{ type: "set", field: "name", value: id }] }],
-});
-const document = (id: string, name: string, scope = "DE"): StoredDocument => ({
-  collection: "sites",
-  id,
-  scope,
-  ts: 1n,
-  row: { id, name },
-  base: new Uint8Array([2, 1, 2]),
-});
-const scope = (name: string): StoredScope => ({
-  collection: "sites",
-  scope: name,
-  cursor: { ts: 1n, document: "x" },
-  epoch: "0",
-  isComplete: true,
-});
-const group = (sequence: number, ...transactions: string[]): AuthoredGroup => ({
-  sequence,
-  transactions,
-  updates: [],
-  isAnswered: false,
-});
+/** Each renames `x`. */
+const transaction = (id: string) => write(id, { x: [rename(id)] });
+const document = (id: string, name: string, scope = "DE") => storedSite(id, { name }, { scope });
 const telling = (name: string): Publication => ({
   ...emptyPublication,
   rows: [{ collection: "sites", id: "x", row: { id: "x", name } }],
@@ -85,8 +53,8 @@ describe("what a journal holds at first", () => {
     const { meta } = await storage.takeOver();
     await storage.commit(meta.term, {
       documents: [document("x", "one"), document("y", "two", "FR")],
-      scopes: [scope("DE")],
-      groups: [group(a, "a")],
+      scopes: [storedScope("DE")],
+      groups: [storedGroup(a, "a")],
     });
     const journal = await lead();
     expect([journal.client, journal.author]).toEqual(["client-1", 42]);
@@ -94,9 +62,12 @@ describe("what a journal holds at first", () => {
     expect(journal.document("sites", "z")).toBeUndefined();
     expect(journal.documentsIn("sites", "DE").map(({ id }) => id)).toEqual(["x"]);
     expect(journal.documentsIn("notes", "DE")).toEqual([]);
-    expect([journal.scope("sites", "DE"), journal.scope("sites", "FR")]).toEqual([scope("DE"), undefined]);
-    expect(journal.scopes()).toEqual([scope("DE")]);
-    expect(journal.groups()).toEqual([group(a, "a")]);
+    expect([journal.scope("sites", "DE"), journal.scope("sites", "FR")]).toEqual([
+      storedScope("DE"),
+      undefined,
+    ]);
+    expect(journal.scopes()).toEqual([storedScope("DE")]);
+    expect(journal.groups()).toEqual([storedGroup(a, "a")]);
     expect(journal.outbox().map(({ sequence }) => sequence)).toEqual([a, b]);
     expect(journal.waiting().map(({ sequence }) => sequence)).toEqual([b]);
     expect(told).toEqual([]);
@@ -224,7 +195,11 @@ describe("change", () => {
     const [a = 0] = await other.append([transaction("a")]);
     const journal = await lead();
     await journal.change(() =>
-      decision({ documents: [document("x", "one")], scopes: [scope("DE")], groups: [group(a, "a")] }),
+      decision({
+        documents: [document("x", "one")],
+        scopes: [storedScope("DE")],
+        groups: [storedGroup(a, "a")],
+      }),
     );
     await journal.change(() =>
       decision({
@@ -292,7 +267,7 @@ describe("waiting", () => {
     const failure = { code: "denied", message: "no" } as const;
     await journal.change(() =>
       decision({
-        groups: [group(d, "d"), group(a, "a")],
+        groups: [storedGroup(d, "d"), storedGroup(a, "a")],
         outbox: [{ sequence: b, transaction: { ...transaction("b"), failure } }],
       }),
     );

@@ -1,39 +1,14 @@
 import "fake-indexeddb/auto";
 import { beforeEach, describe, expect, test } from "vitest";
-import {
-  FencedError,
-  type Storage,
-  type Stored,
-  type StoredDocument,
-  type StoredScope,
-  type StoredTransaction,
-} from "../ports/storage.js";
+import { rename, storedScope, storedSite, write } from "../../testing/setUp/storedRecords.js";
+import { FencedError, type Storage, type Stored, type StoredDocument } from "../ports/storage.js";
 import { IndexedDbStorage } from "./indexedDbStorage.js";
 import { MemoryDatabase, MemoryStorage } from "./memoryStorage.js";
 
 const fresh = { client: "client-1", author: 42 };
-const transaction = (id: string): StoredTransaction => ({
-  id,
-  createdAt: 1,
-  metadata: {},
-  isGroup: false,
-  changes: [{ collection: "sites", id: "x", operations: [{ type: "set", field: "name", value: id }] }],
-});
-const document = (id: string, name: string): StoredDocument => ({
-  collection: "sites",
-  id,
-  scope: "DE",
-  ts: 1n,
-  row: { id, name, big: 1n },
-  base: new Uint8Array([2, 1, 2]),
-});
-const scope: StoredScope = {
-  collection: "sites",
-  scope: "DE",
-  cursor: { ts: 2n ** 60n, document: "x" },
-  epoch: "0",
-  isComplete: true,
-};
+const transaction = (id: string) => write(id, { x: [rename(id)] });
+const document = (id: string, name: string) => storedSite(id, { name, big: 1n });
+const scope = storedScope("DE", 2n ** 60n);
 
 let databases = 0;
 const implementations: [string, () => () => Storage][] = [

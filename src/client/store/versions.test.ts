@@ -2,21 +2,21 @@ import "fake-indexeddb/auto";
 import { openDB } from "idb";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { ManualClock } from "../../testing/manualClock.js";
+import {
+  everyRecord,
+  storedGroup,
+  storedScope,
+  storedSite,
+  write,
+} from "../../testing/setUp/storedRecords.js";
 import type { Refusal } from "../../shared/errorCodes.js";
-import type { StorageWatcher, StoredDocument, StoredTransaction } from "../ports/storage.js";
+import type { StorageWatcher } from "../ports/storage.js";
 import { formatVersion } from "./indexedDbSchema.js";
 import { IndexedDbStorage } from "./indexedDbStorage.js";
 
 const fresh = { client: "client-1", author: 42 };
-const document = (id: string, text: string): StoredDocument => ({
-  collection: "sites",
-  id,
-  scope: "DE",
-  ts: 2n ** 60n,
-  row: { id, text },
-  base: new Uint8Array([2, 1]),
-});
-const transaction: StoredTransaction = { id: "a", createdAt: 1, metadata: {}, isGroup: false, changes: [] };
+const document = (id: string, text: string) => storedSite(id, { text }, { ts: 2n ** 60n });
+const transaction = write("a", {});
 
 let databases = 0;
 let name: string;
@@ -45,13 +45,6 @@ async function openNewer(): Promise<void> {
   db.close();
 }
 
-async function everyRecord(): Promise<unknown> {
-  const db = await openDB(name);
-  const all = await Promise.all([...db.objectStoreNames].map((store) => db.getAll(store)));
-  db.close();
-  return all;
-}
-
 describe("a database of format 1", () => {
   /** As the version before wrote it. */
   async function writeFormat1(): Promise<void> {
@@ -70,15 +63,8 @@ describe("a database of format 1", () => {
     await db.put("tail", { collection: "sites", id: "z", isGone: true }, ["sites", "z"]);
     await db.add("outbox", transaction);
     await db.delete("outbox", await db.add("outbox", transaction));
-    const scope = {
-      collection: "sites",
-      scope: "DE",
-      cursor: { ts: 5n, document: "" },
-      epoch: "0",
-      isComplete: true,
-    };
-    await db.put("scopes", scope, ["sites", "DE"]);
-    await db.put("groups", { sequence: 1, transactions: ["a"], updates: [], isAnswered: false }, 1);
+    await db.put("scopes", storedScope("DE", 5n), ["sites", "DE"]);
+    await db.put("groups", storedGroup(1, "a"), 1);
     db.close();
   }
 
@@ -108,9 +94,9 @@ describe("a database of format 1", () => {
     const db = await openDB(name, 1);
     await db.put("pages", { documents: [{ ...document("w", "x"), base: null }] });
     db.close();
-    const before = await everyRecord();
+    const before = await everyRecord(name);
     await expect(openTab().open()).rejects.toThrow();
-    expect(await everyRecord()).toEqual(before);
+    expect(await everyRecord(name)).toEqual(before);
   });
 });
 
@@ -121,7 +107,7 @@ describe("a tab with an older version of the app", () => {
     await first.storage.append([transaction]);
     await first.storage.close();
     await openNewer();
-    const before = await everyRecord();
+    const before = await everyRecord(name);
     const { storage, open } = openTab();
     const refusal = {
       code: "storage_unavailable",
@@ -130,7 +116,7 @@ describe("a tab with an older version of the app", () => {
     await expect(open()).rejects.toMatchObject(refusal);
     await expect(storage.append([transaction])).rejects.toMatchObject(refusal);
     await expect(storage.takeOver()).rejects.toMatchObject(refusal);
-    expect(await everyRecord()).toEqual(before);
+    expect(await everyRecord(name)).toEqual(before);
   });
 
   test("that is open when a newer one comes lets go at once, and is told why it can do no more", async () => {

@@ -1,14 +1,13 @@
 // What a device's connection does is what Convex's own client does over its socket: queries are asked again on a new
 // socket, mutations run in order, wait while there is none, and one whose answer was lost is sent again and not run twice.
-import type { FunctionArgs, FunctionReference, FunctionReturnType } from "convex/server";
+import type { FunctionReference } from "convex/server";
 import type { ConvexClientShape } from "../../client/ports/transport.js";
+import { SimulatedConnection } from "../simulatedConnection.js";
 import type { SeededRandom } from "../random.js";
 import { OverloadError } from "./backend.js";
 import type { Life } from "./life.js";
 import { copyOf, type Outcome, type Server, type Session, type WatchRequest } from "./server.js";
 import type { Timeline } from "./timeline.js";
-
-type Listener = (state: { isWebSocketConnected: boolean }) => void;
 
 /** The way from a device to the server, and what is wrong with it. */
 export interface Link {
@@ -53,15 +52,13 @@ interface Socket {
   lastRun: Promise<void>;
 }
 
-export class Connection implements ConvexClientShape {
-  readonly client = { url: "simulated:" };
+export class Connection extends SimulatedConnection {
   readonly #timeline: Timeline;
   readonly #random: SeededRandom;
   readonly #server: Server;
   readonly #link: Link;
   readonly #life: Life;
   readonly #onSend: (args: object) => void;
-  readonly #listeners = new Set<Listener>();
   readonly #watches = new Map<number, Watch>();
   readonly #requests = new Map<number, Request>();
   #socket: Socket | null = null;
@@ -78,6 +75,7 @@ export class Connection implements ConvexClientShape {
     life: Life,
     onSend: (args: object) => void,
   ) {
+    super();
     this.#onSend = onSend;
     this.#timeline = timeline;
     this.#random = random;
@@ -87,21 +85,11 @@ export class Connection implements ConvexClientShape {
     this.connectSoon();
   }
 
-  connectionState(): { isWebSocketConnected: boolean } {
-    return { isWebSocketConnected: this.#socket !== null };
+  protected get isConnected(): boolean {
+    return this.#socket !== null;
   }
 
-  subscribeToConnectionState(listener: Listener): () => void {
-    this.#listeners.add(listener);
-    return () => void this.#listeners.delete(listener);
-  }
-
-  onUpdate<Q extends FunctionReference<"query">>(
-    query: Q,
-    args: FunctionArgs<Q>,
-    onResult: (result: FunctionReturnType<Q>) => unknown,
-    onError?: (error: Error) => unknown,
-  ): () => void {
+  readonly onUpdate: ConvexClientShape["onUpdate"] = (query, args, onResult, onError) => {
     const id = ++this.#last;
     if (this.#life.passes()) {
       this.#watches.set(id, { query, args: structuredClone(args) as object, onResult, onError });
@@ -112,13 +100,10 @@ export class Connection implements ConvexClientShape {
       const socket = this.#socket;
       if (socket !== null) this.#up(socket, () => void socket.session.watches.delete(id));
     };
-  }
+  };
 
-  query<Q extends FunctionReference<"query">>(
-    query: Q,
-    args: FunctionArgs<Q>,
-  ): Promise<FunctionReturnType<Q>> {
-    return new Promise((resolve, reject) => {
+  readonly query: ConvexClientShape["query"] = (query, args) =>
+    new Promise((resolve, reject) => {
       const stop: () => void = this.onUpdate(
         query,
         args,
@@ -126,13 +111,9 @@ export class Connection implements ConvexClientShape {
         (error) => (stop(), reject(error)),
       );
     });
-  }
 
-  mutation<M extends FunctionReference<"mutation">>(
-    mutation: M,
-    args: FunctionArgs<M>,
-  ): Promise<FunctionReturnType<M>> {
-    return new Promise((resolve, reject) => {
+  readonly mutation: ConvexClientShape["mutation"] = (mutation, args) =>
+    new Promise((resolve, reject) => {
       if (!this.#life.passes()) return;
       const id = ++this.#last;
       const sent = structuredClone(args) as object;
@@ -146,7 +127,6 @@ export class Connection implements ConvexClientShape {
       });
       if (this.#socket !== null) this.#send(this.#socket, id);
     });
-  }
 
   /** The server is asked anew who this is: it looks again at what may be read. */
   reauthenticate(): void {
@@ -169,7 +149,7 @@ export class Connection implements ConvexClientShape {
     if (socket === null) return;
     this.#drop(socket);
     this.#socket = null;
-    this.#life.deliver(() => this.#tell());
+    this.#life.deliver(() => this.tell());
     this.connectSoon();
   }
 
@@ -209,7 +189,7 @@ export class Connection implements ConvexClientShape {
     };
     this.#socket = socket;
     this.#server.join(socket.session);
-    this.#tell();
+    this.tell();
     for (const id of this.#watches.keys()) this.#ask(socket, id);
     for (const id of this.#requests.keys()) this.#send(socket, id);
   }
@@ -301,10 +281,6 @@ export class Connection implements ConvexClientShape {
     this.#timeline.after(socket.lastDown - now, () => {
       if (socket.isOpen && !socket.isDead) this.#life.deliver(arrive);
     });
-  }
-
-  #tell(): void {
-    for (const listener of [...this.#listeners]) listener(this.connectionState());
   }
 }
 
