@@ -8,7 +8,6 @@ import type {
   StoredDocument,
   StoredScope,
 } from "../ports/storage.js";
-import { keyOf } from "./contents.js";
 import type { Database, PageRecord, Read, Schema, StoreName } from "./indexedDbSchema.js";
 import { PageDirectory } from "./pageDirectory.js";
 import { DamagedPageError, decodePage, isGone, type PageEntry } from "./pageFormat.js";
@@ -76,6 +75,9 @@ export async function readOutboxAfter(tx: Read, sequence: number): Promise<Outbo
   return records.flatMap(({ key, value }) => (value === null ? [] : [{ sequence: key, transaction: value }]));
 }
 
+/** So many pages are asked for before they are needed: the browser fetches them while others are shown. */
+const pagesAhead = 4;
+
 /** Documents of a page that nothing newer speaks of; or that the page could not be read. */
 export interface PageSlice {
   readonly documents: readonly StoredDocument[];
@@ -84,7 +86,7 @@ export interface PageSlice {
 
 /**
  * Reads the pages that belong to `head`, newest first, with a turn of the event loop before each. One transaction, which
- * the request for the next page keeps open: so what is read is of one moment, and a slice may take what it takes.
+ * the requests for the next pages keep open: so what is read is of one moment, and a slice may take what it takes.
  *
  * @param onSlice - called at once with the tail's documents and those of the first page, then with each page's
  * @returns null, before anything was read, if there was a commit after `head`
@@ -101,21 +103,24 @@ export async function readPages(
   ]);
   if (unsealMeta(meta).commit !== head.meta.commit) return null;
   const directory = new PageDirectory();
-  for (const { collection, id } of head.tail) directory.putInTail(keyOf(collection, id));
+  for (const entry of head.tail) directory.putInTail(entry);
   const pages = keys.reverse();
-  const read = (page: number | undefined) => {
-    const reading = page === undefined ? null : readRecord(tx.objectStore("pages").get(page));
-    reading?.catch(() => {}); // met when its turn has come
-    return reading;
+  const begun: Promise<{ readonly value: PageRecord | undefined } | null>[] = [];
+  const beginNext = () => {
+    const page = pages[begun.length];
+    if (page === undefined) return;
+    const reading = readRecord(tx.objectStore("pages").get(page));
+    reading.catch(() => {}); // met when its turn has come
+    begun.push(reading);
   };
+  for (let ahead = 0; ahead < pagesAhead; ahead++) beginNext();
   let early: PageSlice | null = {
     documents: head.tail.filter((entry): entry is StoredDocument => !isGone(entry)),
     damage: [],
   };
-  let next = read(pages[0]);
   for (const [index, page] of pages.entries()) {
-    const record = await next;
-    next = read(pages[index + 1]);
+    const record = await begun[index];
+    beginNext();
     const slice = toSlice(page, record?.value, directory);
     onSlice(early === null ? slice : { ...slice, documents: [...early.documents, ...slice.documents] });
     early = null;
@@ -129,8 +134,7 @@ export async function readPages(
 function toSlice(page: number, record: PageRecord | undefined, directory: PageDirectory): PageSlice {
   try {
     const entries = decodePage(record?.bytes);
-    const keys = entries.map(({ collection, id }) => keyOf(collection, id));
-    const areLive = directory.addOlder(page, record?.bytes.byteLength ?? 0, keys);
+    const areLive = directory.addOlder(page, record?.bytes.byteLength ?? 0, entries);
     const documents = entries.filter(
       (entry, index): entry is StoredDocument => areLive[index] === true && !isGone(entry),
     );

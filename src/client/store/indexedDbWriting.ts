@@ -2,7 +2,7 @@ import { ReplicaError } from "../base/errors.js";
 import type { Commit, Damage, StoredDocument, StoredTransaction } from "../ports/storage.js";
 import { keyOf } from "./contents.js";
 import { toPageRecord, type StoreName, type Write } from "./indexedDbSchema.js";
-import { planFold, type PageDirectory } from "./pageDirectory.js";
+import { planFold, type DocumentName, type PageDirectory } from "./pageDirectory.js";
 import { decodePage, isGone, type PageEntry } from "./pageFormat.js";
 import { seal, unseal } from "./sealed.js";
 import type { StoreLimits } from "./storeLimits.js";
@@ -48,14 +48,14 @@ export async function putDocuments(
   if (changed.length < limits.pageFrom) {
     for (const entry of [...gone, ...changed]) putInTail(tx, entry);
     return (directory) => {
-      for (const { collection, id } of [...gone, ...changed]) directory.putInTail(keyOf(collection, id));
+      for (const entry of [...gone, ...changed]) directory.putInTail(entry);
     };
   }
   for (const entry of gone) putInTail(tx, entry);
   const written = await addPages(tx, changed, limits);
   for (const { collection, id } of changed) begin(tx.objectStore("tail").delete([collection, id]));
   return (directory) => {
-    for (const { collection, id } of gone) directory.putInTail(keyOf(collection, id));
+    for (const entry of gone) directory.putInTail(entry);
     written(directory);
   };
 }
@@ -100,29 +100,25 @@ export async function foldStep(
   const replaced = new Set(plan.pages);
   const tail = plan.takesTail ? await readTail(tx, limits.foldTail) : [];
   const kept: PageEntry[] = [];
-  const dropped: string[] = [];
-  const keep = (entry: PageEntry, key: string) => {
-    if (!isGone(entry) || directory.isElsewhere(key, replaced)) kept.push(entry);
-    else dropped.push(key);
+  const dropped: DocumentName[] = [];
+  const keep = (entry: PageEntry) => {
+    if (!isGone(entry) || directory.isElsewhere(entry, replaced)) kept.push(entry);
+    else dropped.push(entry);
   };
-  for (const entry of tail) keep(entry, keyOf(entry.collection, entry.id));
-  const keysByPage = new Map<number, readonly string[]>();
+  for (const entry of tail) keep(entry);
+  const entriesByPage = new Map<number, readonly DocumentName[]>();
   for (const page of plan.pages) {
     const entries = decodePage((await tx.objectStore("pages").get(page))?.bytes);
-    const keys = entries.map(({ collection, id }) => keyOf(collection, id));
-    keysByPage.set(page, keys);
-    entries.forEach((entry, index) => {
-      const key = keys[index] as string;
-      if (directory.isLive(page, key)) keep(entry, key);
-    });
+    entriesByPage.set(page, entries);
+    for (const entry of entries) if (directory.isLive(page, entry)) keep(entry);
   }
   const written = await addPages(tx, kept, limits);
   for (const { collection, id } of tail) begin(tx.objectStore("tail").delete([collection, id]));
   for (const page of plan.pages) begin(tx.objectStore("pages").delete(page));
   return (changed) => {
     written(changed);
-    for (const key of dropped) changed.removeFromTail(key);
-    for (const [page, keys] of keysByPage) changed.removePage(page, keys);
+    for (const entry of dropped) changed.removeFromTail(entry);
+    for (const [page, entries] of entriesByPage) changed.removePage(page, entries);
   };
 }
 
@@ -142,15 +138,14 @@ async function addPages(
   entries: readonly PageEntry[],
   limits: StoreLimits,
 ): Promise<(directory: PageDirectory) => void> {
-  const added: { page: number; bytes: number; keys: string[] }[] = [];
+  const added: { page: number; bytes: number; part: readonly DocumentName[] }[] = [];
   for (const part of intoPages(entries, limits)) {
     const record = toPageRecord(part);
     const page = await tx.objectStore("pages").add(record);
-    const keys = part.map(({ collection, id }) => keyOf(collection, id));
-    added.push({ page, bytes: record.bytes.byteLength, keys });
+    added.push({ page, bytes: record.bytes.byteLength, part });
   }
   return (directory) => {
-    for (const { page, bytes, keys } of added) directory.addNewer(page, bytes, keys);
+    for (const { page, bytes, part } of added) directory.addNewer(page, bytes, part);
   };
 }
 
