@@ -117,10 +117,12 @@ export class IndexedDbStorage implements Storage {
     const work = async (tx: Write) => {
       const meta = await this.#fence(tx, term);
       const raised = metaAfter(meta, changes);
-      await tx.objectStore("meta").put(seal(raised), "meta");
+      begin(tx.objectStore("meta").put(seal(raised), "meta"));
       clearDamage(tx, changes.repair?.damage ?? []);
-      const written = await putDocuments(tx, changes, this.#limits);
-      await putProgress(tx, changes);
+      const [written] = await Promise.all([
+        putDocuments(tx, changes, this.#directory, this.#limits),
+        putProgress(tx, changes),
+      ]);
       return { commit: raised.commit, written };
     };
     const { commit, written } = await this.#write(storesOf(changes), work, durabilityOf(changes));

@@ -37,26 +37,35 @@ export function appendAll(tx: Write, transactions: readonly StoredTransaction[])
   return Promise.all(transactions.map((transaction) => tx.objectStore("outbox").add(seal(transaction))));
 }
 
-/** @returns what it does to the directory, once it is stored */
+/**
+ * @param directory - as of this transaction; null: not known, and the tail may hold any of the documents
+ * @returns what it does to the directory, once it is stored
+ */
 export async function putDocuments(
   tx: Write,
   { documents = [], removedDocuments = [] }: Commit,
+  directory: PageDirectory | null,
   limits: StoreLimits,
 ): Promise<(directory: PageDirectory) => void> {
   const gone = removedDocuments.map(({ collection, id }) => ({ collection, id, isGone: true }) as const);
   const changed = [...new Map(documents.map((each) => [keyOf(each.collection, each.id), each])).values()];
   if (changed.length < limits.pageFrom) {
     for (const entry of [...gone, ...changed]) putInTail(tx, entry);
-    return (directory) => {
-      for (const entry of [...gone, ...changed]) directory.putInTail(entry);
+    return (written) => {
+      for (const entry of [...gone, ...changed]) written.putInTail(entry);
     };
   }
   for (const entry of gone) putInTail(tx, entry);
-  const written = await addPages(tx, changed, limits);
-  for (const { collection, id } of changed) begin(tx.objectStore("tail").delete([collection, id]));
-  return (directory) => {
-    for (const entry of gone) directory.putInTail(entry);
-    written(directory);
+  const removed = new Set(gone.map(({ collection, id }) => keyOf(collection, id)));
+  // A request each is most of what storing a page takes, and of a first load the tail holds nothing.
+  const mayBeInTail = ({ collection, id }: PageEntry) =>
+    directory === null || directory.isInTail({ collection, id }) || removed.has(keyOf(collection, id));
+  for (const entry of changed.filter(mayBeInTail))
+    begin(tx.objectStore("tail").delete([entry.collection, entry.id]));
+  const addToDirectory = await addPages(tx, changed, limits);
+  return (written) => {
+    for (const entry of gone) written.putInTail(entry);
+    addToDirectory(written);
   };
 }
 
@@ -138,12 +147,12 @@ async function addPages(
   entries: readonly PageEntry[],
   limits: StoreLimits,
 ): Promise<(directory: PageDirectory) => void> {
-  const added: { page: number; bytes: number; part: readonly DocumentName[] }[] = [];
-  for (const part of intoPages(entries, limits)) {
+  const adding = intoPages(entries, limits).map(async (part) => {
     const record = toPageRecord(part);
     const page = await tx.objectStore("pages").add(record);
-    added.push({ page, bytes: record.bytes.byteLength, part });
-  }
+    return { page, bytes: record.bytes.byteLength, part };
+  });
+  const added = await Promise.all(adding);
   return (directory) => {
     for (const { page, bytes, part } of added) directory.addNewer(page, bytes, part);
   };
