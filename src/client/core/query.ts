@@ -33,7 +33,8 @@ export function orderOf({ orderBy = "id" }: PlainQuery): RowOrder {
  */
 function compareValues(a: Value | undefined, b: Value | undefined): number {
   if (a === b) return 0;
-  const [rankA, rankB] = [rankOf(a), rankOf(b)];
+  const rankA = rankOf(a);
+  const rankB = rankOf(b);
   if (rankA !== rankB) return rankA - rankB;
   if (rankA !== composite) return compareOfOneType(a as number, b as number);
   return compareOfOneType(canonicalJson(a as Value), canonicalJson(b as Value));

@@ -243,7 +243,12 @@ export interface Storage {
   outboxAfter(sequence: number): Promise<OutboxEntry[]>;
   /** Raises the term and reads everything: the caller is the leader from here on. */
   takeOver(): Promise<Stored>;
-  /** @returns the commit's number. @throws FencedError if a later leader has taken over; nothing is written then */
+  /**
+   * One at a time: the next one is asked for when the one before has ended.
+   *
+   * @returns the commit's number
+   * @throws FencedError if a later leader has taken over; nothing is written then
+   */
   commit(term: number, changes: Commit): Promise<number>;
   /**
    * Puts what has changed into the form that is read fastest, a bounded step of it; what the database holds stays

@@ -170,6 +170,28 @@ describe("a stored record that is not what was written", () => {
     },
   );
 
+  test.each([1, 2])(
+    "of two pages that are asked for together the other one is read: %i is lost",
+    async (lost) => {
+      const storage = openTab();
+      await storage.open(fresh);
+      const { meta } = await storage.takeOver();
+      await storage.commit(meta.term, { documents: pageOf("g", "GR") }); // the newest is asked for alone
+      const restore = makeUnreadable("pages", lost);
+      try {
+        const stored = await openTab().open(fresh);
+        expect(stored.damage).toEqual([{ type: "page", page: lost, scopes: null }]);
+        const [kept, gone] = lost === 1 ? ["f", "d"] : ["d", "f"];
+        const ids = new Set(stored.documents.map(({ id }) => id));
+        expect(pageOf(kept, "").every(({ id }) => ids.has(id))).toBe(true);
+        expect(pageOf(gone, "").some(({ id }) => ids.has(id))).toBe(false);
+        expect(ids.size).toBe(whole.documents);
+      } finally {
+        restore();
+      }
+    },
+  );
+
   test("of a lost page the rest is told of after the first slice", async () => {
     await change("pages", 1, flipByte);
     const later: Damage[] = [];

@@ -8,7 +8,6 @@ import type {
   StoredDocument,
   StoredScope,
 } from "../ports/storage.js";
-import { keyOf } from "./contents.js";
 import type { Database, PageRecord, Read, Schema, StoreName } from "./indexedDbSchema.js";
 import { PageDirectory } from "./pageDirectory.js";
 import { DamagedPageError, decodePage, isGone, type PageEntry } from "./pageFormat.js";
@@ -76,17 +75,26 @@ export async function readOutboxAfter(tx: Read, sequence: number): Promise<Outbo
   return records.flatMap(({ key, value }) => (value === null ? [] : [{ sequence: key, transaction: value }]));
 }
 
-/** Documents of a page that nothing newer speaks of; or that the page could not be read. */
+/**
+ * So many pages are asked for at once: a request, and telling of what came, cost half as much as a page does. What they
+ * hold is a slice of opening, 4 ms at the most.
+ */
+const pagesAtOnce = 2;
+/** So many requests are under way at a time: the browser fetches what is next while a slice is shown. */
+const requestsAtOnce = 2;
+
+/** Documents of pages that nothing newer speaks of; and the pages that could not be read. */
 export interface PageSlice {
   readonly documents: readonly StoredDocument[];
   readonly damage: readonly Damage[];
 }
 
 /**
- * Reads the pages that belong to `head`, newest first, with a turn of the event loop before each. One transaction, which
- * the request for the next page keeps open: so what is read is of one moment, and a slice may take what it takes.
+ * Reads the pages that belong to `head`, newest first, with a turn of the event loop before each slice of them. One
+ * transaction, which the requests for the next pages keep open: so what is read is of one moment, and a slice may take
+ * what it takes.
  *
- * @param onSlice - called at once with the tail's documents and those of the first page, then with each page's
+ * @param onSlice - called at once with the tail's documents and those of the first page, then with those of the next ones
  * @returns null, before anything was read, if there was a commit after `head`
  */
 export async function readPages(
@@ -101,43 +109,73 @@ export async function readPages(
   ]);
   if (unsealMeta(meta).commit !== head.meta.commit) return null;
   const directory = new PageDirectory();
-  for (const { collection, id } of head.tail) directory.putInTail(keyOf(collection, id));
-  const pages = keys.reverse();
-  const read = (page: number | undefined) => {
-    const reading = page === undefined ? null : readRecord(tx.objectStore("pages").get(page));
-    reading?.catch(() => {}); // met when its turn has come
-    return reading;
+  for (const entry of head.tail) directory.putInTail(entry);
+  const documents = head.tail.filter((entry): entry is StoredDocument => !isGone(entry));
+  if (keys.length === 0) onSlice({ documents, damage: [] });
+  const slices = intoSlices(keys);
+  const begun: Promise<ReadPage[]>[] = [];
+  const beginNext = () => {
+    const slice = slices[begun.length];
+    if (slice === undefined) return;
+    const reading = readSlice(tx, slice);
+    reading.catch(() => {}); // met when its turn has come
+    begun.push(reading);
   };
-  let early: PageSlice | null = {
-    documents: head.tail.filter((entry): entry is StoredDocument => !isGone(entry)),
-    damage: [],
-  };
-  let next = read(pages[0]);
-  for (const [index, page] of pages.entries()) {
-    const record = await next;
-    next = read(pages[index + 1]);
-    const slice = toSlice(page, record?.value, directory);
-    onSlice(early === null ? slice : { ...slice, documents: [...early.documents, ...slice.documents] });
-    early = null;
+  for (let each = 0; each < requestsAtOnce; each++) beginNext();
+  for (let index = 0; index < slices.length; index++) {
+    const pages = (await begun[index]) as ReadPage[];
+    beginNext();
+    const damage: Damage[] = [];
+    for (const page of pages) decodeInto(page, directory, documents, damage);
+    onSlice({ documents: documents.splice(0), damage });
   }
-  if (early !== null) onSlice(early);
   await tx.done;
   return directory;
 }
 
+/** The newest page, which is waited for, then the others, newest first. @param keys - ascending */
+function intoSlices(keys: readonly number[]): (readonly number[])[] {
+  const slices: (readonly number[])[] = [];
+  for (let end = keys.length; end > 0;) {
+    const start = slices.length === 0 ? end - 1 : Math.max(0, end - pagesAtOnce);
+    slices.push(keys.slice(start, end));
+    end = start;
+  }
+  return slices;
+}
+
+interface ReadPage {
+  readonly page: number;
+  /** Undefined: damaged. */
+  readonly record: PageRecord | undefined;
+}
+
+/** @param pages - keys that follow each other, ascending. @returns them newest first */
+async function readSlice(tx: Read, pages: readonly number[]): Promise<ReadPage[]> {
+  const store = tx.objectStore("pages");
+  const range = IDBKeyRange.bound(pages[0], pages.at(-1));
+  const records =
+    (await readRecord(store.getAll(range)))?.value ??
+    (await Promise.all(pages.map(async (page) => (await readRecord(store.get(page)))?.value)));
+  return pages.map((page, index) => ({ page, record: records[index] })).reverse();
+}
+
 /** Decodes a page that is older than all in the directory. */
-function toSlice(page: number, record: PageRecord | undefined, directory: PageDirectory): PageSlice {
+function decodeInto(
+  { page, record }: ReadPage,
+  directory: PageDirectory,
+  documents: StoredDocument[],
+  damage: Damage[],
+): void {
   try {
     const entries = decodePage(record?.bytes);
-    const keys = entries.map(({ collection, id }) => keyOf(collection, id));
-    const areLive = directory.addOlder(page, record?.bytes.byteLength ?? 0, keys);
-    const documents = entries.filter(
-      (entry, index): entry is StoredDocument => areLive[index] === true && !isGone(entry),
-    );
-    return { documents, damage: [] };
+    const areLive = directory.addOlder(page, record?.bytes.byteLength ?? 0, entries);
+    entries.forEach((entry, index) => {
+      if (areLive[index] === true && !isGone(entry)) documents.push(entry);
+    });
   } catch (error) {
     if (!(error instanceof DamagedPageError)) throw error;
-    return { documents: [], damage: [{ type: "page", page, scopes: unseal(record?.scopes)?.value ?? null }] };
+    damage.push({ type: "page", page, scopes: unseal(record?.scopes)?.value ?? null });
   }
 }
 

@@ -115,13 +115,19 @@ export class IndexedDbStorage implements Storage {
 
   async commit(term: number, changes: Commit): Promise<number> {
     const work = async (tx: Write) => {
-      const meta = await this.#fence(tx, term);
-      const raised = metaAfter(meta, changes);
-      await tx.objectStore("meta").put(seal(raised), "meta");
+      // Nothing waits for the fence: if it fails, what was asked for meanwhile is undone with the transaction.
+      const raising = this.#fence(tx, term).then((meta) => {
+        const raised = metaAfter(meta, changes);
+        begin(tx.objectStore("meta").put(seal(raised), "meta"));
+        return raised.commit;
+      });
       clearDamage(tx, changes.repair?.damage ?? []);
-      const written = await putDocuments(tx, changes, this.#limits);
-      await putProgress(tx, changes);
-      return { commit: raised.commit, written };
+      const [commit, written] = await Promise.all([
+        raising,
+        putDocuments(tx, changes, this.#directory, this.#limits),
+        putProgress(tx, changes),
+      ]);
+      return { commit, written };
     };
     const { commit, written } = await this.#write(storesOf(changes), work, durabilityOf(changes));
     if (this.#directory !== null) written(this.#directory);

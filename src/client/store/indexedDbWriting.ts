@@ -2,7 +2,7 @@ import { ReplicaError } from "../base/errors.js";
 import type { Commit, Damage, StoredDocument, StoredTransaction } from "../ports/storage.js";
 import { keyOf } from "./contents.js";
 import { toPageRecord, type StoreName, type Write } from "./indexedDbSchema.js";
-import { planFold, type PageDirectory } from "./pageDirectory.js";
+import { planFold, type DocumentName, type PageDirectory } from "./pageDirectory.js";
 import { decodePage, isGone, type PageEntry } from "./pageFormat.js";
 import { seal, unseal } from "./sealed.js";
 import type { StoreLimits } from "./storeLimits.js";
@@ -37,26 +37,35 @@ export function appendAll(tx: Write, transactions: readonly StoredTransaction[])
   return Promise.all(transactions.map((transaction) => tx.objectStore("outbox").add(seal(transaction))));
 }
 
-/** @returns what it does to the directory, once it is stored */
+/**
+ * @param directory - as of this transaction; null: not known, and the tail may hold any of the documents
+ * @returns what it does to the directory, once it is stored
+ */
 export async function putDocuments(
   tx: Write,
   { documents = [], removedDocuments = [] }: Commit,
+  directory: PageDirectory | null,
   limits: StoreLimits,
 ): Promise<(directory: PageDirectory) => void> {
   const gone = removedDocuments.map(({ collection, id }) => ({ collection, id, isGone: true }) as const);
   const changed = [...new Map(documents.map((each) => [keyOf(each.collection, each.id), each])).values()];
   if (changed.length < limits.pageFrom) {
     for (const entry of [...gone, ...changed]) putInTail(tx, entry);
-    return (directory) => {
-      for (const { collection, id } of [...gone, ...changed]) directory.putInTail(keyOf(collection, id));
+    return (written) => {
+      for (const entry of [...gone, ...changed]) written.putInTail(entry);
     };
   }
   for (const entry of gone) putInTail(tx, entry);
-  const written = await addPages(tx, changed, limits);
-  for (const { collection, id } of changed) begin(tx.objectStore("tail").delete([collection, id]));
-  return (directory) => {
-    for (const { collection, id } of gone) directory.putInTail(keyOf(collection, id));
-    written(directory);
+  const removed = new Set(gone.map(({ collection, id }) => keyOf(collection, id)));
+  // A request each is most of what storing a page takes, and of a first load the tail holds nothing.
+  const mayBeInTail = ({ collection, id }: PageEntry) =>
+    directory === null || directory.isInTail({ collection, id }) || removed.has(keyOf(collection, id));
+  for (const entry of changed.filter(mayBeInTail))
+    begin(tx.objectStore("tail").delete([entry.collection, entry.id]));
+  const addToDirectory = await addPages(tx, changed, limits);
+  return (written) => {
+    for (const entry of gone) written.putInTail(entry);
+    addToDirectory(written);
   };
 }
 
@@ -100,29 +109,25 @@ export async function foldStep(
   const replaced = new Set(plan.pages);
   const tail = plan.takesTail ? await readTail(tx, limits.foldTail) : [];
   const kept: PageEntry[] = [];
-  const dropped: string[] = [];
-  const keep = (entry: PageEntry, key: string) => {
-    if (!isGone(entry) || directory.isElsewhere(key, replaced)) kept.push(entry);
-    else dropped.push(key);
+  const dropped: DocumentName[] = [];
+  const keep = (entry: PageEntry) => {
+    if (!isGone(entry) || directory.isElsewhere(entry, replaced)) kept.push(entry);
+    else dropped.push(entry);
   };
-  for (const entry of tail) keep(entry, keyOf(entry.collection, entry.id));
-  const keysByPage = new Map<number, readonly string[]>();
+  for (const entry of tail) keep(entry);
+  const entriesByPage = new Map<number, readonly DocumentName[]>();
   for (const page of plan.pages) {
     const entries = decodePage((await tx.objectStore("pages").get(page))?.bytes);
-    const keys = entries.map(({ collection, id }) => keyOf(collection, id));
-    keysByPage.set(page, keys);
-    entries.forEach((entry, index) => {
-      const key = keys[index] as string;
-      if (directory.isLive(page, key)) keep(entry, key);
-    });
+    entriesByPage.set(page, entries);
+    for (const entry of entries) if (directory.isLive(page, entry)) keep(entry);
   }
   const written = await addPages(tx, kept, limits);
   for (const { collection, id } of tail) begin(tx.objectStore("tail").delete([collection, id]));
   for (const page of plan.pages) begin(tx.objectStore("pages").delete(page));
   return (changed) => {
     written(changed);
-    for (const key of dropped) changed.removeFromTail(key);
-    for (const [page, keys] of keysByPage) changed.removePage(page, keys);
+    for (const entry of dropped) changed.removeFromTail(entry);
+    for (const [page, entries] of entriesByPage) changed.removePage(page, entries);
   };
 }
 
@@ -142,15 +147,14 @@ async function addPages(
   entries: readonly PageEntry[],
   limits: StoreLimits,
 ): Promise<(directory: PageDirectory) => void> {
-  const added: { page: number; bytes: number; keys: string[] }[] = [];
-  for (const part of intoPages(entries, limits)) {
+  const adding = intoPages(entries, limits).map(async (part) => {
     const record = toPageRecord(part);
     const page = await tx.objectStore("pages").add(record);
-    const keys = part.map(({ collection, id }) => keyOf(collection, id));
-    added.push({ page, bytes: record.bytes.byteLength, keys });
-  }
+    return { page, bytes: record.bytes.byteLength, part };
+  });
+  const added = await Promise.all(adding);
   return (directory) => {
-    for (const { page, bytes, keys } of added) directory.addNewer(page, bytes, keys);
+    for (const { page, bytes, part } of added) directory.addNewer(page, bytes, part);
   };
 }
 

@@ -9,31 +9,52 @@ export interface PageInfo {
   readonly live: number;
 }
 
+export interface DocumentName {
+  readonly collection: string;
+  readonly id: string;
+}
+
+/** What is known of the documents of one collection. By id, so that no key has to be made of each when a tab opens. */
+interface Places {
+  /** Pages by document, newest first. Documents that came with one page share one list. */
+  readonly pages: Map<string, readonly number[]>;
+  readonly tail: Set<string>;
+}
+
 /**
  * Where the leader's database has each document: in which pages, the newest of which counts, and whether the tail,
  * which counts more than any page, has it too. From that it is known without reading which pages are worth folding.
  */
 export class PageDirectory {
-  /** Pages by document, newest first. Documents that came with one page share one list. */
-  readonly #pagesOf = new Map<string, readonly number[]>();
-  readonly #tail = new Set<string>();
+  readonly #places = new Map<string, Places>();
   readonly #pages = new Map<number, { readonly bytes: number; readonly entries: number; live: number }>();
 
   get tailSize(): number {
-    return this.#tail.size;
+    let size = 0;
+    for (const { tail } of this.#places.values()) size += tail.size;
+    return size;
   }
 
   pages(): PageInfo[] {
     return [...this.#pages].map(([page, info]) => ({ page, ...info }));
   }
 
-  isLive(page: number, key: string): boolean {
-    return !this.#tail.has(key) && this.#pagesOf.get(key)?.[0] === page;
+  isInTail({ collection, id }: DocumentName): boolean {
+    return this.#placesOf(collection).tail.has(id);
+  }
+
+  isLive(page: number, { collection, id }: DocumentName): boolean {
+    const { pages, tail } = this.#placesOf(collection);
+    return !tail.has(id) && pages.get(id)?.[0] === page;
   }
 
   /** Whether a page speaks of the document, other than these. */
-  isElsewhere(key: string, pages: ReadonlySet<number>): boolean {
-    return this.#pagesOf.get(key)?.some((page) => !pages.has(page)) ?? false;
+  isElsewhere({ collection, id }: DocumentName, pages: ReadonlySet<number>): boolean {
+    return (
+      this.#placesOf(collection)
+        .pages.get(id)
+        ?.some((page) => !pages.has(page)) ?? false
+    );
   }
 
   /**
@@ -41,52 +62,64 @@ export class PageDirectory {
    *
    * @returns for each of its documents whether it says how that is now
    */
-  addOlder(page: number, bytes: number, keys: readonly string[]): boolean[] {
+  addOlder(page: number, bytes: number, documents: readonly DocumentName[]): boolean[] {
     const own = [page];
-    const areLive = keys.map((key) => {
-      const newer = this.#pagesOf.get(key);
-      this.#pagesOf.set(key, newer === undefined ? own : [...newer, page]);
-      return newer === undefined && !this.#tail.has(key);
+    const areLive = documents.map(({ collection, id }) => {
+      const { pages, tail } = this.#placesOf(collection);
+      const newer = pages.get(id);
+      pages.set(id, newer === undefined ? own : [...newer, page]);
+      return newer === undefined && !tail.has(id);
     });
-    this.#pages.set(page, { bytes, entries: keys.length, live: areLive.filter(Boolean).length });
+    this.#pages.set(page, { bytes, entries: documents.length, live: areLive.filter(Boolean).length });
     return areLive;
   }
 
   /** A page that is newer than all that are known, and than the tail: what the tail had of its documents is gone. */
-  addNewer(page: number, bytes: number, keys: readonly string[]): void {
+  addNewer(page: number, bytes: number, documents: readonly DocumentName[]): void {
     const own = [page];
-    for (const key of keys) {
-      if (!this.#tail.delete(key)) this.#bury(key);
-      const older = this.#pagesOf.get(key);
-      this.#pagesOf.set(key, older === undefined ? own : [page, ...older]);
+    for (const document of documents) {
+      const { pages, tail } = this.#placesOf(document.collection);
+      if (!tail.delete(document.id)) this.#bury(document);
+      const older = pages.get(document.id);
+      pages.set(document.id, older === undefined ? own : [page, ...older]);
     }
-    this.#pages.set(page, { bytes, entries: keys.length, live: keys.length });
+    this.#pages.set(page, { bytes, entries: documents.length, live: documents.length });
   }
 
-  putInTail(key: string): void {
-    if (this.#tail.has(key)) return;
-    this.#tail.add(key);
-    this.#bury(key);
+  putInTail(document: DocumentName): void {
+    const { tail } = this.#placesOf(document.collection);
+    if (tail.has(document.id)) return;
+    tail.add(document.id);
+    this.#bury(document);
   }
 
-  removeFromTail(key: string): void {
-    this.#tail.delete(key);
+  removeFromTail({ collection, id }: DocumentName): void {
+    this.#placesOf(collection).tail.delete(id);
   }
 
-  /** @param keys - of the documents in it */
-  removePage(page: number, keys: readonly string[]): void {
+  /** @param documents - that are in it */
+  removePage(page: number, documents: readonly DocumentName[]): void {
     this.#pages.delete(page);
-    for (const key of keys) {
-      const rest = (this.#pagesOf.get(key) ?? []).filter((other) => other !== page);
-      if (rest.length === 0) this.#pagesOf.delete(key);
-      else this.#pagesOf.set(key, rest);
+    for (const { collection, id } of documents) {
+      const { pages } = this.#placesOf(collection);
+      const rest = (pages.get(id) ?? []).filter((other) => other !== page);
+      if (rest.length === 0) pages.delete(id);
+      else pages.set(id, rest);
     }
   }
 
   /** What a page says of the document is no more how it is. */
-  #bury(key: string): void {
-    const info = this.#pages.get(this.#pagesOf.get(key)?.[0] ?? NaN);
+  #bury({ collection, id }: DocumentName): void {
+    const info = this.#pages.get(this.#placesOf(collection).pages.get(id)?.[0] ?? NaN);
     if (info !== undefined) info.live--;
+  }
+
+  #placesOf(collection: string): Places {
+    const known = this.#places.get(collection);
+    if (known !== undefined) return known;
+    const places: Places = { pages: new Map(), tail: new Set() };
+    this.#places.set(collection, places);
+    return places;
   }
 }
 

@@ -101,17 +101,54 @@ test("who takes over after a fold that its reading did not see knows where every
 });
 
 test("a tab that takes over while it reads does not read the pages twice", async () => {
-  const { get } = IDBObjectStore.prototype;
-  let pages = 0;
-  IDBObjectStore.prototype.get = function (this: IDBObjectStore, key) {
-    if (this.name === "pages") pages++;
-    return get.call(this, key);
-  };
+  const asked = recordPageRequests();
   const tab = openTab();
   await openAnd(tab, () => tab.takeOver());
-  IDBObjectStore.prototype.get = get;
-  expect(pages).toBe(6);
+  const read = asked.end();
+  expect(read.flat()).toEqual([6, 5, 4, 3, 2, 1]);
 });
+
+test("pages are asked for two at a time, the newest alone, and four ahead of what is shown at the most", async () => {
+  const asked = recordPageRequests();
+  const tab = openTab();
+  const underWay: number[] = [];
+  const told = () => void underWay.push(asked.underWay);
+  await new Promise<void>((end, fail) => {
+    const watcher = { onDocuments: told, onRead: () => end(), onUnreadable: fail, onLost: fail };
+    tab.open(fresh, watcher).then(told, fail);
+  });
+  const read = asked.end();
+  expect(read).toEqual([[6], [5, 4], [3, 2], [1]]);
+  expect(Math.max(...underWay)).toBeLessThanOrEqual(2);
+});
+
+/** Notes which pages each request for some asks for, newest first, and how many have not been answered. */
+function recordPageRequests() {
+  const { get, getAll } = IDBObjectStore.prototype;
+  const asked: number[][] = [];
+  const note = (store: IDBObjectStore, query: unknown, request: IDBRequest) => {
+    if (store.name !== "pages") return request;
+    const { lower, upper } = query instanceof IDBKeyRange ? query : { lower: query, upper: query };
+    asked.push(Array.from({ length: upper - (lower as number) + 1 }, (_, n) => upper - n));
+    recording.underWay++;
+    request.addEventListener("success", () => recording.underWay--);
+    return request;
+  };
+  const recording = {
+    underWay: 0,
+    end: () => {
+      Object.assign(IDBObjectStore.prototype, { get, getAll });
+      return asked;
+    },
+  };
+  IDBObjectStore.prototype.get = function (this: IDBObjectStore, key) {
+    return note(this, key, get.call(this, key));
+  };
+  IDBObjectStore.prototype.getAll = function (this: IDBObjectStore, query, most) {
+    return note(this, query, getAll.call(this, query, most));
+  };
+  return recording;
+}
 
 test("of a slice of something larger only the slice is stored", async () => {
   const base = new Uint8Array(1_000_000).subarray(10, 12);

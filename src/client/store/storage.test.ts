@@ -154,7 +154,7 @@ describe.each(implementations)("a %s storage", (_name, create) => {
     const { first, slices } = await openInSlices(openTab());
     expect(first).toMatchObject({ meta: { commit: 3 }, scopes: [scope], damage: [] });
     expect(slices.length).toBeGreaterThan(2);
-    expect(Math.max(...slices.map(({ length }) => length))).toBeLessThanOrEqual(501);
+    expect(Math.max(...slices.map(({ length }) => length))).toBeLessThanOrEqual(1001);
     const expected = manyOf("old").map(
       ({ id }, n) => `${id} ${n === 0 ? "newest" : n < 600 ? "new" : "old"}`,
     );

@@ -75,6 +75,7 @@ export class Hydration {
 
   /** What the database holds of a document. @returns whether a hydrated row makes way for it */
   noteDocument({ collection, id, ts }: StoredDocument): boolean {
+    if (this.#shown.size === 0) return false;
     const key = documentKey(collection, id);
     const hydrated = this.#shown.get(key);
     if (hydrated === undefined || (hydrated.ts > ts && !this.#written.has(key))) return false;

@@ -1,0 +1,67 @@
+// What a commit asks of IndexedDB, in requests: each takes a tenth of a millisecond, whatever it holds.
+import "fake-indexeddb/auto";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import type { StoredDocument, StoredScope } from "../ports/storage.js";
+import { IndexedDbStorage } from "./indexedDbStorage.js";
+
+const fresh = { client: "client-1", author: 42 };
+const documents = (from: number, to: number): StoredDocument[] =>
+  Array.from({ length: to - from }, (_, n) => ({
+    collection: "sites",
+    id: `d${from + n}`,
+    scope: "DE",
+    ts: 1n,
+    row: { id: `d${from + n}` },
+    base: new Uint8Array([2, 1]),
+  }));
+const scopes: StoredScope[] = [
+  { collection: "sites", scope: "DE", cursor: { ts: 1n, document: "d0" }, epoch: "0", isComplete: false },
+];
+const page = ["meta.get", "meta.put", "pages.add", "scopes.put"];
+
+const methods = ["get", "getKey", "getAll", "getAllKeys", "add", "put", "delete"] as const;
+const originals = Object.fromEntries(methods.map((method) => [method, IDBObjectStore.prototype[method]]));
+let asked: string[];
+let databases = 0;
+let storage: IndexedDbStorage;
+let term: number;
+
+beforeEach(async () => {
+  storage = new IndexedDbStorage(`requests ${++databases}`);
+  await storage.open(fresh);
+  term = (await storage.takeOver()).meta.term;
+  asked = [];
+  const prototype = IDBObjectStore.prototype as unknown as Record<string, unknown>;
+  for (const method of methods) {
+    const original = originals[method] as (...args: unknown[]) => unknown;
+    prototype[method] = function (this: IDBObjectStore, ...args: unknown[]) {
+      asked.push(`${this.name}.${method}`);
+      return original.apply(this, args);
+    };
+  }
+});
+afterEach(async () => {
+  Object.assign(IDBObjectStore.prototype, originals);
+  await storage.close();
+});
+
+test("a page of a first load is four", async () => {
+  await storage.commit(term, { documents: documents(0, 256), scopes });
+  expect(asked.sort()).toEqual(page);
+});
+
+test("a hundred changed documents are four as well, and one for each that the tail holds", async () => {
+  await storage.commit(term, { documents: documents(0, 256) });
+  asked = [];
+  await storage.commit(term, { documents: documents(0, 100), scopes });
+  expect(asked.sort()).toEqual(page);
+  await storage.commit(term, { documents: documents(90, 93) });
+  asked = [];
+  await storage.commit(term, { documents: documents(0, 100), scopes });
+  expect(asked.sort()).toEqual([...page, ...Array<string>(3).fill("tail.delete")]);
+});
+
+test("one changed document is four", async () => {
+  await storage.commit(term, { documents: documents(0, 1), scopes });
+  expect(asked.sort()).toEqual(["meta.get", "meta.put", "scopes.put", "tail.put"]);
+});
