@@ -82,6 +82,22 @@ describe("an older version's operations on what is of that version", () => {
     expect(translated!.transaction.changes[0]!.before).toEqual({ population: 7, visits: 0 });
   });
 
+  test("I-4: are kept though others have made it so meanwhile, or what they were made on has failed", () => {
+    const failure = { code: "exists", message: "" } as const;
+    const entries = [
+      entry([set("price", 5)], { failure, before: { price: 2 } }),
+      entry([set("price", 2)], { failure, before: { price: 5 } }),
+      entry([set("people", 7)], { before: { people: 6 } }),
+      entry([set("people", 7)], { before: { people: 7 } }),
+    ];
+    expect(operationsOf(translate(entries))).toEqual([
+      [set("price", 500)],
+      [set("price", 200)],
+      [set("population", 7)],
+      [], // it was so already
+    ]);
+  });
+
   test("are nothing where their field is gone, and no step carries it over", () => {
     const to = defineCollection("places", { fields: { name: placesV1.fields.name }, schemaVersion: 2 });
     const entries = [

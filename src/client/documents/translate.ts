@@ -145,11 +145,24 @@ function migrated({ definition, change }: OlderChange, registers: Registers): Re
 function registersAt(definition: AnyCollection, change: StoredChange, document: Registered): Registers {
   const { id, schemaVersion: made = 1, before = {} } = change;
   const { version, registers } = document;
-  if (version === made) return registers;
-  if (version < made)
-    return migrateRegisters({ ...definition, schemaVersion: made }, id, version, registers).registers;
-  const { patched } = migrateRegisters(definition, id, made, registers);
-  return new Map([...[...registers].filter(([name]) => !patched.has(name)), ...Object.entries(before)]);
+  if (version > made) {
+    const { patched } = migrateRegisters(definition, id, made, registers);
+    return new Map([...[...registers].filter(([name]) => !patched.has(name)), ...Object.entries(before)]);
+  }
+  const known =
+    version === made
+      ? registers
+      : migrateRegisters({ ...definition, schemaVersion: made }, id, version, registers).registers;
+  return withWritten(known, change);
+}
+
+/** What it writes was as it remembers, whatever others have made of it since, and what it was made on has come to. */
+function withWritten(registers: Registers, { before, operations }: StoredChange): Registers {
+  if (before === undefined) return registers;
+  const written = operations.flatMap((each) => (each.type === "set" ? [each.field] : []));
+  const others = [...registers].filter(([name]) => !written.includes(name));
+  const own = Object.entries(before).filter(([name]) => written.includes(name));
+  return new Map([...others, ...own]);
 }
 
 function registersAfter(registers: Registers, operation: Operation): Registers {
