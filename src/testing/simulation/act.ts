@@ -111,6 +111,8 @@ async function actOnTab(
       return tab.life.freeze();
     case "thaw":
       return tab.life.thaw();
+    case "steal":
+      return device.profile.steal(tab.life, step.ms);
     case "decide":
       return tab.isUsable ? decide(world, device, tab, step.how) : undefined;
     case "write":

@@ -44,7 +44,7 @@ export class Device {
   mayHaveLost = false;
   readonly #timeline: Timeline;
   readonly #server: Server;
-  readonly #profile: Profile;
+  readonly profile: Profile;
   readonly #seed: number;
   readonly #observer: DeviceObserver;
   #opened = 0;
@@ -71,7 +71,7 @@ export class Device {
         if (!this.stored.has(transaction.id)) this.stored.set(transaction.id, transaction);
       observer.onStored(this, method);
     });
-    this.#profile = new Profile(timeline, new SeededRandom(this.#seed + 3));
+    this.profile = new Profile(timeline, new SeededRandom(this.#seed + 3));
   }
 
   get livingTabs(): Tab[] {
@@ -85,7 +85,7 @@ export class Device {
       timeline: this.#timeline,
       server: this.#server,
       disk: this.disk,
-      profile: this.#profile,
+      profile: this.profile,
       link: this.link,
       skew: this.skew,
       version: this.version,

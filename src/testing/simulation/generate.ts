@@ -12,8 +12,8 @@ import {
   type StepKind,
 } from "./steps.js";
 
-/** See {@link addReleases}. */
-type OwnKind = Exclude<StepKind, "upgrade" | "deploy" | "rollBack">;
+/** See {@link addReleases} and {@link addThefts}. */
+type OwnKind = Exclude<StepKind, "upgrade" | "deploy" | "rollBack" | "steal">;
 
 const weights: Readonly<Record<OwnKind, number>> = {
   pass: 30,
@@ -84,8 +84,9 @@ export function generateScript(seed: number, options: GenerateOptions = {}): Scr
     const kind = random.weighted(kinds);
     steps.push(...generateSteps(random, kind, { devices, wildness, next: () => n * 10 }));
   }
+  const released = addReleases(new SeededRandom(seed ^ 0x5c4e3a), devices, steps);
   return {
-    ...{ seed, devices, steps: addReleases(new SeededRandom(seed ^ 0x5c4e3a), devices, steps) },
+    ...{ seed, devices, steps: addThefts(new SeededRandom(seed ^ 0x7e1f), devices, released) },
     ...(seed % 4 === 0 ? { catchUpEntries: 5 } : {}),
   };
 }
@@ -212,6 +213,18 @@ function addReleases(random: SeededRandom, devices: readonly DeviceSetup[], step
     if (released === "race") all.splice(at, 0, ...race(random, device, 10_000 + 10 * count));
     else if (released !== "upgrade") all.splice(at, 0, { do: released });
     else all.splice(at, 0, { do: released, device }, ...reload(random, device));
+  }
+  return all;
+}
+
+/** In two of ten scripts a lock is stolen, with numbers of their own as well. */
+function addThefts(random: SeededRandom, devices: readonly DeviceSetup[], steps: readonly Step[]): Step[] {
+  const all = [...steps];
+  if (!random.chance(0.2)) return all;
+  for (let count = 1 + random.below(4); count > 0; count--) {
+    const [device, tab] = [random.below(devices.length), random.below(3)];
+    const ms = random.pick([0, 5, 60, 500, 5000]);
+    all.splice(random.below(all.length + 1), 0, { do: "steal", device, tab, ms });
   }
   return all;
 }

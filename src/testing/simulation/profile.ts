@@ -46,6 +46,16 @@ export class Profile {
     };
   }
 
+  /** The lock goes to this tab, if it waits for it. @param ms after which the one that held it hears of that */
+  steal(life: Life, ms: number): void {
+    const at = this.#candidates.findIndex((each) => each.life === life);
+    if (at <= 0) return;
+    const [thief] = this.#candidates.splice(at, 1) as [Candidate];
+    const [robbed] = this.#candidates.splice(0, 1, thief) as [Candidate];
+    this.#timeline.after(ms, () => robbed.life.deliver(() => robbed.onLost()));
+    this.#elect();
+  }
+
   /** A tab has died: its lock is free, and nothing is told to it any more. */
   bury(life: Life): void {
     for (const candidate of this.#candidates.filter((each) => each.life === life)) this.#withdraw(candidate);

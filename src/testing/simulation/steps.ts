@@ -64,6 +64,8 @@ export type Step =
   /** The tab's process ends once it has done, or been told, so many things more; 0: now. */
   | { readonly do: "kill"; readonly device: number; readonly tab: number; readonly after: number }
   | { readonly do: "freeze" | "thaw"; readonly device: number; readonly tab: number }
+  /** The tab takes the lock from whoever leads, and who leads hears of it so much later: till then there are two. */
+  | { readonly do: "steal"; readonly device: number; readonly tab: number; readonly ms: number }
   | { readonly do: "offline" | "online" | "halfOpen"; readonly device: number }
   | { readonly do: "latency"; readonly device: number; readonly ms: number }
   /** What befalls the device's next push. */

@@ -256,13 +256,14 @@ export class World implements AccessRules {
   }
 
   /**
-   * What was in the middle of catching up when a tab began to show it may be shown by halves until it is all there. So may a
+   * What was in the middle of catching up when a tab began to show it may be shown by halves until it is all there, and so may
+   * what came with a first load, until the tab has heard of its end. So may a
    * catch-up that is stored in parts be by a tab that thaws meanwhile, and reads the database.
    */
   #checkWhole(device: Device, tab: Tab, isNew: boolean): void {
     const { groups } = this.ledger;
     const isHalf = halfOnTab(tab, groups) !== null;
-    if (isNew && isHalf) this.#begunByHalves.add(tab);
+    if (isHalf && (isNew || !this.#whole.has(device))) this.#begunByHalves.add(tab);
     if (!isHalf) this.#begunByHalves.delete(tab);
     const isOutdated = tab.replica.status.get().readOnly !== null;
     if (this.#storesInParts && tab.life.hasBeenFrozen) return;
