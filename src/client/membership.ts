@@ -186,7 +186,6 @@ export class Membership {
 
   #publish(publication: Publication, commit: number | null, term: number): void {
     if (!this.#inbox.isOver(term)) this.#show(publication);
-    if (this.#isEnded) return; // somebody who was shown it has closed the replica: who leads next has all read the database
     this.#post({ type: "publication", publication, commit, term, versions: this.#versions });
   }
 

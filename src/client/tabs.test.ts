@@ -43,6 +43,16 @@ describe("tabs of one profile", () => {
     expect((await world.row("x"))?.visits).toBe(3);
   });
 
+  test("I-8: a leader that is closed by whoever sees what it has read keeps it from no other tab", async () => {
+    await world.seed(berlin);
+    const first = await world.openReader({ profile });
+    const second = await world.openReader({ profile });
+    first.col.subscribe(() => void first.replica.close());
+    await world.seed({ ...berlin, id: "y" });
+    await world.network.refresh();
+    await world.waitUntil(() => second.col.has("y") && isLeader(second));
+  });
+
   test("a leader whose database cannot be taken over at first tries again", async () => {
     profile.database.failNextTakeOver = true;
     const first = world.open({ profile });
