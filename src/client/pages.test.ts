@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { authorUpdate, encodeSnapshot, openDocument } from "../shared/document.js";
 import type { Operation } from "../shared/operations.js";
-import type { Page, StreamEntry } from "../shared/wire.js";
+import { startCursor, type Page, type StreamEntry } from "../shared/wire.js";
 import { sites } from "../testing/fieldApp.js";
 import { emptyPublication } from "./base/publication.js";
 import { decidePage, forgetDocuments, type PageContext } from "./pages.js";
@@ -159,6 +159,20 @@ test.each(["snapshot", "update"] as const)(
     expect(commit.documents).toMatchObject([{ scope: "FR", ts: 7n, row: { name: "new", visits: 0 } }]);
   },
 );
+
+test("I-8: of what is met in a scope that is read anew nothing is kept: its leave may be told no more", async () => {
+  const context = await setUp([oldLife, held("y", "DE", 3n)]);
+  const unmet = { ...position("DE"), cursor: startCursor, unmet: ["x", "y"] };
+  await context.journal.change(() => ({ commit: { scopes: [unmet] }, publication: emptyPublication }));
+  const again = page(newLife("update"), snapshot("y", 2n, "DE"));
+  const { commit } = decidePage(context, again, position("DE"));
+  expect(commit.documents).toMatchObject([
+    { id: "x", ts: 7n, row: { name: "new", visits: 0 } },
+    { id: "y", ts: 2n, row: { name: "n" } },
+  ]);
+  const { commit: gone } = decidePage(context, page(newLife("update"), leave("x", 8n)), position("DE"));
+  expect(gone.removedDocuments).toMatchObject([{ id: "x" }, { id: "y" }]);
+});
 
 test("I-8: what comes late from the scope that a document has left adds nothing to its new life", async () => {
   const context = await setUp([oldLife]);

@@ -25,10 +25,11 @@ export interface PageContext {
 export function decidePage(context: PageContext, page: Page, reached: StoredScope): Decision {
   const { journal, freshAuthor } = context;
   const { collection, scope } = reached;
-  const folded = [...byDocument(page.entries)].map(([id, entries]) =>
-    foldEntries(journal.document(collection, id), id, entries, reached),
-  );
   const before = journal.scope(collection, scope);
+  const readAnew = new Set(before?.unmet);
+  const folded = [...byDocument(page.entries)].map(([id, entries]) =>
+    foldEntries(journal.document(collection, id), id, entries, scope, readAnew.has(id)),
+  );
   const { position: met, unmet } = noteMet(before, reached, folded, page.done);
   const left = folded.flatMap(({ held, hasLeft }) => (hasLeft && held !== undefined ? [held] : []));
   const vanished = unmet.flatMap((id) => {
@@ -120,7 +121,7 @@ interface Folded {
   /** What it is made of, in stream order. */
   readonly blobs: readonly Uint8Array[];
   readonly previews: Previews | undefined;
-  /** It took the place of what was held of another scope. */
+  /** It took the place of what was held. */
   readonly isReplaced: boolean;
 }
 
@@ -129,17 +130,23 @@ interface Folded {
  * place: a snapshot, and whatever comes from another scope than the one it was held in. Under an id that was purged
  * there and inserted here anew, the old document would live on otherwise. What is older than what is held of another
  * scope is passed over: the document has gone on, and what it became holds it.
+ *
+ * Nor is anything kept of what is met again in a scope that is read anew: the stream has all of it, and the leave that told of
+ * an earlier document under this id may be told no more.
  */
 function foldEntries(
   held: StoredDocument | undefined,
   id: string,
   entries: readonly StreamEntry[],
-  { scope }: StoredScope,
+  scope: string,
+  isReadAnew: boolean,
 ): Folded {
-  let place: Folded["place"] = held === undefined ? null : { scope: held.scope, ts: held.ts };
-  let blobs: Uint8Array[] = held === undefined ? [] : [held.base];
-  let previews = held?.previews;
-  let [isMet, hasLeft, isReplaced] = [false, false, false];
+  const beginsAnew = isReadAnew && held?.scope === scope && entries.some(isStateEntry);
+  const known = beginsAnew ? undefined : held;
+  let place: Folded["place"] = known === undefined ? null : { scope: known.scope, ts: known.ts };
+  let blobs: Uint8Array[] = known === undefined ? [] : [known.base];
+  let previews = known?.previews;
+  let [isMet, hasLeft, isReplaced] = [false, false, beginsAnew];
   for (const entry of entries) {
     const isNewer = place === null || place.ts <= entry.ts;
     const isElsewhere = place !== null && place.scope !== scope;
