@@ -3,7 +3,7 @@ import type { PushOutcome } from "../../shared/wire.js";
 import type { AuthoredGroup, AuthoredUpdate, OutboxEntry, StoredFailure } from "../ports/storage.js";
 import { completedPublication, failAll, toQueued } from "./authoring.js";
 import { emptyStep, joinSteps, type Step } from "./steps.js";
-import { isAuthoredAnew, withdraw } from "./withdrawn.js";
+import { isAuthoredAnew, remember, withdraw } from "./withdrawn.js";
 
 /** What deciding about an answer reads. */
 export interface AnswerSource {
@@ -36,7 +36,7 @@ export function decideAnswers(
           : null;
     const group = source.groups().find((each) => each.transactions[0] === outcome.ids[0] && !each.isAnswered);
     if (group === undefined) continue;
-    if (failure !== null) rejected.push({ group, failure });
+    if (failure !== null) rejected.push({ group, failure, mayBeApplied: outcome.status === "gap" });
     else steps.push(decideAnswer(source, outcome, ts) ?? emptyStep);
   }
   if (rejected.length > 0) steps.push(rejectGroups(source, rejected));
@@ -87,16 +87,21 @@ function toAnswered(
   };
 }
 
-/** A group whose bytes will never be applied. */
+/** A group that is sent no more. */
 export interface RejectedGroup {
   readonly group: AuthoredGroup;
   readonly failure: StoredFailure;
+  /** The server has not decided about it: a late copy may be applied yet. */
+  readonly mayBeApplied?: boolean;
 }
 
 /** Takes groups out of the outbox's way for good, with everything that waits behind them. */
 export function rejectGroups(source: AnswerSource, rejected: readonly RejectedGroup[]): Step {
   const { outbox, publication } = failAll(
-    rejected.map(({ group, failure }) => ({ entries: entriesOf(source, group), failure })),
+    rejected.map(({ group, failure, mayBeApplied = false }) => {
+      const entries = entriesOf(source, group);
+      return { entries: mayBeApplied ? remember(group, entries) : entries, failure };
+    }),
     source.waiting().map(toQueued),
   );
   return { commit: { removedGroups: rejected.map(({ group }) => group.sequence), outbox }, publication };

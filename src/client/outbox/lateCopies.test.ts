@@ -69,10 +69,21 @@ test("of several documents those that the rows do not contain are waited for, by
   expect(commit.outbox?.map(({ transaction }) => transaction.withdrawn)).toEqual([undefined]);
 });
 
-test("what has failed stays as it is, and nothing changes where no copy has come", () => {
+test("I-3: one that was given up is done after all, so that nobody makes it once more", () => {
   const failure = { code: "exists", message: "" } as const;
-  const { sequence, transaction } = entry(1, ["x"], [1]);
-  const failed = { sequence, transaction: { ...transaction, failure } };
-  for (const each of [settle([failed], [], "x"), settle([entry(1, ["x"], [1])], [group(1, ["t1"])], "y")])
-    expect([each.commit, each.phases]).toEqual([{}, []]);
+  const failed = ({ sequence, transaction }: OutboxEntry) => ({
+    sequence,
+    transaction: { ...transaction, failure },
+  });
+  const { commit, phases } = settle([failed(entry(1, ["x"], [1]))], [], "x");
+  expect([commit.removedOutbox, phases]).toEqual([[1], ["t1 completed"]]);
+  const half = settle([failed(entry(1, ["x", "y"], [1]))], [], "x");
+  expect(half.phases).toEqual(["t1 completed"]);
+  expect(half.commit.groups).toMatchObject([{ updates: [{ isCovered: true }, { isCovered: false }] }]);
+  expect(half.commit.outbox?.map(({ transaction }) => transaction.failure)).toEqual([undefined]);
+});
+
+test("nothing changes where no copy has come", () => {
+  const { commit, phases } = settle([entry(1, ["x"], [1])], [group(1, ["t1"])], "y");
+  expect([commit, phases]).toEqual([{}, []]);
 });

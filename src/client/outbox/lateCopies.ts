@@ -1,13 +1,14 @@
 import type { AuthoredClocks, AuthoredGroup, AuthoredUpdate, OutboxEntry } from "../ports/storage.js";
 import { entriesOf, settleGroup, type AnswerSource } from "./answers.js";
 import { waitingStep } from "./attempts.js";
+import { completedPublication } from "./authoring.js";
 import { emptyStep, joinSteps, type Step } from "./steps.js";
-import { unfinished } from "./withdrawn.js";
 
 /**
  * A late copy was applied. Its transactions are done at the server, which takes them once (I-3): whatever else they were
  * authored as never will be, and those that were authored with them wait again. They are answered from here on; of their
- * documents those that the rows do not contain yet come with their streams (I-7).
+ * documents those that the rows do not contain yet come with their streams (I-7). One that had been given up has not failed
+ * after all, and is done for the tabs: nothing of it was shown any more. Those that have failed with it have.
  *
  * @param isHeld whether the rows contain it
  * @param ts a commit timestamp that is not before the one at which it was applied
@@ -18,7 +19,7 @@ export function settleLateCopies(
   isHeld: (clocks: AuthoredClocks) => boolean,
   ts: bigint,
 ): { readonly step: Step; readonly rest: AnswerSource } {
-  const copies = unfinished(source).flatMap((entry) => {
+  const copies = source.outbox().flatMap((entry) => {
     const applied = entry.transaction.withdrawn?.find((clocks) => clocks.some(isHeld));
     return applied === undefined ? [] : [{ entry, applied }];
   });
@@ -31,7 +32,7 @@ export function settleLateCopies(
     .flatMap((group) => entriesOf(source, group))
     .filter(({ transaction: { id, failure } }) => failure === undefined && !done.has(id));
   const steps = copies.map(({ entry: { sequence, transaction }, applied }) => {
-    const { withdrawn: _, ...answered } = transaction;
+    const { withdrawn: _, failure, ...answered } = transaction;
     const entry: OutboxEntry = { sequence, transaction: answered };
     const updates = applied.map((clocks): AuthoredUpdate => ({
       ...clocks,
@@ -39,10 +40,9 @@ export function settleLateCopies(
       isCovered: isHeld(clocks),
     }));
     const group = { sequence, transactions: [transaction.id], updates, isAnswered: true, ts } as const;
-    return joinSteps(
-      { ...emptyStep, commit: { outbox: [entry] } },
-      settleGroup({ ...group, isRemade: true }, [entry]),
-    );
+    const { commit, publication } = settleGroup({ ...group, isRemade: true }, [entry]);
+    const told = failure === undefined ? publication : completedPublication([entry]);
+    return joinSteps({ ...emptyStep, commit: { outbox: [entry] } }, { commit, publication: told });
   });
   const gone: Step = {
     commit: { removedGroups: replaced.map(({ sequence }) => sequence) },

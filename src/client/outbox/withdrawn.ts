@@ -7,15 +7,20 @@ import type { Step } from "./steps.js";
 
 /** Takes back what the server has not taken: its transactions wait again, and remember what they were sent as. */
 export function withdraw(group: AuthoredGroup, entries: readonly OutboxEntry[]): Step {
-  const clocks = group.updates.map(({ bytes: _bytes, isCovered: _isCovered, ...each }) => each);
-  const outbox = entries.map(({ sequence, transaction }) => {
-    const withdrawn = [...(transaction.withdrawn ?? []), clocks].slice(-limits.keptAttempts);
-    return { sequence, transaction: { ...transaction, withdrawn } };
-  });
+  const outbox = remember(group, entries);
   return {
     commit: { removedGroups: [group.sequence], outbox },
     publication: waitingStep(outbox).publication,
   };
+}
+
+/** These transactions, with what they were sent as. */
+export function remember(group: AuthoredGroup, entries: readonly OutboxEntry[]): OutboxEntry[] {
+  const clocks = group.updates.map(({ bytes: _bytes, isCovered: _isCovered, ...each }) => each);
+  return entries.map(({ sequence, transaction }) => {
+    const withdrawn = [...(transaction.withdrawn ?? []), clocks].slice(-limits.keptAttempts);
+    return { sequence, transaction: { ...transaction, withdrawn } };
+  });
 }
 
 /** Whether copies of other bytes of it are about. */
@@ -25,10 +30,5 @@ export function isAuthoredAnew({ transaction }: OutboxEntry): boolean {
 
 /** By which clocks a late copy would be known. */
 export function withdrawnClocks(source: { outbox(): OutboxEntry[] }): AuthoredClocks[] {
-  return unfinished(source).flatMap(({ transaction }) => (transaction.withdrawn ?? []).flat());
-}
-
-/** What may be authored again, or is. */
-export function unfinished(source: { outbox(): OutboxEntry[] }): OutboxEntry[] {
-  return source.outbox().filter(({ transaction }) => transaction.failure === undefined);
+  return source.outbox().flatMap(({ transaction }) => (transaction.withdrawn ?? []).flat());
 }
