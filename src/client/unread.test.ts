@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { authorUpdate, encodeSnapshot, openDocument } from "../shared/document.js";
+import { endOfCommit, type Cursor } from "../shared/wire.js";
 import { sites } from "../testing/fieldApp.js";
 import type { Operation } from "../shared/operations.js";
 import { emptyPublication } from "./base/publication.js";
@@ -27,12 +28,22 @@ interface Made {
   readonly answered?: number;
   /** When. */
   readonly ts?: bigint;
+  /** Where the reading of the scopes has come to; default: to the end of the stream at 9. */
+  readonly reached?: Cursor;
   /** As bytes that are perhaps others. */
   readonly isRemade?: true;
   readonly scopes?: readonly string[];
 }
 
-async function setUp({ documents = [], writes, answered = writes.length, ts, isRemade, scopes = [] }: Made) {
+async function setUp({
+  documents = [],
+  writes,
+  answered = writes.length,
+  ts,
+  isRemade,
+  scopes = [],
+  reached,
+}: Made) {
   const storage = new MemoryStorage();
   await storage.open({ client: "c", author });
   const docs = new Map(documents.map((id) => [id, openDocument([])]));
@@ -65,7 +76,7 @@ async function setUp({ documents = [], writes, answered = writes.length, ts, isR
   const journal = new Journal(storage, await storage.takeOver(), () => {});
   const positions = scopes.map((scope): StoredScope => ({
     ...{ collection: "sites", scope, epoch: "0", isComplete: true },
-    cursor: { ts: 9n, document: "" },
+    cursor: reached ?? { ts: 9n, document: endOfCommit },
   }));
   const commit = { documents: stored, groups, scopes: positions };
   await journal.change(() => ({ commit, publication: emptyPublication }));
@@ -150,8 +161,12 @@ test("I-11: what a stream has passed without bringing it is not waited for: it w
   const made: Made = { scopes: ["FR"], writes: [[["new", insertIn("FR")]], [["new", add]]] };
   const isRead = () => true;
   expect(decideUnread((await setUp(made)).context, isRead)).toBeNull(); // when it was applied is not known
-  expect(decideUnread((await setUp({ ...made, ts: 9n })).context, isRead)).toBeNull(); // half of that commit may be to come
-  const { commit, publication } = decideUnread((await setUp({ ...made, ts: 8n })).context, isRead)!;
+  expect(decideUnread((await setUp({ ...made, ts: 10n })).context, isRead)).toBeNull();
+  // Half of that commit may be to come, and what is compacted meanwhile stands later.
+  const reached = { ts: 9n, document: "a" };
+  for (const ts of [8n, 9n])
+    expect(decideUnread((await setUp({ ...made, ts, reached })).context, isRead)).toBeNull();
+  const { commit, publication } = decideUnread((await setUp({ ...made, ts: 9n })).context, isRead)!;
   expect(commit).toMatchObject({ documents: [], author: freshAuthor });
   expect(publication.rows).toEqual([]);
   expect(publication.transactions.map(({ phase }) => phase.type)).toEqual(["completed", "completed"]);

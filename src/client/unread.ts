@@ -95,8 +95,9 @@ function fateOf({ journal, definitions }: PageContext, open: Open, isRead: IsRea
   return stored === undefined && position === undefined ? "forgotten" : "merged";
 }
 
+/** Read to its end, then: what is compacted meanwhile stands later in the stream, past a page that is not the last. */
 function isPast(cursor: Cursor, ts: bigint): boolean {
-  return cursor.ts > ts || (cursor.ts === ts && cursor.document === endOfCommit);
+  return cursor.ts >= ts && cursor.document === endOfCommit;
 }
 
 function placeOf({ journal, definitions }: PageContext, group: AuthoredGroup, update: AuthoredUpdate) {

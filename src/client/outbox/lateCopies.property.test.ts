@@ -75,6 +75,7 @@ class Device {
   #storage!: MemoryStorage;
   #author = 42;
   #transactions = 0;
+  #isRead = true;
 
   /** Everything in memory is gone. */
   async open(): Promise<void> {
@@ -143,9 +144,10 @@ class Device {
     });
   }
 
-  /** Brings the next entries of the stream. */
+  /** Brings the next entries of the stream; all of them, as a catch-up does, if it was not read before. */
   async deliver(count: number): Promise<void> {
-    const entries = this.server.stream.splice(0, count);
+    const entries = this.server.stream.splice(0, this.#isRead ? count : Infinity);
+    this.#isRead = true;
     const last = entries.at(-1);
     if (last === undefined) return;
     const done = this.server.stream.length === 0;
@@ -156,7 +158,8 @@ class Device {
   }
 
   async settleUnread(isRead: boolean): Promise<void> {
-    await this.journal.change(() => decideUnread(this.#context, () => isRead));
+    this.#isRead &&= isRead;
+    await this.journal.change(() => decideUnread(this.#context, () => this.#isRead));
   }
 
   get #context(): PageContext {
