@@ -168,14 +168,6 @@ export const plantedBugs: readonly PlantedBug[] = [
     seed: 24,
   },
   {
-    name: "a transaction is done before its row is shown",
-    file: "src/client/heldPages.ts",
-    search: "return joinPublications(taken, this.#withhold(publication));",
-    replace: "return joinPublications(taken, publication);",
-    caughtBy: ["I-7"],
-    seed: 1,
-  },
-  {
     name: "the server forgets what it has answered",
     file: "src/server/push.ts",
     search: "const answered = new Map(receipts.map((receipt) => [receipt.transaction, receipt]));",
