@@ -74,9 +74,12 @@ function openDocuments(context: PageContext): Open[] {
   for (const group of context.journal.groups().filter(({ isAnswered }) => isAnswered))
     for (const update of group.updates.filter(({ isCovered }) => !isCovered)) {
       const key = keyOf(update.collection, update.document);
-      const known = open.get(key) ?? { ...placeOf(context, group, update), updates: [], isRemade: false };
-      const isRemade = known.isRemade || group.isRemade === true;
-      open.set(key, { ...known, updates: [...known.updates, update], isRemade, passedFrom: group.ts });
+      const begun = { updates: [], isRemade: false, passedFrom: undefined };
+      const document: Open = open.get(key) ?? { ...placeOf(context, group, update), ...begun };
+      open.set(key, document);
+      document.updates.push(update);
+      document.isRemade ||= group.isRemade === true;
+      document.passedFrom = group.ts;
     }
   return [...open.values()];
 }
