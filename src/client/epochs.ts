@@ -2,8 +2,9 @@
 // epoch is stored beside the old rows, as if it were a collection of its own, and takes their place in one commit.
 import type { TransactionStatus } from "../shared/wire.js";
 import { startCursor } from "../shared/wire.js";
-import { emptyPublication, joinPublications, type Publication } from "./base/publication.js";
+import { emptyPublication, joinPublications } from "./base/publication.js";
 import { decideAnswer, entriesOf, settleGroup } from "./outbox/answers.js";
+import { emptyStep, type Step } from "./outbox/steps.js";
 import type { AuthoredGroup, Commit, StoredScope } from "./ports/storage.js";
 import type { Decision, Journal } from "./store/journal.js";
 
@@ -130,11 +131,6 @@ export function decideTurned(
   };
 }
 
-interface Step {
-  readonly commit: Commit;
-  readonly publication: Publication;
-}
-
 function decideGroup(
   journal: Journal,
   group: AuthoredGroup,
@@ -160,7 +156,7 @@ function decideGroup(
     outcome.status === "rejected"
       ? decideAnswer(source, { ids, ...outcome })
       : decideAnswer(source, { ids, status: "gap" });
-  return decided ?? { commit: {}, publication: emptyPublication };
+  return decided ?? emptyStep;
 }
 
 /** Takes everything away that is stored under a name. */

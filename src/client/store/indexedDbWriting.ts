@@ -1,8 +1,9 @@
 import { ReplicaError } from "../base/errors.js";
+import type { DocumentName } from "../base/tabMessages.js";
 import type { Commit, Damage, StoredDocument, StoredTransaction } from "../ports/storage.js";
 import { keyOf } from "./contents.js";
 import { toPageRecord, type StoreName, type Write } from "./indexedDbSchema.js";
-import { planFold, type DocumentName, type PageDirectory } from "./pageDirectory.js";
+import { planFold, type PageDirectory } from "./pageDirectory.js";
 import { decodePage, isGone, type PageEntry } from "./pageFormat.js";
 import { seal, unseal } from "./sealed.js";
 import type { StoreLimits } from "./storeLimits.js";

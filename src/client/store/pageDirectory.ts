@@ -1,3 +1,4 @@
+import type { DocumentName } from "../base/tabMessages.js";
 import type { StoreLimits } from "./storeLimits.js";
 
 /** What is known of a page without reading it. */
@@ -7,11 +8,6 @@ export interface PageInfo {
   readonly entries: number;
   /** Entries that say how a document is now: no newer page and no record of the tail speaks of it. */
   readonly live: number;
-}
-
-export interface DocumentName {
-  readonly collection: string;
-  readonly id: string;
 }
 
 /** What is known of the documents of one collection. By id, so that no key has to be made of each when a tab opens. */
