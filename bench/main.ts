@@ -3,7 +3,7 @@ import fs from "node:fs";
 import os from "node:os";
 import { createServer } from "vite";
 import { bundle } from "./client/bundle.js";
-import { client } from "./client/chromium.js";
+import { client, clientReopen } from "./client/chromium.js";
 import { clientNode } from "./client/node.js";
 import { clientBackend } from "./client/realBackend.js";
 import { engine } from "./engine.js";
@@ -17,6 +17,7 @@ import { seed } from "./seed.js";
 const benchmarks: Readonly<Record<string, () => Promise<Row[]>>> = {
   bundle,
   client,
+  "client-reopen": clientReopen,
   "client-node": clientNode,
   "client-backend": clientBackend,
   engine,

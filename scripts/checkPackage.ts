@@ -30,31 +30,50 @@ const nodeEntries = entries
   .filter((entry) => !sourceEntries.includes(entry) && !definitionEntries.includes(entry));
 const specifierOf = (entry: string) => name + entry.slice(1);
 
-/** An app with one collection, mounted through `definition`. */
+/** An app with two collections, mounted through `definition`. */
 function writeApp(definition: string): void {
   write("convex/convex.config.ts", appConfig(definition));
   write(
     "convex/collections.ts",
-    `import { defineCollection } from "${name}/collections";
+    `import { defineCollection, field } from "${name}/collections";
      import { v } from "convex/values";
-     export const notes = defineCollection("notes", { fields: { text: v.string() } });`,
+     export const notes = defineCollection("notes", { fields: { text: v.string() } });
+     export const sites = defineCollection("sites", {
+       fields: { name: v.string(), country: v.string(), visits: field.counter() },
+       scope: (row) => row.country,
+     });`,
   );
   write(
     "convex/schema.ts",
     `import { defineSchema } from "convex/server";
      import { replicaTable } from "${name}";
-     import { notes } from "./collections";
-     export default defineSchema({ notes: replicaTable(notes) });`,
+     import { notes, sites } from "./collections";
+     export default defineSchema({ notes: replicaTable(notes), sites: replicaTable(sites) });`,
   );
   write(
     "convex/replicate.ts",
     `import { componentsGeneric } from "convex/server";
      import { Replicate } from "${name}";
      import type { ComponentApi } from "${name}/_generated/component";
-     import { notes } from "./collections";
-     const replicate = new Replicate(componentsGeneric().replicate as unknown as ComponentApi, { user: () => null });
-     replicate.collection(notes, { read: () => true, write: () => true });
+     import { notes, sites } from "./collections";
+     export const replicate = new Replicate(componentsGeneric().replicate as unknown as ComponentApi, {
+       user: async (ctx) => (await ctx.auth.getUserIdentity())?.subject ?? null,
+     });
+     replicate.collection(notes, { table: "notes", read: () => true, write: () => true });
+     replicate.collection(sites, { table: "sites", read: () => true, write: () => true });
      export const { push, pull, status } = replicate.api();`,
+  );
+  write(
+    "convex/sites.ts",
+    `import { mutationGeneric } from "convex/server";
+     import { v } from "convex/values";
+     import { sites } from "./collections";
+     import { replicate } from "./replicate";
+     export const rename = mutationGeneric({
+       args: { id: v.string(), name: v.string() },
+       handler: (ctx, { id, name }) =>
+         replicate.writer(ctx, sites).update(id, (draft) => void (draft.name = name)),
+     });`,
   );
 }
 
@@ -84,6 +103,38 @@ const appTest = `import { anyApi } from "convex/server";
     expect(other.replica.collection(notes).get("n")).toEqual({ id: "n", text: "hello" });
   });`;
 
+/** As the guide shows it, with a few seeds. */
+function simulationTest(): string {
+  const [, section = ""] = fs.readFileSync("docs/testing.md", "utf8").split("\n## Simulating your app\n");
+  const [, example] = /^```ts\n([^]*?)^```$/m.exec(section) ?? [];
+  if (example === undefined) throw new Error("docs/testing.md has no example of a simulation.");
+  return example.replace("    schema,\n", "    schema,\n    seeds: 5,\n");
+}
+
+/** What `testing` is made of is published as source: all that it loads, and nothing of this repository's own tests. */
+function checkTesting(tarball: string): void {
+  const loaded = new Set<string>();
+  const visit = (file: string) => {
+    if (loaded.has(file)) return;
+    loaded.add(file);
+    for (const [, target = ""] of fs.readFileSync(file, "utf8").matchAll(/from "(\.[^"]*)\.js"/g))
+      visit(path.posix.join(path.posix.dirname(file), `${target}.ts`));
+  };
+  visit("src/testing/index.ts");
+  const packed = execFileSync("tar", ["tzf", path.join(folder, tarball)], { encoding: "utf8" })
+    .split("\n")
+    .map((file) => file.replace("package/", ""));
+  const inTesting = (files: Iterable<string>) =>
+    [...files].filter((file) => file.startsWith("src/testing/")).sort();
+  const [needed, found] = [inTesting(loaded), inTesting(packed)];
+  const missing = needed.filter((file) => !found.includes(file));
+  const spare = found.filter((file) => !needed.includes(file));
+  if (missing.length + spare.length > 0)
+    throw new Error(
+      `"files" of package.json: ${missing.join(", ")} missing; ${spare.join(", ")} for nobody.`,
+    );
+}
+
 async function pushApp(): Promise<void> {
   const backend = await startBackend();
   try {
@@ -102,6 +153,7 @@ async function pushApp(): Promise<void> {
 try {
   run("npm", ["pack", "--silent", "--pack-destination", folder], process.cwd());
   const tarball = fs.readdirSync(folder).find((file) => file.endsWith(".tgz")) ?? "";
+  checkTesting(tarball);
   run("npx", ["publint", "--strict", path.join(folder, tarball)], process.cwd());
   const ignored = ["--profile", "esm-only", "--exclude-entrypoints", ...sourceEntries];
   run("npx", ["attw", path.join(folder, tarball), "--format", "ascii", ...ignored], process.cwd());
@@ -122,7 +174,9 @@ try {
   );
   write("load.test.ts", `import { test } from "vitest";\n${tests.join("\n")}`);
   writeApp(specifierOf("./convex.config"));
-  write("convex/_generated/api.js", "export {};"); // by which convex-test knows the folder
+  // By which convex-test knows the folder.
+  write("convex/_generated/api.js", 'import { anyApi } from "convex/server"; export const api = anyApi;');
+  write("test/simulation.test.ts", simulationTest());
   write("app.test.ts", appTest);
   const inline = JSON.stringify([name, "convex-test", /@convex-dev/.source]);
   write(

@@ -16,7 +16,8 @@ const zones = {
   "testing/": {
     may: [
       ...["shared/", "collections/", "server/", "component/", "test.ts"],
-      ...["client/", "client/base/", "client/ports/", "client/store/", "client/tabs/", "client/transport/"],
+      "client/",
+      ...["base", "documents", "ports", "store", "tabs", "transport"].map((name) => `client/${name}/`),
     ],
     types: ["component/_generated/"],
     packages: ["convex/", "@convex-dev/", "convex-test", "node:async_hooks"],

@@ -1,4 +1,4 @@
-// `npm run planted-bugs [-- --count N --from SEED] [NAME…]`: plants each bug of src/testing/simulation/breaks.ts in a
+// `npm run planted-bugs [-- --count N --from SEED] [NAME…]`: plants each bug of src/testing/simulation/sites/breaks.ts in a
 // copy of the sources and runs the simulation there, which must turn red. By default from the seed that is stored with the
 // bug, and a few after it; with --count: how many of so many seeds show it.
 import { execFile } from "node:child_process";
@@ -6,7 +6,7 @@ import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { parseArgs, promisify } from "node:util";
-import { plantedBugs, type PlantedBug } from "../src/testing/simulation/breaks.js";
+import { plantedBugs, type PlantedBug } from "../src/testing/simulation/sites/breaks.js";
 
 /** Tried from the stored seed on: what a seed means changes with the generator. */
 const mostSeeds = 15;

@@ -5,11 +5,11 @@
 import fs from "node:fs";
 import { parseArgs } from "node:util";
 import { createServer } from "vite";
-import type * as Command from "../src/testing/simulation/command.js";
+import type * as Command from "../src/testing/simulation/sites/command.js";
 import type * as OnLocalEngine from "../local/simulation/localBackend.js";
-import type { BackendDriver } from "../src/testing/simulation/backend.js";
-import type * as OnConvexTest from "../src/testing/simulation/convexTestBackend.js";
-import type { Script } from "../src/testing/simulation/steps.js";
+import type { BackendDriver } from "../src/testing/simulation/sites/backend.js";
+import type * as OnConvexTest from "../src/testing/simulation/sites/convexTestBackend.js";
+import type { Script } from "../src/testing/simulation/sites/steps.js";
 
 process.env["REPLICATE_LOG_LEVEL"] ??= "ERROR";
 const { values } = parseArgs({
@@ -36,13 +36,13 @@ const vite = await createServer({
 const load = <Module>(file: string) => vite.ssrLoadModule(file) as Promise<Module>;
 const engines: Readonly<Record<string, () => Promise<BackendDriver>>> = {
   "convex-test": async () =>
-    (await load<typeof OnConvexTest>("/src/testing/simulation/convexTestBackend.ts")).convexTestDriver,
+    (await load<typeof OnConvexTest>("/src/testing/simulation/sites/convexTestBackend.ts")).convexTestDriver,
   local: async () =>
     (await load<typeof OnLocalEngine>("/local/simulation/localBackend.ts")).loadLocalDriver(),
 };
 const chosen = engines[values.engine] ?? fail(`--engine is ${Object.keys(engines).join(" or ")}`);
 const driver = await chosen();
-const command = await load<typeof Command>("/src/testing/simulation/command.ts");
+const command = await load<typeof Command>("/src/testing/simulation/sites/command.ts");
 const print = (line: string) => console.log(line);
 
 if (values.script !== undefined) {

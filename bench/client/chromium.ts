@@ -23,6 +23,21 @@ const peers: Readonly<Record<string, string>> = {
   "y-indexeddb": "a Y.Doc each, y-indexeddb",
 };
 
+/** Loading and reopening alone, without peers. */
+export async function clientReopen(): Promise<Row[]> {
+  await buildPages({ ours: "bench/client/page" });
+  const pages = await serve(sizes.at(-1)!);
+  try {
+    return await inBrowser(async (device) => {
+      const bench = new Ours(device, pages);
+      for (const size of sizes) await bench.loadAndReopen(size);
+      return bench.rows;
+    });
+  } finally {
+    pages.close();
+  }
+}
+
 export async function client(): Promise<Row[]> {
   installPeers();
   await buildPages({ ours: "bench/client/page", peers: peersDir });
@@ -121,8 +136,22 @@ class Ours {
     if (loads.deltas.length > 0)
       this.#add(timed(name, "first load, as devices inserted them", median(loads.deltas), "ms", floor));
     this.#add(timed(name, "first load, as imported or compacted", median(loads.snapshots), "ms", floor));
-    const reopen = await this.#reopen(size, name, size > middle ? coldRounds : rounds, async () => {});
+    const reopens = size > middle ? coldRounds : rounds;
+    const reopen = await this.#reopen(size, name, reopens, async () => {});
     if (size === middle) this.floors.reopen = reopen;
+    await this.#reopenAsShown(size, name, reopens, reopen);
+  }
+
+  /** What is asked for first was on the screen before, and the database has been left alone since. */
+  async #reopenAsShown(size: number, name: string, times: number, floor: number): Promise<void> {
+    await this.#run("ours", size, "show", size);
+    const opened: Opened[] = [];
+    for (let round = 0; round < times; round++) opened.push(await this.#run("ours", size, "reopen", size));
+    const first50 = median(opened.map(({ first50 }) => first50));
+    this.#add(
+      timed(name, "reopen, first 50 sorted, as last shown", first50, "ms", floor),
+      timed(name, "reopen, whole, as last shown", median(opened.map(({ whole }) => whole)), "ms", floor),
+    );
   }
 
   async reopenCold(size: number): Promise<void> {

@@ -82,6 +82,13 @@ export class FakeServer {
     return () => this.#refresh();
   }
 
+  /** Resolves when every question is answered, and the client has done with the answers. */
+  async atRest(): Promise<void> {
+    do await task();
+    while ([...this.#watches].some(({ answered }) => answered === null));
+    await task();
+  }
+
   connect(): void {
     this.#setConnected(true);
     for (const resume of this.#waiting.splice(0)) resume();

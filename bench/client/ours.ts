@@ -100,6 +100,16 @@ export class Ours implements Subject {
     return { ready, shown50, first50: last(), whole };
   }
 
+  /** A session in which the 50 largest are shown, for so long that the device has kept what is on the screen. */
+  async show(count: number): Promise<void> {
+    await this.hold(count);
+    this.#replica!.collection(places)
+      .query({ orderBy: byPopulation, limit: 50 })
+      .subscribe(() => {});
+    // A screen is told after 1 s, and kept once nothing was written for 2.
+    await new Promise((resolve) => setTimeout(resolve, 6_000));
+  }
+
   /** Open, with everything settled that an open replica does. */
   async hold(count: number): Promise<void> {
     await this.reopen(count);
@@ -113,6 +123,7 @@ export class Ours implements Subject {
     const editor = new Editor(7 + documents); // under an id that nobody has written under
     const times: number[] = [];
     for (let round = 0; round < rounds; round++) {
+      await this.#server.atRest();
       const tell = this.#server.commit("", editsOf(editor, rows, 100, documents, round));
       const seen = new Promise<void>((resolve) => {
         const off = collection.subscribe(() => {

@@ -134,6 +134,7 @@ function openReplica(count: number): LocalReplica {
       push: () => Promise.reject(new Error("There is no server.")),
       status: () => Promise.reject(new Error("There is no server.")),
       sessions: null,
+      watchPart: null,
     },
     election: new WebLockElection(databaseOf(count)),
     channel: new BroadcastTabChannel(databaseOf(count)),

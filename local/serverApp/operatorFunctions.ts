@@ -3,8 +3,8 @@ import { makeFunctionReference, mutationGeneric, queryGeneric, type FunctionRefe
 import { v } from "convex/values";
 import type { Replicate } from "../../src/server/index.js";
 import { replicateComponent, type ServerDataModel } from "../../src/testing/serverFunctions.js";
-import { endOfStream, type ServerWrite } from "../../src/testing/simulation/backend.js";
-import { inVersion, sitesOf } from "../../src/testing/simulation/releases.js";
+import { endOfStream, type ServerWrite } from "../../src/testing/simulation/sites/backend.js";
+import { inVersion, sitesOf } from "../../src/testing/simulation/sites/releases.js";
 import { writeOperation } from "../../src/testing/writeOperation.js";
 
 const component = replicateComponent as typeof replicateComponent & {
@@ -24,7 +24,7 @@ export function operatorFunctions(replicate: Replicate<ServerDataModel>, version
         const rows = await ctx.db.query("sites").withIndex("by_replica_id").take(1000);
         return {
           epoch,
-          states: states.map(({ scope, blobs }) => ({ scope, blobs })),
+          states: states.map(({ scope, ts, blobs }) => ({ scope, ts, blobs })),
           rows: rows.map(({ _id, _creationTime, ...row }) => row),
         };
       },

@@ -6,9 +6,15 @@ import { anyApi, getFunctionName } from "convex/server";
 import { convexToJson } from "convex/values";
 import type { ReplicaApi } from "../../src/shared/replicaApi.js";
 import { createServerFunctions } from "../../src/testing/serverFunctions.js";
-import type { Backend, BackendDriver, Left, Surroundings } from "../../src/testing/simulation/backend.js";
-import { newest, sitesOf } from "../../src/testing/simulation/releases.js";
-import { siteHooks } from "../../src/testing/simulation/siteHooks.js";
+import {
+  leftOf,
+  type BackendDriver,
+  type Seen,
+  type SiteBackend,
+  type SiteSurroundings,
+} from "../../src/testing/simulation/sites/backend.js";
+import { newest, sitesOf } from "../../src/testing/simulation/sites/releases.js";
+import { siteHooks } from "../../src/testing/simulation/sites/siteHooks.js";
 import type { Timeline } from "../../src/testing/simulation/timeline.js";
 import { Violation } from "../../src/testing/violation.js";
 import { SeededRandom } from "../../src/testing/random.js";
@@ -53,7 +59,10 @@ export async function loadLocalDriver(): Promise<BackendDriver> {
   };
 }
 
-async function startLocalBackend(world: Surroundings, components: Runtime["components"]): Promise<Backend> {
+async function startLocalBackend(
+  world: SiteSurroundings,
+  components: Runtime["components"],
+): Promise<SiteBackend> {
   const { engine, run: call } = await startServerEngine(
     {
       clock: clockOf(world.timeline),
@@ -108,7 +117,7 @@ async function startLocalBackend(world: Surroundings, components: Runtime["compo
  * deployed: so what has begun goes on in its own release, and nothing waits for it to end, in a world in which time may
  * stand still.
  */
-function modulesOf(world: Surroundings): Runtime["root"]["modules"] {
+function modulesOf(world: SiteSurroundings): Runtime["root"]["modules"] {
   const releases = Array.from({ length: newest }, (_, n) => {
     const replicate = createServerFunctions(() => siteHooks(world), sitesOf(n + 1));
     return [
@@ -134,12 +143,12 @@ function releaseOf(path: string): { readonly version: number; readonly name: str
 }
 
 /** Tells of commits, one after the other: of what each has left behind, and whether answers may be others after it. */
-function watchCommits(engine: LocalEngine, world: Surroundings) {
+function watchCommits(engine: LocalEngine, world: SiteSurroundings) {
   const look = convexToJson({ documents: [...world.documents] });
   /** What answers stand on that were given since the last change was told. */
   let answered: Snapshot[] = [];
   let told: Promise<void> = Promise.resolve();
-  engine.onCommit(({ ts, source, writes }) => {
+  engine.onCommit(({ source, writes }) => {
     if (writes.some(({ table }) => lookedAt.includes(table))) {
       // It begins now, before anything else is committed: it reads what this commit has left, however long it takes.
       const left = engine.run({
@@ -150,10 +159,10 @@ function watchCommits(engine: LocalEngine, world: Surroundings) {
         isInstant: true,
       });
       const { version, name } = releaseOf(source);
-      const visibleTs = writers.includes(name) ? ts : null;
+      const mayChange = writers.includes(name);
       told = told.then(async () => {
-        const seen = valueOf(await left) as unknown as Omit<Left, "ts" | "version">;
-        world.onCommit({ ts: visibleTs, version, ...seen });
+        const seen = valueOf(await left) as unknown as Seen;
+        world.onCommit(leftOf(seen, world.documents, { mayChange, version }));
       });
     }
     if (!writes.some((write) => answered.some((snapshot) => snapshot.isTouchedBy(write)))) return;
@@ -170,7 +179,7 @@ function beforeSomeCron(specs: readonly CronSpec[], seed: number): number {
   return nextRunAfter(schedule, Date.UTC(2026, 0, 1)) - random.below(mostBeforeCronMs);
 }
 
-function watchBackground(engine: LocalEngine, world: Surroundings): void {
+function watchBackground(engine: LocalEngine, world: SiteSurroundings): void {
   engine.onCommit(({ ts, source }) => world.note(`commit ${ts} ${source}`));
   engine.onConflict(({ source, tables, write, writer }) => {
     const what = `conflict ${source} with ${writer} in ${write.table}`;

@@ -2,10 +2,10 @@
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { expect, test } from "vitest";
-import { simulate } from "../../src/testing/simulation/command.js";
-import { found } from "../../src/testing/simulation/found.js";
-import { generateScript } from "../../src/testing/simulation/generate.js";
-import { runScript } from "../../src/testing/simulation/run.js";
+import { simulate } from "../../src/testing/simulation/sites/command.js";
+import { found } from "../../src/testing/simulation/sites/found.js";
+import { generateScript } from "../../src/testing/simulation/sites/generate.js";
+import { runScript } from "../../src/testing/simulation/sites/sitesApp.js";
 import { loadLocalDriver } from "./localBackend.js";
 
 /** SEED and NUM_RUNS: others than the fixed ones. */

@@ -2,7 +2,7 @@
 // epoch is stored beside the old rows, as if it were a collection of its own, and takes their place in one commit.
 import type { TransactionStatus } from "../shared/wire.js";
 import { startCursor } from "../shared/wire.js";
-import { emptyPublication, joinPublications } from "./base/publication.js";
+import { emptyPublication, joinPublications, toShownRow } from "./base/publication.js";
 import { decideAnswer, entriesOf, settleGroup } from "./outbox/answers.js";
 import { emptyStep, type Step } from "./outbox/steps.js";
 import type { AuthoredGroup, Commit, StoredScope } from "./ports/storage.js";
@@ -107,10 +107,7 @@ export function decideTurned(
     .filter((each) => each.collection === staged)
     .map((each) => ({ ...each, collection }));
   const [oldStaged, old] = [removeAll(journal, staged), removeAll(journal, collection)];
-  const rows = [
-    ...gone.map(({ id }) => ({ collection, id, row: null })),
-    ...documents.map(({ id, row }) => ({ collection, id, row })),
-  ];
+  const rows = [...gone.map(({ id }) => ({ collection, id, row: null })), ...documents.map(toShownRow)];
   const listOf = <K extends "groups" | "removedGroups" | "outbox" | "removedOutbox">(key: K) =>
     steps.flatMap(({ commit }) => (commit[key] ?? []) as readonly unknown[]) as NonNullable<Commit[K]>;
   return {

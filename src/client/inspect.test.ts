@@ -67,9 +67,12 @@ test("inspect() says where everything stands, in every tab, without a word of wh
 test("an inspection is plain JSON, whatever is authored", () => {
   const group = { sequence: 1, transactions: ["t"], isAnswered: true, ts: 7n, updates: [] };
   const meta = { client: "c", author: 1, term: 1, commit: 1 };
-  const stored = { meta, documents: [], outbox: [], groups: [group], scopes: [], damage: [] };
+  const stored = { meta, documents: [], outbox: [], groups: [group], scopes: [], screen: [], damage: [] };
   const view = new View([sites], { retry: () => null as never, discard: () => {} });
   const status = { blocked: null, scopes: [] } as unknown as ReplicaStatus;
-  const inspection = inspectReplica({ at: 1, tab: "a", tabs: 1, stored, status, view, errors: [] }, true);
+  const inspection = inspectReplica(
+    { at: 1, tab: "a", tabs: 1, stored, status, view, parts: [], errors: [] },
+    true,
+  );
   expect(JSON.parse(JSON.stringify(inspection))).toEqual(inspection);
 });

@@ -1,23 +1,24 @@
-import type { InspectedError, InspectedTransaction, Inspection } from "./base/inspection.js";
+import type { InspectedError, InspectedPart, InspectedTransaction, Inspection } from "./base/inspection.js";
 import type { ReplicaStatus } from "./base/types.js";
 import type { Stored } from "./ports/storage.js";
 import type { LocalTransaction } from "./view/localTransaction.js";
 import type { View } from "./view/view.js";
 
 /** What an inspection is made of. */
-export interface InspectedParts {
+export interface Inspected {
   readonly at: number;
   readonly tab: string;
   readonly tabs: number;
   readonly stored: Stored;
   readonly status: ReplicaStatus;
   readonly view: View;
+  readonly parts: readonly InspectedPart[];
   readonly errors: readonly InspectedError[];
 }
 
 /** @param hasContent with what users wrote, and messages, which may quote it */
-export function inspectReplica(parts: InspectedParts, hasContent: boolean): Inspection {
-  const { at, tab, tabs, stored, status, view, errors } = parts;
+export function inspectReplica(inspected: Inspected, hasContent: boolean): Inspection {
+  const { at, tab, tabs, stored, status, view, parts, errors } = inspected;
   const { client, author, term, commit } = stored.meta;
   const { blocked, scopes, ...rest } = status;
   return {
@@ -35,6 +36,7 @@ export function inspectReplica(parts: InspectedParts, hasContent: boolean): Insp
       const bytes = own.reduce((sum, { base }) => sum + base.length, 0);
       return { collection, shown: rows.size, stored: own.length, bytes };
     }),
+    parts,
     outbox: view.transactions().map((each) => inspectTransaction(each, hasContent)),
     groups: stored.groups.map(({ sequence, transactions, isAnswered, updates }) => ({
       ...{ sequence, transactions, isAnswered },

@@ -63,7 +63,11 @@ export class Keeper {
       )
       .map(({ collection, scope, unwantedSince }) => {
         const documents = journal.documentsIn(collection, scope);
-        const bytes = documents.reduce((sum, { base }) => sum + base.length, 0);
+        const sizes = documents.flatMap(({ id, base }) => [
+          base.length,
+          ...journal.partsOf(collection, id).map((part) => part.bytes),
+        ]);
+        const bytes = sizes.reduce((sum, each) => sum + each, 0);
         const hasPending = documents.some(({ id }) => pending.has(keyOf(collection, id)));
         return { collection, scope, unwantedSince, bytes, hasPending };
       });

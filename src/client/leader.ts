@@ -1,23 +1,17 @@
-import { scopeOf, type AnyCollection } from "../collections/index.js";
+import type { AnyCollection } from "../collections/index.js";
 import { withhold } from "./outbox/withhold.js";
 import type { MergeRows } from "./core/rebase.js";
 import type { RetryPolicy } from "./core/retry.js";
+import { isSameScreen, joinScreens } from "./core/screen.js";
 import { authorDocument } from "./documents/author.js";
-import { mergeDocument } from "./documents/merge.js";
 import type { ReplicaError } from "./base/errors.js";
 import type { Persister } from "./base/persistence.js";
-import { collapse } from "./core/collapse.js";
 import { journalPart } from "./outbox/journalPart.js";
 import { PersistLoop } from "./outbox/persistLoop.js";
+import { decidePersisted } from "./persisted.js";
 import { PushLoop } from "./outbox/pushLoop.js";
 import type { Clock, Randomness } from "./ports/clock.js";
-import {
-  FencedError,
-  type OutboxEntry,
-  type Storage,
-  type Stored,
-  type StoredDocument,
-} from "./ports/storage.js";
+import { FencedError, type OutboxEntry, type Storage, type Stored } from "./ports/storage.js";
 import type { Transport } from "./ports/transport.js";
 import type { Publication } from "./base/publication.js";
 import { isStaged } from "./epochs.js";
@@ -26,12 +20,13 @@ import type { PageContext } from "./pages.js";
 import { Keeper } from "./keeper.js";
 import { keyOf } from "./store/contents.js";
 import { describeDamage, planRepair } from "./repair.js";
+import { PartReaders } from "./partReaders.js";
 import { ScopeReaders } from "./scopeReaders.js";
 import { Folder } from "./store/folder.js";
 import { Session } from "./stream/session.js";
 import { Journal, type Decision } from "./store/journal.js";
 import { decideUnread, remadeDocuments } from "./unread.js";
-import type { DocumentName, LeaderStatus, Want } from "./base/tabMessages.js";
+import type { DocumentName, LeaderStatus, OpenPart, PartTold, Want } from "./base/tabMessages.js";
 
 export interface LeaderOptions {
   readonly storage: Storage;
@@ -46,6 +41,8 @@ export interface LeaderOptions {
   readonly persisters: ReadonlyMap<string, Persister>;
   /** To every tab, this one included. `term`: this leader's. */
   publish(publication: Publication, commit: number | null, term: number): void;
+  /** Of parts that are open, as `publish`. */
+  tellPart(told: PartTold, term: number): void;
   /** What tabs have appended, as it is found in the database. */
   onFound(entries: readonly OutboxEntry[]): void;
   /** What the database held when this tab took over: earlier messages may have been lost with the last leader. */
@@ -65,6 +62,8 @@ export class Leader {
   readonly #options: LeaderOptions;
   readonly #journal: Journal;
   readonly #readers: ScopeReaders;
+  /** Null: the app reads no parts. */
+  readonly #partReaders: PartReaders | null;
   readonly #turns: EpochTurns;
   readonly #session: Session | null;
   readonly #keeper: Keeper;
@@ -79,6 +78,8 @@ export class Leader {
   /** Whether it said of a scope that is read that it knows an older schema than this app. */
   #isServerBehind = false;
   #lastSyncAt: number | null = null;
+  /** What was on the screens of tabs most recently. */
+  #screen: readonly DocumentName[];
   #blocked: ReplicaError | null = null;
 
   static async start(options: LeaderOptions): Promise<Leader> {
@@ -91,15 +92,22 @@ export class Leader {
 
   private constructor(options: LeaderOptions, stored: Stored) {
     this.#options = options;
+    this.#screen = stored.screen;
     const publish = (publication: Publication, commit: number | null) => {
       options.publish(this.#readers.pass(publication), commit, stored.meta.term);
       if (commit !== null) this.#folder.note();
     };
-    const journal = new Journal(options.storage, stored, publish, (entries) => options.onFound(entries));
+    const journal = new Journal(
+      options.storage,
+      stored,
+      publish,
+      (entries) => options.onFound(entries),
+      (changes) => this.#partReaders?.noteStored(changes),
+    );
     this.#journal = journal;
     this.#folder = new Folder({
       clock: options.clock,
-      fold: async () => !this.#isStopped && (await journal.fold()),
+      fold: async () => !this.#isStopped && (await journal.fold(this.#screen)),
       onError: (error) => this.#report(error),
     });
     this.#folder.note(); // the leader before may have left something to fold
@@ -118,6 +126,9 @@ export class Leader {
       onRead: () => this.#noteSync(),
       onChange: () => this.#onReaderChange(),
     });
+    const { watchPart } = transport;
+    const tell = (told: PartTold) => options.tellPart(told, journal.term);
+    this.#partReaders = watchPart && new PartReaders({ ...parts, watchPart, storage: options.storage, tell });
     this.#turns = new EpochTurns({ ...parts, readers: this.#readers });
     this.#keeper = new Keeper({ ...parts, readers: this.#readers });
     const { sessions } = transport;
@@ -143,7 +154,8 @@ export class Leader {
             randomness,
             persisters: options.persisters,
             retries: options.retries,
-            settle: (entry) => this.#settlePersisted(entry),
+            settle: (entry) =>
+              decidePersisted(journal, definitions, entry, (name) => this.#readers.isCollectionRead(name)),
             onError: (error) => this.#report(error),
           });
     this.#pushLoop = new PushLoop({
@@ -241,7 +253,13 @@ export class Leader {
    */
   setWants(wants: readonly Want[]): void {
     this.#readers.setWants(wants);
+    this.#partReaders?.setPrefetched(wants.filter(({ parts }) => parts === "prefetch"));
     this.#pushLoop.wake();
+  }
+
+  /** Reads these parts, and goes on watching them. */
+  setParts(parts: readonly OpenPart[]): void {
+    this.#partReaders?.setOpen(parts);
   }
 
   /** What is on a screen is read first. */
@@ -251,6 +269,17 @@ export class Leader {
       return stored === undefined ? [] : [keyOf(collection, stored.scope)];
     });
     this.#readers.setVisible(new Set(scopes));
+    this.#partReaders?.setVisible(documents);
+  }
+
+  /**
+   * What tabs show now, newest first. What was shown before stays behind it while there is room: so a tab that ends takes
+   * nothing away, least of all the last one.
+   */
+  setScreens(screens: readonly (readonly DocumentName[])[]): void {
+    const before = this.#screen;
+    this.#screen = joinScreens([...screens, before]);
+    if (!isSameScreen(this.#screen, before)) this.#folder.note();
   }
 
   /** Removes the documents of a scope from the device, and where its reading had come to. */
@@ -265,6 +294,7 @@ export class Leader {
     this.#persistLoop?.stop();
     this.#folder.stop();
     this.#readers.stop();
+    this.#partReaders?.stop();
     this.#turns.stop();
     this.#session?.stop();
     this.#keeper.stop();
@@ -304,25 +334,6 @@ export class Leader {
     this.#turns.wake();
     this.#session?.wake();
     this.#pushLoop.wake();
-  }
-
-  /** What was persisted elsewhere becomes the confirmed state here, unless a stream that is read brings it. */
-  #settlePersisted({ transaction }: OutboxEntry): StoredDocument[] {
-    const collection = transaction.changes[0]?.collection ?? "";
-    const definition = this.#options.definitions.get(collection);
-    if (definition === undefined || this.#readers.isCollectionRead(collection)) return [];
-    return [...new Set(transaction.changes.map(({ id }) => id))].flatMap((id) => {
-      const operations = transaction.changes
-        .filter((change) => change.id === id)
-        .flatMap((each) => each.operations);
-      const stored = this.#journal.document(collection, id);
-      const blobs = stored === undefined ? [] : [stored.base];
-      const authored = authorDocument(id, blobs, this.#journal.author, collapse(operations), { definition });
-      if (authored.type !== "authored") return [];
-      const { base, row, shown } = mergeDocument(definition, id, stored?.base, [authored.update.bytes], []);
-      const scope = row === null ? "" : scopeOf(definition, row);
-      return [{ collection, id, scope, ts: 0n, base, row, ...shown }];
-    });
   }
 
   async #change(decide: () => Decision | null): Promise<void> {

@@ -1,4 +1,4 @@
-import type { DocumentName, LeaderStatus, Want } from "./base/tabMessages.js";
+import type { DocumentName, LeaderStatus, OpenPart, Want } from "./base/tabMessages.js";
 import { backoffMs } from "./core/backoff.js";
 import { Leader, type LeaderOptions } from "./leader.js";
 import { RollCall } from "./tabs/rollCall.js";
@@ -6,6 +6,8 @@ import { RollCall } from "./tabs/rollCall.js";
 export interface LeadershipOptions extends Omit<LeaderOptions, "onStatus" | "onFenced"> {
   /** The scopes this tab wants. */
   ownWants(): readonly Want[];
+  /** The parts it has open. */
+  ownParts(): readonly OpenPart[];
   onStatus(status: LeaderStatus, term: number): void;
   /** This tab has become the leader, or has ceased to be it. */
   onChange(): void;
@@ -18,6 +20,8 @@ export class Leadership {
   readonly #options: LeadershipOptions;
   readonly #rollCall: RollCall;
   readonly #visibleByTab = new Map<string, readonly DocumentName[]>();
+  /** What each tab shows, this one included, by when it told of it. */
+  readonly #screenByTab = new Map<string, readonly DocumentName[]>();
   #leader: Leader | null = null;
   #cancelRetry: () => void = () => {};
   #failures = 0;
@@ -64,8 +68,9 @@ export class Leadership {
       return;
     }
     onChange();
+    this.setVisible(); // first: it says in which order all else is read
     this.setWants();
-    this.setVisible();
+    this.#setScreen();
     this.#rollCall.lead();
   }
 
@@ -78,8 +83,13 @@ export class Leadership {
   }
 
   /** What another tab wants now. Remembered by every tab: any may be elected next. */
-  noteWants(tab: string, wants: readonly Want[], forget: readonly Want[]): void {
-    this.#rollCall.note(tab, wants);
+  noteWants(
+    tab: string,
+    wants: readonly Want[],
+    open: readonly OpenPart[] | undefined,
+    forget: readonly Want[],
+  ): void {
+    this.#rollCall.note(tab, wants, open);
     this.setWants(forget);
   }
 
@@ -87,6 +97,7 @@ export class Leadership {
   noteEnded(tab: string): void {
     this.#rollCall.remove(tab);
     this.#visibleByTab.delete(tab);
+    this.#screenByTab.delete(tab);
     this.setWants();
   }
 
@@ -94,6 +105,17 @@ export class Leadership {
   noteVisible(tab: string, documents: readonly DocumentName[]): void {
     this.#visibleByTab.set(tab, documents);
     this.setVisible();
+  }
+
+  /** What a tab, this one included, shows is other documents now. Remembered by every tab: any may be elected next. */
+  noteScreen(tab: string, documents: readonly DocumentName[]): void {
+    this.#screenByTab.delete(tab);
+    this.#screenByTab.set(tab, documents);
+    this.#setScreen();
+  }
+
+  #setScreen(): void {
+    this.#leader?.setScreens([...this.#screenByTab.values()].reverse());
   }
 
   setVisible(): void {
@@ -106,6 +128,7 @@ export class Leadership {
     if (leader === null) return;
     const wants = [...this.#options.ownWants(), ...this.#rollCall.wants];
     leader.setWants(wants);
+    leader.setParts([...this.#options.ownParts(), ...this.#rollCall.open]);
     const isWanted = ({ collection, scope }: Want) =>
       wants.some((want) => want.collection === collection && want.scope === scope);
     for (const want of forget)

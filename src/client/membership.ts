@@ -5,6 +5,7 @@ import {
   noStatus,
   type DocumentName,
   type LeaderStatus,
+  type PartTold,
   type TabMessage,
   type Want,
   type Versions,
@@ -15,6 +16,7 @@ import type { Meta, OutboxEntry, Stored } from "./ports/storage.js";
 import type { ReplicaEmitters } from "./replicaEmitters.js";
 import type { ReplicaParts } from "./replicaParts.js";
 import type { Subscriptions } from "./subscriptions.js";
+import type { OpenParts } from "./documents/openParts.js";
 import { TabInbox } from "./tabInbox.js";
 import type { View } from "./view/view.js";
 
@@ -24,6 +26,7 @@ export interface MembershipOptions {
   readonly tab: string;
   readonly view: View;
   readonly subscriptions: Subscriptions;
+  readonly openParts: OpenParts;
   readonly emitters: ReplicaEmitters;
   /** The database was read anew: shows what it holds, and calls {@link Membership.onRead}. */
   show(stored: Stored): void;
@@ -102,6 +105,13 @@ export class Membership {
     this.#leadership.noteVisible(tab, documents);
   }
 
+  /** What this tab shows is other documents now. */
+  setScreen(documents: readonly DocumentName[]): void {
+    const { tab } = this.#options;
+    this.#post({ type: "screen", tab, documents });
+    this.#leadership.noteScreen(tab, documents);
+  }
+
   /** This tab has stored transactions. */
   onAppended(entries: readonly OutboxEntry[]): void {
     this.#post({ type: "appended", entries, versions: this.#versions });
@@ -134,6 +144,7 @@ export class Membership {
       leadership: () => this.#leadership,
       show: (publication) => this.#show(publication),
       takeStatus: (status) => this.#takeLeaderStatus(status),
+      takePart: (told) => this.#options.openParts.receive(told),
       hearLeader: () => this.#candidacy.hear(),
       reload: () => void this.#reload(),
       answerWants: () => this.#sendWants([]),
@@ -146,7 +157,7 @@ export class Membership {
   }
 
   #createLeadership(): Leadership {
-    const { parts, emitters, subscriptions } = this.#options;
+    const { parts, emitters, subscriptions, openParts } = this.#options;
     const { storage, transport, clock, randomness, collections } = parts;
     return new Leadership({
       storage,
@@ -158,9 +169,11 @@ export class Membership {
       retries: pickOverrides(parts.overrides, ({ retry }) => retry),
       merges: pickOverrides(parts.overrides, ({ merge }) => merge),
       ownWants: () => subscriptions.wants,
+      ownParts: () => openParts.open,
+      tellPart: (told, term) => this.#tellPart(told, term),
       publish: (publication, commit, term) => this.#publish(publication, commit, term),
       onFound: (entries) => this.#onFound(entries),
-      onTakenOver: (stored) => this.#options.show(stored),
+      onTakenOver: (stored) => this.#showAnew(stored),
       onStatus: (status, term) => {
         this.#post({ type: "status", status, term });
         if (!this.#inbox.isOver(term)) this.#takeLeaderStatus(status);
@@ -187,6 +200,11 @@ export class Membership {
   #publish(publication: Publication, commit: number | null, term: number): void {
     if (!this.#inbox.isOver(term)) this.#show(publication);
     this.#post({ type: "publication", publication, commit, term, versions: this.#versions });
+  }
+
+  #tellPart(told: PartTold, term: number): void {
+    if (!this.#inbox.isOver(term)) this.#options.openParts.receive(told);
+    this.#post({ type: "part", told, term });
   }
 
   #show(publication: Publication): void {
@@ -216,10 +234,15 @@ export class Membership {
     this.#inbox.hold();
     const { storage, randomness } = this.#options.parts;
     try {
-      this.#options.show(await storage.open({ client: randomness.id(), author: randomness.author() }));
+      this.#showAnew(await storage.open({ client: randomness.id(), author: randomness.author() }));
     } catch (error) {
       if (!this.#isEnded) this.#options.emitters.emitError(asError(error), false);
     }
+  }
+
+  #showAnew(stored: Stored): void {
+    this.#options.show(stored);
+    this.#options.openParts.reload();
   }
 
   #sendVersions(): void {
@@ -236,8 +259,8 @@ export class Membership {
   }
 
   #sendWants(forget: readonly Want[]): void {
-    const { wants } = this.#options.subscriptions;
-    this.#post({ type: "wants", tab: this.#options.tab, wants, forget });
+    const { tab, subscriptions, openParts } = this.#options;
+    this.#post({ type: "wants", tab, wants: subscriptions.wants, open: openParts.open, forget });
   }
 
   #post(message: TabMessage): void {

@@ -10,10 +10,12 @@ import type {
   Damage,
   Identity,
   OutboxEntry,
+  PartPlace,
   Storage,
   StorageWatcher,
   Stored,
   StoredDocument,
+  StoredPart,
   StoredTransaction,
 } from "./ports/storage.js";
 import { keyOf, metaAfter } from "./store/contents.js";
@@ -74,6 +76,10 @@ export class MigratingStorage implements Storage {
     return entries.map((entry) => translated.get(entry.sequence) ?? entry);
   }
 
+  part(place: PartPlace): Promise<StoredPart | null> {
+    return this.#inner.part(place);
+  }
+
   async takeOver(): Promise<Stored> {
     const stored = await this.#inner.takeOver();
     const migrated = this.#migrate(stored);
@@ -94,8 +100,8 @@ export class MigratingStorage implements Storage {
     return commit;
   }
 
-  async fold(term: number): Promise<boolean> {
-    if (await this.#inner.fold(term)) return true;
+  async fold(term: number, screen?: readonly StoredDocument[]): Promise<boolean> {
+    if (await this.#inner.fold(term, screen)) return true;
     if (this.#unwritten.size === 0) return false;
     await this.commit(term, { documents: [...this.#unwritten.values()].slice(0, rewrittenAtOnce) });
     return true;

@@ -241,6 +241,24 @@ test("I-12: a preview goes with the document, comes with it to another scope, an
   ]);
 });
 
+test("the parts of a document that another takes the place of are read again", async () => {
+  const known = { collection: "sites", id: "x", part: "log", cursor: 2n, epoch: "0", bytes: 1 };
+  const removedAfter = async (scope: string, entry: StreamEntry) => {
+    const context = await setUp([held("x", "DE", 3n)]);
+    const parts = [{ ...known, base: new Uint8Array([1]) }];
+    await context.journal.change(() => ({ commit: { parts }, publication: emptyPublication }));
+    return decidePage(context, page(entry), position(scope)).commit.removedParts;
+  };
+  expect(await removedAfter("FR", snapshot("x", 7n, "FR"))).toEqual([known]);
+  expect(await removedAfter("DE", snapshot("x", 7n, "DE"))).toBeUndefined();
+});
+
+test("what is told of a document's parts is kept with it: where the newest change of each stands", async () => {
+  const context = await setUp([{ ...held("x", "DE", 3n), newest: { log: 1n, report: 2n } }]);
+  const { commit } = decidePage(context, page(part(5n, "Dear")), position("DE"));
+  expect(commit.documents![0]).toMatchObject({ newest: { log: 5n, report: 2n } });
+});
+
 test("an import is told of once it is news: not at a first load, and not when the scope is read anew", async () => {
   const bulk: StreamEntry = { type: "bulk", document: "", ts: 5n, job: "j", count: 7 };
   const told = async (before: StoredScope | null) => {

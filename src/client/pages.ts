@@ -1,7 +1,7 @@
 // What a leader makes of what a scope's stream brings: decisions on the contents of the database, nothing else.
 import type { AnyCollection } from "../collections/index.js";
 import { isStateEntry, type Page, type StreamEntry } from "../shared/wire.js";
-import { emptyPublication, joinPublications, type Publication } from "./base/publication.js";
+import { emptyPublication, joinPublications, toShownRow, type Publication } from "./base/publication.js";
 import { clockIn } from "./documents/author.js";
 import { withPreviews, type Previews } from "./core/previews.js";
 import { mergeDocument } from "./documents/merge.js";
@@ -50,15 +50,20 @@ export function decidePage(context: PageContext, page: Page, reached: StoredScop
   const late = settleLateCopies(journal, isHeld, reached.cursor.ts);
   const removal = forgetDocuments(context, [...left, ...vanished], isHeld, late.rest);
   const settled = joinSteps(late.step, removal);
-  const rows = documents.map(({ id, row }) => ({ collection, id, row }));
+  const rows = documents.map(toShownRow);
   const isNews = before?.isComplete === true && before.unmet === undefined;
   const bulks = isNews ? bulksIn(page, position) : [];
   const isAuthorLost = merged.some((each) => each.isAuthorLost);
+  // Their parts may be those of another document under this id: they are read again.
+  const removedParts = folded.flatMap(({ id, isReplaced }) =>
+    isReplaced ? journal.partsOf(collection, id) : [],
+  );
   return {
     commit: {
       ...removal.commit,
       ...settled.commit,
       ...(isAuthorLost ? { author: freshAuthor() } : {}),
+      ...(removedParts.length > 0 ? { removedParts } : {}),
       documents,
       scopes: [position],
     },
@@ -121,6 +126,8 @@ interface Folded {
   /** What it is made of, in stream order. */
   readonly blobs: readonly Uint8Array[];
   readonly previews: Previews | undefined;
+  /** See a stored document's. */
+  readonly newest: StoredDocument["newest"];
   /** It took the place of what was held. */
   readonly isReplaced: boolean;
 }
@@ -145,27 +152,30 @@ function foldEntries(
   const known = beginsAnew ? undefined : held;
   let place: Folded["place"] = known === undefined ? null : { scope: known.scope, ts: known.ts };
   let blobs: Uint8Array[] = known === undefined ? [] : [known.base];
-  let previews = known?.previews;
+  let [previews, newest] = [known?.previews, known?.newest];
   let [isMet, hasLeft, isReplaced] = [false, false, beginsAnew];
   for (const entry of entries) {
     const isNewer = place === null || place.ts <= entry.ts;
     const isElsewhere = place !== null && place.scope !== scope;
     if (entry.type === "leave") {
       if (place === null || isElsewhere || !isNewer) continue;
-      [place, blobs, previews, isMet, hasLeft] = [null, [], undefined, true, true];
+      [place, blobs, previews, newest] = [null, [], undefined, undefined];
+      [isMet, hasLeft] = [true, true];
     } else if (entry.type === "part") {
       if (place === null || isElsewhere) continue;
-      [previews, isMet] = [{ ...previews, [entry.part]: entry.preview }, true];
+      isMet = true;
+      previews = { ...previews, [entry.part]: entry.preview };
+      newest = { ...newest, [entry.part]: entry.newest };
     } else if (isStateEntry(entry)) {
       isMet = true;
       if (isElsewhere && !isNewer) continue;
-      if (isNewer && isElsewhere) [previews, isReplaced] = [undefined, true]; // it brings its own
+      if (isNewer && isElsewhere) [previews, newest, isReplaced] = [undefined, undefined, true]; // it brings its own
       if (isNewer && (isElsewhere || entry.type === "snapshot")) blobs = [];
       blobs.push(new Uint8Array(entry.bytes));
       if (isNewer) place = { scope, ts: entry.ts };
     }
   }
-  return { id, held, isMet, hasLeft, place, blobs, previews, isReplaced };
+  return { id, held, isMet, hasLeft, place, blobs, previews, newest, isReplaced };
 }
 
 interface MergedFolded {
@@ -179,7 +189,7 @@ interface MergedFolded {
 function mergeFolded(
   { journal, definitions, report }: PageContext,
   collection: string,
-  { id, held, isMet, place, blobs, previews, isReplaced }: Folded,
+  { id, held, isMet, place, blobs, previews, newest, isReplaced }: Folded,
   open: readonly AuthoredClocks[],
 ): MergedFolded | null {
   const definition = definitions.get(collectionOf(collection));
@@ -190,7 +200,11 @@ function mergeFolded(
     const { base, covered, incarnation, shown, version } = merged;
     if (merged.fault !== null) report(merged.fault);
     const row = withPreviews(definition, merged.row, previews, incarnation);
-    const told = previews === undefined ? {} : { previews };
+    const told = {
+      ...(incarnation > 0 && { incarnation }),
+      ...(previews && { previews }),
+      ...(newest && { newest }),
+    };
     // Clocks that were used in what was held, and are free in what took its place, would be used twice.
     const { author } = journal;
     const isAuthorLost =

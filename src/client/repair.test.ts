@@ -20,6 +20,7 @@ const transaction = (id: string, document = id): StoredTransaction => ({
 });
 const stored = (damage: readonly Damage[], rest: Partial<Stored> = {}): Stored => ({
   meta: { client: "c", author: 1, term: 1, commit: 9 },
+  screen: [],
   documents: [],
   outbox: [],
   groups: [],

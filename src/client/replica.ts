@@ -1,4 +1,5 @@
 import type { AnyCollection } from "../collections/index.js";
+import { partKey } from "../shared/partNames.js";
 import { createDeferred } from "./base/deferred.js";
 import { asError, closedError, ReplicaError } from "./base/errors.js";
 import { Emitter } from "./base/events.js";
@@ -12,6 +13,7 @@ import { unknownSpace } from "./ports/storageSpace.js";
 import { ReplicaEmitters } from "./replicaEmitters.js";
 import type { ReplicaParts } from "./replicaParts.js";
 import { createReplicaCollection } from "./replicaCollection.js";
+import { OpenParts, type PartHandle } from "./documents/openParts.js";
 import { Opening, reportsOf } from "./opening.js";
 import { StorageGauge } from "./storageGauge.js";
 import { StatusBoard } from "./statusBoard.js";
@@ -30,6 +32,7 @@ import type { InspectOptions, Inspection } from "./base/inspection.js";
 import { persistersOf, pickOverrides } from "./base/overrides.js";
 import type { LocalTransaction } from "./view/localTransaction.js";
 import { matchesFilter } from "./view/transactionFilter.js";
+import { Screen } from "./view/screen.js";
 import { View } from "./view/view.js";
 import { Writer } from "./writer.js";
 
@@ -51,6 +54,7 @@ export class LocalReplica implements Replica {
   readonly #appender: Appender;
   readonly #closed = createDeferred();
   readonly #subscriptions: Subscriptions;
+  readonly #openParts: OpenParts;
   readonly #collections: ReadonlyMap<string, ReplicaCollection<AnyCollection>>;
   readonly #emitters: ReplicaEmitters;
   readonly #transactionsChanged = new Emitter();
@@ -59,6 +63,7 @@ export class LocalReplica implements Replica {
   /** Why nothing can be written any more. */
   #readOnly: ReplicaError | null = null;
   readonly #membership: Membership;
+  readonly #screen: Screen;
   readonly #statusBoard: StatusBoard;
   #endings: (() => void)[] = [];
   #isClosed = false;
@@ -86,11 +91,18 @@ export class LocalReplica implements Replica {
       this.#view.endHydration(forget);
       this.#membership.setWants(forget);
     });
+    this.#openParts = new OpenParts({
+      read: (place) => storage.part(place),
+      clock,
+      onChange: () => this.#membership.setWants([]),
+      onError: (error) => this.#isClosed || this.#emitters.emitError(asError(error), false),
+    });
     this.#membership = new Membership({
       parts,
       tab: this.#tab,
       view: this.#view,
       subscriptions: this.#subscriptions,
+      openParts: this.#openParts,
       emitters: this.#emitters,
       show: (stored) => this.#load(stored),
       onChange: () => this.#onProgress(),
@@ -102,9 +114,17 @@ export class LocalReplica implements Replica {
       fresh: { client: randomness.id(), author: randomness.author() },
       view: this.#view,
       subscriptions: this.#subscriptions,
-      onRead: () => this.#onProgress(),
+      onRead: () => {
+        this.#screen.note();
+        this.#onProgress();
+      },
       onError: (error) => this.#isClosed || this.#emitters.emitError(error, false),
       onLost: (error) => this.#onLost(error),
+    });
+    this.#screen = new Screen({
+      clock,
+      isOpening: () => this.#opening.isOpening,
+      tell: (documents) => this.#membership.setScreen(documents),
     });
     this.#gauge = new StorageGauge(
       parts.space ?? unknownSpace,
@@ -141,7 +161,7 @@ export class LocalReplica implements Replica {
     this.#collections = new Map(
       [...this.#view.collections].map(([name, rows]) => [
         name,
-        createReplicaCollection(rows.definition, this.#view, rows, this.#writer, newId),
+        createReplicaCollection(rows.definition, this.#view, rows, this.#writer, this.#screen, newId),
       ]),
     );
     for (const [name, view] of this.#view.collections)
@@ -184,7 +204,10 @@ export class LocalReplica implements Replica {
     );
   }
 
-  subscribe(definition: AnyCollection, options: { readonly scopes?: readonly string[] } = {}): Subscription {
+  subscribe(
+    definition: AnyCollection,
+    options: { readonly scopes?: readonly string[]; readonly parts?: "onOpen" | "prefetch" } = {},
+  ): Subscription {
     this.#assertOpen();
     this.collection(definition);
     if (definition.scope !== undefined && options.scopes === undefined)
@@ -192,7 +215,20 @@ export class LocalReplica implements Replica {
         "invalid_row",
         `Collection "${definition.name}" has a scope function: name the scopes to subscribe to.`,
       );
-    return this.#subscriptions.open(definition, options.scopes ?? [""]);
+    const parts = options.parts === "prefetch" ? options.parts : undefined;
+    return this.#subscriptions.open(definition, options.scopes ?? [""], parts);
+  }
+
+  /** Uses a part of a document, as it is in the life that the document is in. */
+  usePart(definition: AnyCollection, id: string, field: string): PartHandle {
+    this.#assertOpen();
+    this.collection(definition);
+    const incarnation = this.#view.collections.get(definition.name)?.incarnationOf(id) ?? 0;
+    return this.#openParts.use({
+      collection: definition.name,
+      id,
+      part: partKey({ field, incarnation }),
+    });
   }
 
   transact(change: () => unknown, options: TransactOptions = {}): Transaction {
@@ -204,6 +240,7 @@ export class LocalReplica implements Replica {
     this.collection(definition);
     const documents = ids.map((id) => ({ collection: definition.name, id }));
     this.#membership.prioritise(documents);
+    this.#screen.prioritise(documents);
   }
 
   readonly transactions = {
@@ -229,8 +266,8 @@ export class LocalReplica implements Replica {
     const stored = await storage.open({ client: randomness.id(), author: randomness.author() });
     const [tab, tabs, status] = [this.#tab, this.#membership.tabs, this.status.get()];
     const [view, errors] = [this.#view, this.#emitters.lastErrors];
-    const parts = { at: clock.now(), tab, tabs, stored, status, view, errors };
-    return inspectReplica(parts, content);
+    const parts = this.#openParts.inspected;
+    return inspectReplica({ at: clock.now(), tab, tabs, stored, status, view, parts, errors }, content);
   }
 
   async flush(): Promise<void> {
@@ -277,7 +314,9 @@ export class LocalReplica implements Replica {
 
   #end(): void {
     this.#closed.reject(closedError());
+    this.#screen.stop();
     this.#membership.end();
+    this.#openParts.stop();
     this.#gauge.stop();
     for (const end of this.#endings.splice(0)) end();
   }

@@ -3,6 +3,7 @@ import type { PlainQuery } from "./core/query.js";
 import type { Query, QueryOptions, ReplicaCollection, RowStatus, Transaction } from "./base/types.js";
 import type { CollectionView } from "./view/collectionView.js";
 import { QueryView } from "./view/queryView.js";
+import type { Screen } from "./view/screen.js";
 import type { View } from "./view/view.js";
 import type { Writer } from "./writer.js";
 
@@ -12,6 +13,7 @@ export function createReplicaCollection<C extends AnyCollection>(
   view: View,
   rows: CollectionView,
   writer: Writer,
+  screen: Screen,
   newId: () => string,
 ): ReplicaCollection<C> {
   type Row = Readonly<RowOf<C>>;
@@ -25,7 +27,7 @@ export function createReplicaCollection<C extends AnyCollection>(
     rows: () => rows.rows() as IterableIterator<Row>,
     status: (id: string): RowStatus => view.statusOf(definition.name, id),
     query: (options: QueryOptions<C> = {}) =>
-      new QueryView(rows, options as unknown as PlainQuery) as unknown as Query<C>,
+      new QueryView(rows, options as unknown as PlainQuery, screen) as unknown as Query<C>,
     subscribe: (listener: (ids: ReadonlySet<string>) => void) => rows.changed.on(listener),
     newId,
     insert: (row: InsertOf<C>): Transaction => writer.insert(rows, row as object),

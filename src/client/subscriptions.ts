@@ -19,14 +19,15 @@ export class Subscriptions {
     this.#onWants = onWants;
   }
 
-  /** Every wanted scope once. */
+  /** Every wanted scope once, with its parts if anybody wants those too. */
   get wants(): Want[] {
-    const wants = [...this.#open].flatMap((subscription) => subscription.wants);
+    const all = [...this.#open].flatMap((subscription) => subscription.wants);
+    const wants = [...all.filter(({ parts }) => parts === undefined), ...all.filter(({ parts }) => parts)];
     return [...new Map(wants.map((want) => [keyOf(want), want])).values()];
   }
 
-  open(definition: AnyCollection, scopes: readonly string[]): Subscription {
-    const wants = scopes.map((scope) => ({ collection: definition.name, scope }));
+  open(definition: AnyCollection, scopes: readonly string[], parts?: "prefetch"): Subscription {
+    const wants = scopes.map((scope) => ({ collection: definition.name, scope, ...(parts && { parts }) }));
     const isRead = () => this.#isRead;
     const subscription = new OpenSubscription(wants, this.#reports, isRead, (keepData) => {
       this.#open.delete(subscription);

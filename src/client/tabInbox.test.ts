@@ -13,6 +13,7 @@ function setUp() {
     leadership: () => ({}) as Leadership,
     show: ({ rows }) => taken.push(...rows.map(({ id }) => id)),
     takeStatus: ({ lastSyncAt }) => taken.push(`status ${lastSyncAt}`),
+    takePart: ({ place }) => taken.push(`part ${place.id}`),
     hearLeader: () => {},
     reload: () => taken.push("reload"),
     answerWants: () => {},
@@ -50,4 +51,13 @@ test("I-6, I-7: what a leader tells after its successor's database was read is n
   inbox.receive({ type: "status", status: { ...noStatus, lastSyncAt: 2 }, term: 2 });
   expect(taken).toEqual(["reload", "new", "status 2"]);
   expect([inbox.isOver(1), inbox.isOver(2)]).toEqual([true, false]);
+});
+
+test("what a newer tab tells and this one has no case for is passed over", () => {
+  const { inbox, taken } = setUp();
+  const told = { type: "ofTheNextRelease", tab: "b" } as unknown as TabMessage;
+  inbox.receive(told);
+  inbox.release(read(1, 2));
+  inbox.receive(told);
+  expect(taken).toEqual([]);
 });

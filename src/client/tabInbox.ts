@@ -1,5 +1,5 @@
 import type { Publication } from "./base/publication.js";
-import type { LeaderStatus, TabMessage, Versions } from "./base/tabMessages.js";
+import type { LeaderStatus, PartTold, TabMessage, Versions } from "./base/tabMessages.js";
 import type { Leadership } from "./leadership.js";
 import type { Meta } from "./ports/storage.js";
 import type { View } from "./view/view.js";
@@ -9,6 +9,7 @@ export interface TabInboxOptions {
   leadership(): Leadership;
   show(publication: Publication): void;
   takeStatus(status: LeaderStatus): void;
+  takePart(told: PartTold): void;
   /** The leader gives a sign of life. */
   hearLeader(): void;
   /** Another tab has become the leader: what the last one did may not have reached this one. */
@@ -80,6 +81,8 @@ export class TabInbox {
         return;
       case "status":
         return this.isOver(message.term) ? undefined : takeStatus(message.status);
+      case "part":
+        return this.isOver(message.term) ? undefined : this.#options.takePart(message.told);
       case "leader":
         hearLeader();
         return reload();
@@ -92,6 +95,8 @@ export class TabInbox {
         return leadership().noteEnded(message.tab);
       case "visible":
         return leadership().noteVisible(message.tab, message.documents);
+      case "screen":
+        return leadership().noteScreen(message.tab, message.documents);
       case "appended":
         // What another app has made the leader finds in the database, and has it translated.
         if (isOwn(message.versions))
@@ -108,7 +113,7 @@ export class TabInbox {
       case "versions":
         return this.#options.onVersions(message.versions);
       case "wants":
-        return leadership().noteWants(message.tab, message.wants, message.forget);
+        return leadership().noteWants(message.tab, message.wants, message.open, message.forget);
     }
   }
 }

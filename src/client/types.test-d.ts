@@ -46,6 +46,8 @@ const col = replica.collection(sites);
 replica.collection(other);
 replica.subscribe(settings);
 replica.subscribe(sites, { scopes: ["FR"] });
+replica.subscribe(sites, { scopes: ["FR"], parts: "prefetch" });
+replica.subscribe(settings, { parts: "onOpen" });
 // @ts-expect-error a scoped collection names its scopes
 replica.subscribe(sites);
 // @ts-expect-error an unscoped one has none

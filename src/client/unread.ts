@@ -1,7 +1,7 @@
 // What the server has applied and no reader will bring back: its scope is not read, or not any more.
 import { scopeOf, type AnyCollection } from "../collections/index.js";
 import { endOfCommit, type Cursor } from "../shared/wire.js";
-import { emptyPublication, joinPublications } from "./base/publication.js";
+import { emptyPublication, joinPublications, toShownRow } from "./base/publication.js";
 import type { DocumentName } from "./base/tabMessages.js";
 import { applyToRow } from "./core/overlay.js";
 import { withPreviews } from "./core/previews.js";
@@ -38,7 +38,7 @@ export function decideUnread(context: PageContext, isRead: IsRead): Decision | n
   const settled = new Set(ended.flatMap(({ updates }) => updates));
   const { commit, publication } = settleUpdates(journal, (update) => settled.has(update));
   const documents = ended.flatMap((each) => (each.fate === "merged" ? mergeUnread(context, each) : []));
-  const rows = documents.map(({ collection, id, row }) => ({ collection, id, row }));
+  const rows = documents.map(toShownRow);
   const isForgotten = ended.some(({ fate }) => fate === "forgotten");
   return {
     commit: { ...commit, documents, ...(isForgotten ? { author: freshAuthor() } : {}) },
@@ -121,7 +121,10 @@ function mergeUnread(
   const held = stored ?? { collection, id, scope, ts: 0n };
   const blobs = updates.map(({ bytes }) => bytes);
   const { base, row, shown, incarnation } = mergeDocument(definition, id, stored?.base, blobs, []);
-  return [{ ...held, base, row: withPreviews(definition, row, stored?.previews, incarnation), ...shown }];
+  const life = incarnation > 0 ? { incarnation } : {};
+  return [
+    { ...held, ...life, base, row: withPreviews(definition, row, stored?.previews, incarnation), ...shown },
+  ];
 }
 
 /** The scope of a document that is not on the device yet, by the operations up to those that insert it. */

@@ -42,6 +42,8 @@ export const limits = {
   messageLength: 1000,
   /** Scopes that a client brings up to date at once: the first that are asked for are there soon, however many there are. */
   scopesReadAtOnce: 8,
+  /** Parts that a client reads in advance at once: each is a call, and none may be in the way of what somebody waits for. */
+  partsReadAtOnce: 4,
   /** A page is one Convex call: small enough to decode within a frame or two, large enough to be few. */
   pageEntries: 256,
   pageBytes: 1 * MIB,

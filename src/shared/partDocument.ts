@@ -9,6 +9,9 @@ export { parsePart, partKey, type PartName } from "./partNames.js";
 
 const ROOT = "p";
 
+/** A part that is open. */
+export type PartDoc = Y.Doc;
+
 export type PartUpdateCheck =
   | {
       readonly type: "part";
@@ -82,6 +85,20 @@ export function openPart(blobs: readonly Uint8Array[], pieces = 0): Y.Doc {
     if (waiting.length > 0) Y.applyUpdateV2(doc, Y.mergeUpdatesV2(waiting));
   });
   return doc;
+}
+
+/** Brings what others have made into a part that somebody has open. @param origin - of the Yjs transaction */
+export function mergeIntoPart(doc: PartDoc, blobs: readonly Uint8Array[], origin: unknown): void {
+  doc.transact(() => {
+    for (const blob of blobs) applyBlob(doc, blob);
+  }, origin);
+}
+
+/** Whether all that was ever inserted into `part` is in `whole`: it is the same part, and has gone on. */
+export function holdsAllOf(whole: PartDoc, part: PartDoc): boolean {
+  return [...part.store.clients.keys()].every(
+    (author) => Y.getState(whole.store, author) >= Y.getState(part.store, author),
+  );
 }
 
 /** Of how many pieces a part is made, deleted ones too: what it costs to open it, whatever its bytes. */

@@ -92,10 +92,10 @@ function migrated(doc: Y.Doc, author: number, operations: readonly Operation[], 
 const wholeV1 = (doc: Y.Doc) => packBlob(blobFormat.v1, Y.encodeStateAsUpdate(doc));
 
 /** Whether the reader could tell; what it tells is what Yjs says of the same bytes, to the last value and clock. */
-function agrees(blob: Uint8Array): boolean {
-  const read = readEntries(blob);
+function agrees(...blobs: readonly Uint8Array[]): boolean {
+  const read = readEntries(...blobs);
   if (read === null) return false;
-  const doc = openDocument([blob]);
+  const doc = openDocument(blobs);
   expect(hasPending(doc)).toBe(false);
   expect(show(read.entries)).toBe(show(new Map(rootOf(doc).entries())));
   expect(show(read.clocks)).toBe(show(Y.decodeStateVector(Y.encodeStateVector(doc))));
@@ -156,6 +156,35 @@ test("joined updates that no document has applied read as Yjs reads them, and no
   expect(left).toBe(0);
 });
 
+test("a state and what was written since read as Yjs reads them, and none is left to Yjs", () => {
+  let left = 0;
+  fc.assert(
+    fc.property(history, fc.nat(), fc.boolean(), (steps, cut, isV1) => {
+      const { updates } = run(steps);
+      const since = updates.slice(cut % (updates.length + 1));
+      const held = openDocument(updates.slice(0, updates.length - since.length));
+      const state = isV1 ? wholeV1(held) : encodeSnapshot(held);
+      left += agrees(state, ...since) && agrees(...updates) ? 0 : 1;
+    }),
+    { seed: 7, numRuns },
+  );
+  expect(left).toBe(0);
+});
+
+test("blobs that come twice, in another order or not at all read as Yjs reads them, or are left to Yjs", () => {
+  let told = 0;
+  fc.assert(
+    fc.property(history, fc.infiniteStream(fc.nat()), fc.nat({ max: 12 }), (steps, choices, count) => {
+      const { updates, docs } = run(steps);
+      const all = [...updates, ...docs.map(encodeSnapshot)];
+      const blobs = Array.from({ length: count }, () => all[choices.next().value! % all.length]!);
+      if (blobs.length > 1 && agrees(...blobs)) told++;
+    }),
+    { seed: 8, numRuns: numRuns * 5 },
+  );
+  expect(told).toBeGreaterThan(0);
+});
+
 test("of deltas the first of a document is read, and one that stands on others is not", () => {
   fc.assert(
     fc.property(history, (steps) => {
@@ -205,11 +234,7 @@ const raw: fc.Arbitrary<Forged> = fc.record({
 /** With every id made one that is there: what is left to go wrong is that items need each other. */
 function mend({ clients, deletions }: Forged): Forged {
   const clocks = new Map<number, number>();
-  for (const { client, items } of clients)
-    clocks.set(
-      client,
-      items.reduce((sum, each) => sum + lengthOf(each), 0),
-    );
+  for (const { client, items } of clients) clocks.set(client, sumOf(items));
   const within = (each: Id, end = clocks.get(each.client) ?? 0) =>
     end === 0 ? null : { client: each.client, clock: each.clock % end };
   const mended = clients.map(({ client, items }) => {
@@ -224,14 +249,17 @@ function mend({ clients, deletions }: Forged): Forged {
   return { clients: mended, deletions: deletions.flatMap((each) => within(each) ?? []) };
 }
 
+const sumOf = (items: Forged["clients"][number]["items"]) =>
+  items.reduce((sum, each) => sum + lengthOf(each), 0);
 const lengthOf = ({ isDeleted, length }: { isDeleted: boolean; length: number }) => (isDeleted ? length : 1);
 const forged = fc.oneof(raw, { weight: 9, arbitrary: raw.map(mend) });
 
-function encodeForged({ clients, deletions }: Forged): Uint8Array {
+/** @param startOf - the clock of an author's first item */
+function encodeForged({ clients, deletions }: Forged, startOf = (_client: number) => 0): Uint8Array {
   const out: number[] = [clients.length];
   const write = (string: string) => out.push(string.length, ...Buffer.from(string));
   for (const { client, items } of clients) {
-    out.push(items.length, client, 0);
+    out.push(items.length, client, startOf(client));
     for (const [index, { key, origin, length, isDeleted }] of items.entries()) {
       out.push((isDeleted ? 1 : 8) | (origin === null ? 32 : 128));
       if (origin !== null) out.push(origin.client, origin.clock);
@@ -270,6 +298,20 @@ test("I-16: items that nobody honest writes come in Yjs's order, or are left to 
     { seed: 4, numRuns: numRuns * 50 },
   );
   expect(told).toBeGreaterThan(numRuns * 5);
+});
+
+test("I-16: what nobody honest writes upon it comes in Yjs's order, or is left to Yjs", () => {
+  let told = 0;
+  fc.assert(
+    fc.property(forged, forged, fc.nat({ max: 20 }), (first, second, shift) => {
+      const clocks = new Map(first.clients.map(({ client, items }) => [client, sumOf(items)]));
+      const startOf = (client: number) => (clocks.get(client) ?? 0) + (shift === client ? 1 : 0);
+      const blobs = [encodeForged(first), encodeForged(second, startOf)];
+      if (agrees(...blobs.map((bytes) => packBlob(blobFormat.v1, bytes)))) told++;
+    }),
+    { seed: 9, numRuns: numRuns * 50 },
+  );
+  expect(told).toBeGreaterThan(numRuns);
 });
 
 test("I-16: cut or flipped bytes are read as Yjs reads them, or left to Yjs", () => {

@@ -54,6 +54,8 @@ test("names of fields within values are what Yjs makes of them: the last of two,
   expect(Object.getPrototypeOf(read.entries.get("name"))).toBe(Object.prototype);
 });
 
+/** A plain value of a key that nobody has written, as an update has it: "x". */
+const plainItem = (key: string) => [8 | 32, 1, 1, 114, 1, ...Buffer.from(key), 1, 119, 1, 120];
 const longest = [255, 255, 255, 255, 15];
 const root = [1, 1, 1, 7, 0, 8 | 32, 1, 1, 114, 1, 97];
 /** The columns of V2, each behind its length; what is not given is empty. */
@@ -78,6 +80,10 @@ const left: [string, Uint8Array][] = [
   ["a later delta", packBlob(blobFormat.v1, Y.encodeStateAsUpdate(honest(), new Uint8Array([1, 7, 1])))],
   ["more than an update", new Uint8Array([...v1(honest()), 0])],
   ["a deletion of what is elsewhere", new Uint8Array([1, 0, 1, 7, 1, 0, 1])],
+  [
+    "an author who is there twice",
+    new Uint8Array([1, 2, 1, 7, 0, ...plainItem("a"), 1, 7, 1, ...plainItem("b"), 0]),
+  ],
   ["4 billion authors", new Uint8Array([1, ...longest])],
   ["4 billion items of one author", new Uint8Array([1, 1, ...longest, 7, 0, 8])],
   ["a string of 4 GiB", new Uint8Array([...root, 1, 119, ...longest])],
@@ -98,6 +104,20 @@ const left: [string, Uint8Array][] = [
 ];
 test.each(left)("I-16: %s is left to Yjs", (_name, blob) => {
   expect(readEntries(blob)).toBeNull();
+});
+
+test("a delta is read behind what it stands on, and behind nothing else", () => {
+  const doc = honest();
+  const state = v2(doc);
+  const [next, then] = ["Bern", "Basel"].map(
+    (value) => authorUpdate(doc, 7, [{ type: "set", field: "name", value }])!.bytes,
+  );
+  const read = readEntries(state, next!, then!)!;
+  expect(projectMain(read.entries)).toEqual(readMain(doc));
+  expect(read.clocks).toEqual(new Map([[7, 6]]));
+  expect(readEntries(state, then!)).toBeNull();
+  expect(readEntries(state, next!, next!)).toBeNull();
+  expect(readEntries(next!, state)).toBeNull();
 });
 
 /** One author's key, written `count` times: each time a deleted item on top of the one before. */

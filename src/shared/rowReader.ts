@@ -1,6 +1,6 @@
 // Reads a main document straight from its bytes, without a Yjs document, which takes many times as long to build. Most
-// documents are simple: plain values in the root map, all of it in one blob. Whatever else is met, or is not understood
-// to the last byte, is left to Yjs, whose word counts. Neither Yjs nor lib0 is imported.
+// documents are simple: plain values in the root map, each author's in the order of its clocks. Whatever else is met, or
+// is not understood to the last byte, is left to Yjs, whose word counts. Neither Yjs nor lib0 is imported.
 import { blobFormat } from "./blob.js";
 import { Unreadable } from "./rowReaderBytes.js";
 import { ColumnsV1, ColumnsV2, type Columns } from "./rowReaderColumns.js";
@@ -16,29 +16,29 @@ export interface ReadDocument {
 }
 
 /**
- * Reads a blob that is a document's whole state: a snapshot, or the delta of its insert. Never throws. The work and the
- * memory it takes are bounded by the size of the blob and a fixed number of items, whatever the bytes say.
+ * Reads blobs that are a document's whole state: a snapshot, or the delta of its insert, and what was written since, in
+ * the order in which it was applied. Never throws. The work and the memory it takes are bounded by the size of the blobs
+ * and a fixed number of items, whatever the bytes say.
  *
  * @returns null if only Yjs can tell, be it because the bytes are malformed
  */
-export function readEntries(blob: Uint8Array): ReadDocument | null {
+export function readEntries(...blobs: readonly Uint8Array[]): ReadDocument | null {
   try {
-    const columns = columnsOf(blob);
-    return columns === null ? null : read(columns);
+    return read(blobs.map(columnsOf));
   } catch (error) {
     if (error instanceof Unreadable) return null;
     throw error;
   }
 }
 
-function columnsOf(blob: Uint8Array): Columns | null {
+function columnsOf(blob: Uint8Array): Columns {
   if (blob[0] === blobFormat.v1) return new ColumnsV1(blob.subarray(1));
   if (blob[0] === blobFormat.v2) return new ColumnsV2(blob.subarray(1));
-  return null;
+  throw new Unreadable("A format that is not known.");
 }
 
-function read(columns: Columns): ReadDocument {
-  const { byClient, firsts } = readItems(columns);
+function read(updates: readonly Columns[]): ReadDocument {
+  const { byClient, firsts } = readItems(updates);
   // In the same map: of ten thousand documents a second one each is felt.
   const entries: Map<string, unknown> = firsts;
   for (const [key, first] of firsts) {

@@ -3,7 +3,7 @@ import { Unreadable } from "./rowReaderBytes.js";
 import type { Columns } from "./rowReaderColumns.js";
 import { checkCauses, clockAfter, comesBehind, Item, link } from "./rowReaderOrder.js";
 
-/** Of an update: every author's items in the order of their clocks, from 0 without a gap, and each key's first one. */
+/** Of updates: every author's items in the order of their clocks, from 0 without a gap, and each key's first one. */
 export interface Items {
   readonly byClient: ReadonlyMap<number, readonly Item[]>;
   readonly firsts: Map<string, Item>;
@@ -17,30 +17,58 @@ const hasOrigin = 128;
 const hasRightOrigin = 64;
 const hasKey = 32;
 
-/** @throws Unreadable unless all of it is plain values of the root map, and complete */
-export function readItems(columns: Columns): Items {
-  const { rest } = columns;
-  const byClient = new Map<number, readonly Item[]>();
+type ByClient = Map<number, Item[]>;
+
+/**
+ * @param updates - each stands on those before it
+ * @throws Unreadable unless all of it is plain values of the root map, complete, and there once
+ */
+export function readItems(updates: readonly Columns[]): Items {
+  const byClient: ByClient = new Map();
   const firsts = new Map<string, Item>();
   let allowed = mostItems;
-  for (let clients = rest.uint(); clients > 0; clients--) {
-    const count = rest.uint();
-    const client = columns.client();
-    if (rest.uint() !== 0) throw new Unreadable("What an author wrote first is elsewhere.");
-    if (count === 0 || count > allowed || byClient.has(client))
-      throw new Unreadable("An author has no items, too many, or is there twice.");
-    allowed -= count;
-    byClient.set(client, readClient(columns, client, count, firsts));
-  }
-  readDeletions(columns, byClient);
-  if (!rest.isAtEnd) throw new Unreadable("There is more than an update.");
+  for (const columns of updates) allowed -= readUpdate(columns, byClient, firsts, allowed);
   if (link(byClient)) checkCauses(byClient);
   return { byClient, firsts };
 }
 
-function readClient(columns: Columns, client: number, count: number, firsts: Map<string, Item>): Item[] {
-  const items: Item[] = [];
-  let clock = 0;
+/** @returns how many items it has, which are `allowed` at the most */
+function readUpdate(
+  columns: Columns,
+  byClient: ByClient,
+  firsts: Map<string, Item>,
+  allowed: number,
+): number {
+  const { rest } = columns;
+  const seen = new Set<number>();
+  let items = 0;
+  for (let clients = rest.uint(); clients > 0; clients--) {
+    const count = rest.uint();
+    const client = columns.client();
+    items += count;
+    if (count === 0 || items > allowed || seen.has(client))
+      throw new Unreadable("An author has no items, too many, or is there twice.");
+    seen.add(client);
+    const own = byClient.get(client) ?? [];
+    if (rest.uint() !== clockAfter(own))
+      throw new Unreadable("What an author wrote before is elsewhere, or is there already.");
+    byClient.set(client, own);
+    readClient(columns, client, count, own, firsts);
+  }
+  readDeletions(columns, byClient);
+  if (!rest.isAtEnd) throw new Unreadable("There is more than an update.");
+  return items;
+}
+
+/** Appends an author's items to those that it has. */
+function readClient(
+  columns: Columns,
+  client: number,
+  count: number,
+  items: Item[],
+  firsts: Map<string, Item>,
+): void {
+  let clock = clockAfter(items);
   for (let left = count; left > 0; left--) {
     const info = columns.info();
     if (info & hasRightOrigin) throw new Unreadable("An item of a list.");
@@ -60,7 +88,6 @@ function readClient(columns: Columns, client: number, count: number, firsts: Map
     clock += length;
     if (length === 0 || clock > Number.MAX_SAFE_INTEGER) throw new Unreadable("A clock that cannot be.");
   }
-  return items;
 }
 
 function readKey(columns: Columns, info: number): string {
@@ -77,7 +104,7 @@ function readValue(columns: Columns, content: number): unknown {
 }
 
 /** In ascending order only: then they take no longer than there are items, whatever they say. */
-function readDeletions(columns: Columns, byClient: ReadonlyMap<number, readonly Item[]>): void {
+function readDeletions(columns: Columns, byClient: ByClient): void {
   const { rest } = columns;
   const seen = new Set<number>();
   for (let clients = rest.uint(); clients > 0; clients--) {

@@ -14,12 +14,17 @@ interface Child {
   readonly schema: Parameters<RegisterComponent>[1];
   readonly modules: Modules;
 }
+const takenAs = "replicate";
 type RegisterComponent = Parameters<typeof registerChildren>[0]["registerComponent"];
 const children: readonly Child[] = takeChildren();
 
-/** Mounts the components that the component is built on. */
-export function registerComponentChildren(t: { registerComponent: RegisterComponent }): void {
-  for (const { path, schema, modules: own } of children) t.registerComponent(path, schema, own);
+/** Mounts the components that the component is built on. @param name - where it is mounted itself */
+export function registerComponentChildren(
+  t: { registerComponent: RegisterComponent },
+  name: string = takenAs,
+): void {
+  for (const { path, schema, modules: own } of children)
+    t.registerComponent(`${name}${path.slice(takenAs.length)}`, schema, own);
 }
 
 /**
@@ -57,11 +62,12 @@ function takeChildren(): Child[] {
     registerComponent: (path: string, schema: Child["schema"], loaders: Modules) =>
       void taken.push({ path, schema, modules: onceEach(loaders) }),
   };
-  registerChildren(taker as unknown as Parameters<typeof registerChildren>[0], "replicate");
+  registerChildren(taker as unknown as Parameters<typeof registerChildren>[0], takenAs);
   return taken;
 }
 
-function onceEach(loaders: Modules): Modules {
+/** Loads each file once, and leaves out what no app calls: tests, and what only Convex's own bundler can load. */
+export function onceEach(loaders: Modules): Modules {
   return Object.fromEntries(
     Object.entries(loaders)
       .filter(([file]) => !/\.(d|test|config|helpers)\.ts$/.test(file))

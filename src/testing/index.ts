@@ -7,3 +7,14 @@ export {
   type TestReplica,
   type TestReplicaSetup,
 } from "./createTestReplica.js";
+export { simulate, SimulationError } from "./simulate/simulate.js";
+export type { Choices } from "./simulate/choices.js";
+export type {
+  CheckContext,
+  ServerWriteContext,
+  Simulated,
+  SimulateOptions,
+  SubscriptionsOf,
+  WriteContext,
+} from "./simulate/options.js";
+export type { SimulationScript, SimulationStep } from "./simulate/steps.js";

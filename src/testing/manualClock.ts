@@ -1,4 +1,5 @@
 import type { Clock } from "../client/ports/clock.js";
+import { setImmediate } from "./host.js";
 
 interface Timer {
   readonly at: number;
@@ -65,7 +66,7 @@ export async function until(
   let quietTurns = 0;
   while (performance.now() < end) {
     if (await condition()) return;
-    await new Promise((resolve) => setImmediate(resolve));
+    await new Promise<void>((resolve) => setImmediate(resolve));
     quietTurns = network.inFlight > 0 ? 0 : quietTurns + 1;
     if (quietTurns > 3 && clock.runNext()) quietTurns = 0;
   }

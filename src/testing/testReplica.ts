@@ -208,8 +208,9 @@ export interface TestReplicaOptions<Cs extends readonly AnyCollection[]> {
   readonly space?: StorageSpace;
 }
 
-function withoutSessions({ push, pull, status }: ReplicaApi): ReplicaApi {
-  return { push, pull, status };
+/** For where nobody joins one. */
+export function withoutSessions({ push, pull, status, pullPart }: ReplicaApi): ReplicaApi {
+  return { push, pull, status, ...(pullPart && { pullPart }) };
 }
 
 /** A replica in memory, on a simulated connection, in time that the test drives. */

@@ -15,6 +15,7 @@ const bench = {
   firstLoad: async (count: number, form?: Form) => ours.firstLoadCounted(await fetchRows(count), form),
   reopen: (count: number) => ours.reopen(count),
   hold: (count: number) => ours.hold(count),
+  show: (count: number) => ours.show(count),
   deltas: async (count: number, rounds: number, documents?: number) =>
     ours.deltas(await fetchRows(count), rounds, documents),
   write: async (count: number, writes: number, how?: "offline" | "online" | "listed") =>

@@ -71,6 +71,8 @@ describe.skipIf(chromiumPath === null)("the storage of a browser", { timeout: 12
     for (const tab of device.tabs) await tab.live();
     const id = await newDocument(first);
     app.backend.faults.blockConnections(true);
+    // Before it has noticed it would still store what it sends, and send that once there is a connection again.
+    await waitFor(async () => (await first.state()).connection).toBe("disconnected");
     expect(await first.call("visit", id, "before")).toBeNull();
     await fill(second, id);
     expect(await second.call("visit", id, "refused")).toBe("storage_full");

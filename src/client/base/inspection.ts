@@ -42,6 +42,17 @@ export interface InspectedTransaction {
   readonly metadata?: Readonly<Record<string, unknown>>;
 }
 
+/** A part that this tab has in memory. */
+export interface InspectedPart {
+  readonly collection: string;
+  readonly id: string;
+  readonly part: string;
+  /** How many use it. */
+  readonly users: number;
+  readonly isLoaded: boolean;
+  readonly bytes: number;
+}
+
 /** Everything about a replica at one moment, for devtools and bug reports. Plain JSON; times in ms since 1970. */
 export interface Inspection {
   readonly at: number;
@@ -69,6 +80,7 @@ export interface Inspection {
     readonly stored: number;
     readonly bytes: number;
   }[];
+  readonly parts: readonly InspectedPart[];
   readonly outbox: readonly InspectedTransaction[];
   /** What was authored and is not settled. */
   readonly groups: readonly {

@@ -1,5 +1,5 @@
 import type { PlainRow } from "../../collections/index.js";
-import type { OutboxEntry, StoredAttempt, StoredFailure } from "../ports/storage.js";
+import type { OutboxEntry, StoredAttempt, StoredDocument, StoredFailure } from "../ports/storage.js";
 
 /** Where a transaction stands, as the leader knows it; `queued` is derived from others by whoever asks. */
 export type Phase =
@@ -16,6 +16,8 @@ export interface Publication {
     readonly collection: string;
     readonly id: string;
     readonly row: PlainRow | null;
+    /** Which of its lives it is in; absent: the first. */
+    readonly incarnation?: number;
   }[];
   /** The operations of `transaction` on the document leave the overlay. */
   readonly covered: readonly {
@@ -35,6 +37,16 @@ export interface Publication {
     readonly scope: string;
     readonly count: number;
   }[];
+}
+
+/** A stored document as it is told of. */
+export function toShownRow({
+  collection,
+  id,
+  row,
+  incarnation,
+}: StoredDocument): Publication["rows"][number] {
+  return { collection, id, row, ...(incarnation === undefined ? {} : { incarnation }) };
 }
 
 export const emptyPublication: Publication = { rows: [], covered: [], transactions: [] };

@@ -1,4 +1,4 @@
-import type { OutboxEntry, StoredFailure } from "../ports/storage.js";
+import type { OutboxEntry, PartPlace, StoredFailure } from "../ports/storage.js";
 import type { Publication } from "./publication.js";
 import type { ScopeState } from "./types.js";
 
@@ -6,9 +6,28 @@ import type { ScopeState } from "./types.js";
 export interface Want {
   readonly collection: string;
   readonly scope: string;
+  /** Its parts are to be on the device before anybody opens them. */
+  readonly parts?: "prefetch";
 }
 
-export interface ScopeReport extends Want {
+/** A part that some tab has open. `isMissing`: it is not on the device, or was not when the tab looked. */
+export interface OpenPart extends PartPlace {
+  readonly isMissing?: true;
+}
+
+/** What a leader tells of a part that is open. */
+export type PartTold =
+  /** What was read, in stream order. `isWhole`: it is the whole part, and takes the place of what is held. */
+  | {
+      readonly type: "read";
+      readonly place: PartPlace;
+      readonly blobs: readonly Uint8Array[];
+      readonly isWhole: boolean;
+    }
+  /** `denied`: the user may not read its document. `gone`: there is none. */
+  | { readonly type: "ended"; readonly place: PartPlace; readonly reason: "denied" | "gone" };
+
+export interface ScopeReport extends Omit<Want, "parts"> {
   readonly state: ScopeState;
   readonly progress: number;
   readonly isComplete: boolean;
@@ -37,7 +56,8 @@ export type Versions = Readonly<Record<string, number>>;
 /**
  * What the tabs of a profile tell each other. What is told of documents is as the app of the tab has them that tells it
  * (`versions`): tabs of another version cannot use it, and read the database instead. What a leader tells is of its `term`:
- * one that was frozen may tell it when its successor has long begun.
+ * one that was frozen may tell it when its successor has long begun. A tab passes over what it has no case for: a newer one
+ * may tell it.
  */
 export type TabMessage =
   /** From the leader. `commit`: the commit it tells of; null: something that is not stored. */
@@ -49,6 +69,7 @@ export type TabMessage =
       readonly versions: Versions;
     }
   | { readonly type: "status"; readonly status: LeaderStatus; readonly term: number }
+  | { readonly type: "part"; readonly told: PartTold; readonly term: number }
   /** From a tab that has become the leader: say what you want, and read the database anew. */
   | { readonly type: "leader" }
   /** From the leader, every few seconds: it is there; who else is? Each tab answers with what it wants. */
@@ -59,6 +80,8 @@ export type TabMessage =
   | { readonly type: "ended"; readonly tab: string }
   /** From a tab: what is on its screen is needed first. */
   | { readonly type: "visible"; readonly tab: string; readonly documents: readonly DocumentName[] }
+  /** From a tab: it shows other documents now, which are to be kept where they are read first. */
+  | { readonly type: "screen"; readonly tab: string; readonly documents: readonly DocumentName[] }
   /** From a tab: what it has stored. */
   | { readonly type: "appended"; readonly entries: readonly OutboxEntry[]; readonly versions: Versions }
   /** From a tab, when it starts and when it hears of older ones. */
@@ -72,5 +95,7 @@ export type TabMessage =
       readonly type: "wants";
       readonly tab: string;
       readonly wants: readonly Want[];
+      /** Absent: none, as far as an older tab can say. */
+      readonly open?: readonly OpenPart[];
       readonly forget: readonly Want[];
     };

@@ -99,6 +99,10 @@ export type OrderBy<C extends AnyCollection> =
 export interface QueryOptions<C extends AnyCollection> {
   readonly where?: (row: Readonly<ReplicaRow<C>>) => boolean;
   readonly orderBy?: OrderBy<C>;
+  /**
+   * How many rows at most; default: all. A query with a limit tells what is on the screen: once it was live for a few
+   * seconds its rows are the first that the next opening of the device shows.
+   */
   readonly limit?: number;
 }
 
@@ -152,8 +156,16 @@ export interface Subscription {
 
 export type SubscribeArgs<C extends AnyCollection> =
   ScopedOf<C> extends true
-    ? [options: { scopes: readonly string[] }]
-    : [options?: { readonly scopes?: never }];
+    ? [options: { readonly scopes: readonly string[] } & PartsOption]
+    : [options?: { readonly scopes?: never } & PartsOption];
+
+/**
+ * When the texts of the documents come to the device: when one is opened, or in advance, so that it can be opened offline:
+ * after all else, those of what is on the screen first. Default: `onOpen`.
+ */
+export interface PartsOption {
+  readonly parts?: "onOpen" | "prefetch";
+}
 
 export interface ScopeStatus {
   readonly collection: string;
@@ -225,7 +237,7 @@ export interface Replica<C extends AnyCollection = AnyCollection> {
   transact<T>(change: () => T & Sync<T>, options?: TransactOptions): Transaction;
   /**
    * Has what is on screen brought up to date first: the scopes that hold these documents come before others that wait.
-   * Each call replaces what the one before said.
+   * Each call replaces what the one before said. The next opening of the device shows them first.
    */
   prioritise<D extends C>(definition: D, ids: readonly string[]): void;
   readonly transactions: {

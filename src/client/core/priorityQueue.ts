@@ -1,6 +1,5 @@
-/** What is asked for first: what is open, then what is on screen, then what was asked for in advance, then the rest. */
-export const priorities = { open: 0, visible: 1, prefetch: 2, rest: 3 } as const;
-export type Priority = (typeof priorities)[keyof typeof priorities];
+/** What is asked for first: what holds something that is on screen, then the rest. */
+export const priorities = { visible: 0, rest: 1 } as const;
 
 interface Item<T> {
   readonly value: T;

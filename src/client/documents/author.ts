@@ -1,5 +1,5 @@
 import type { ErrorCode } from "../../shared/errorCodes.js";
-import { authorUpdate, clockOf, openDocument, type AuthoredUpdate } from "../../shared/document.js";
+import { authorUpdate, clockOf, type AuthoredUpdate } from "../../shared/document.js";
 import { readMain, type MainState } from "../../shared/mainDocument.js";
 import type { Operation } from "../../shared/operations.js";
 import {
@@ -10,6 +10,7 @@ import {
   type PlainRow,
 } from "../../collections/index.js";
 import { collapse } from "../core/collapse.js";
+import { openBase } from "./base.js";
 
 /** `unchanged`: the operations change nothing, there is nothing to send. `refused`: they cannot be made. */
 export type AuthorOutcome =
@@ -39,7 +40,7 @@ export function authorDocument(
   operations: readonly Operation[],
   as?: AuthorAs,
 ): AuthorOutcome {
-  const doc = openDocument(blobs);
+  const doc = openBase(blobs);
   const state = readMain(doc);
   const isPresent = state.existence === "present";
   const first = operations[0]?.type;
@@ -65,7 +66,7 @@ export function authorDocument(
 
 /** The next clock of `author` in a document's state. */
 export function clockIn(base: Uint8Array, author: number): number {
-  return clockOf(openDocument([base]), author);
+  return clockOf(openBase([base]), author);
 }
 
 function refused(code: ErrorCode, message: string): AuthorOutcome {

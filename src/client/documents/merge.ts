@@ -3,6 +3,7 @@ import { clockOf, encodeState, openDocument } from "../../shared/document.js";
 import { readMain } from "../../shared/mainDocument.js";
 import { projectMain, type MainState } from "../../shared/mainState.js";
 import { readEntries } from "../../shared/rowReader.js";
+import { blobsOf, keepBlobs, mayKeep } from "./base.js";
 import { showRow, type ShownRow } from "./showRow.js";
 
 /** Which clocks an authored update fills. */
@@ -28,8 +29,8 @@ export interface MergedDocument<U extends ClockRange> {
 }
 
 /**
- * Merges blobs in stream order into a document's base: in one Yjs transaction, or, where there is but one blob, by
- * reading it, which needs no Yjs document. A first load brings most documents so.
+ * Merges blobs in stream order into a document's base: by reading them, where they are few and simple, which needs no Yjs
+ * document; else in one Yjs transaction.
  *
  * @param updates this device's authored updates of the document that were not yet covered
  * @throws if a blob is malformed
@@ -63,18 +64,19 @@ interface MergedBlobs {
   nextClock(author: number): number;
 }
 
-function mergeBlobs(blobs: readonly Uint8Array[]): MergedBlobs {
-  const only = blobs.length === 1 ? blobs[0] : undefined;
-  const read = only === undefined ? null : readEntries(only);
-  if (only !== undefined && read !== null)
+function mergeBlobs(given: readonly Uint8Array[]): MergedBlobs {
+  const blobs = given.flatMap(blobsOf);
+  const isKept = blobs.length === 1 || mayKeep(blobs);
+  const read = isKept ? readEntries(...blobs) : null;
+  if (read !== null)
     return {
-      merged: only,
+      merged: given.length === 1 ? (given[0] as Uint8Array) : keepBlobs(blobs),
       state: projectMain(read.entries),
       nextClock: (author) => read.clocks.get(author) ?? 0,
     };
   const doc = openDocument(blobs);
   return {
-    merged: only ?? encodeState(doc),
+    merged: given.length === 1 ? (given[0] as Uint8Array) : encodeState(doc),
     state: readMain(doc),
     nextClock: (author) => clockOf(doc, author),
   };

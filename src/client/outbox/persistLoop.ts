@@ -3,7 +3,7 @@ import { judgeTry, type RetryPolicy } from "../core/retry.js";
 import { Loop } from "../base/loop.js";
 import { NonRetriableError, type Persister, type PersistRequest } from "../base/persistence.js";
 import type { TransactionStrategy } from "../base/types.js";
-import type { Publication } from "../base/publication.js";
+import { toShownRow, type Publication } from "../base/publication.js";
 import type { Clock, Randomness } from "../ports/clock.js";
 import type { Commit, OutboxEntry, StoredDocument, StoredFailure } from "../ports/storage.js";
 import { lastAttempt, nextAttempt, waitingStep, waitMs, withAttempts } from "./attempts.js";
@@ -136,7 +136,7 @@ export class PersistLoop {
   async #complete(id: string): Promise<void> {
     await this.#change(id, (found) => {
       const documents = this.#options.settle(found);
-      const rows = documents.map(({ collection, id: document, row }) => ({ collection, id: document, row }));
+      const rows = documents.map(toShownRow);
       return {
         commit: { documents, removedOutbox: [found.sequence] },
         publication: { ...completedPublication([found]), rows },

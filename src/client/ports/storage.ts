@@ -35,9 +35,34 @@ export interface StoredDocument {
   readonly row: PlainRow | null;
   /** The schema version that `row` is a projection by; absent: 1; 0: by none, the document could not be migrated. */
   readonly rowVersion?: number;
+  /** Which of its lives it is in; absent: the first. */
+  readonly incarnation?: number;
   /** How the texts of its parts begin, by part (see `partKey`); absent: nothing was told of any. */
   readonly previews?: Readonly<Record<string, string>>;
-  /** Its whole state, as one blob. */
+  /** Where the newest change of each of its parts stood when it was told of (see `partKey`); absent: of none was. */
+  readonly newest?: Readonly<Record<string, bigint>>;
+  /** Its whole state: see documents/base.ts. */
+  readonly base: Uint8Array;
+}
+
+/** A part of a document, in one of its lives: see `partKey`. */
+export interface PartPlace {
+  readonly collection: string;
+  readonly id: string;
+  readonly part: string;
+}
+
+/** How far a part was read. */
+export interface PartPosition extends PartPlace {
+  readonly cursor: bigint;
+  readonly epoch: string;
+  /** Of its content. */
+  readonly bytes: number;
+}
+
+/** A part's confirmed content, up to its position. */
+export interface StoredPart extends PartPosition {
+  /** Its whole state: see documents/base.ts. */
   readonly base: Uint8Array;
 }
 
@@ -183,6 +208,10 @@ export interface Stored {
   /** In sequence order. */
   readonly groups: readonly AuthoredGroup[];
   readonly scopes: readonly StoredScope[];
+  /** Told to who takes over, and to nobody else: there may be ten thousand. */
+  readonly parts?: readonly PartPosition[];
+  /** What was on the screen last, as `fold` was told: documents that are there, or were then. */
+  readonly screen: readonly { readonly collection: string; readonly id: string }[];
   /** What could not be read: nothing of it is in the lists above. */
   readonly damage: readonly Damage[];
 }
@@ -208,6 +237,8 @@ export interface Commit {
   readonly removedDocuments?: readonly { readonly collection: string; readonly id: string }[];
   readonly scopes?: readonly StoredScope[];
   readonly removedScopes?: readonly { readonly collection: string; readonly scope: string }[];
+  readonly parts?: readonly StoredPart[];
+  readonly removedParts?: readonly PartPlace[];
   readonly groups?: readonly AuthoredGroup[];
   readonly removedGroups?: readonly number[];
   /** Replaces entries that are there; one that was taken away meanwhile stays away. */
@@ -230,8 +261,8 @@ export interface Commit {
 export interface Storage {
   /**
    * Reads everything; makes the database with `fresh` if there is none. To be called first. With a `watcher` it
-   * answers as soon as it has all but the documents, and the newest of these; the rest goes to the watcher, in slices
-   * read one after the other. Appends are possible meanwhile. A record that cannot be read is told
+   * answers as soon as it has all but the documents, and of these what was on the screen last, or else the newest; the
+   * rest goes to the watcher, in slices read one after the other. Appends are possible meanwhile. A record that cannot be read is told
    * of as {@link Damage}, never passed over; without the identity the database is refused as `storage_corrupt`.
    */
   open(fresh: Identity, watcher?: StorageWatcher): Promise<Stored>;
@@ -241,6 +272,8 @@ export interface Storage {
   removeFailed(sequences: readonly number[]): Promise<void>;
   /** Outbox entries after `sequence`, in order. */
   outboxAfter(sequence: number): Promise<OutboxEntry[]>;
+  /** @returns null: it is not on the device, or its record is damaged, and it is to be read again */
+  part(place: PartPlace): Promise<StoredPart | null>;
   /** Raises the term and reads everything: the caller is the leader from here on. */
   takeOver(): Promise<Stored>;
   /**
@@ -254,10 +287,12 @@ export interface Storage {
    * Puts what has changed into the form that is read fastest, a bounded step of it; what the database holds stays
    * the same. Not to be called while a commit is under way. Delays no append.
    *
+   * @param screen - what is on the screen, each document once and as the database holds it: openings bring it first from
+   *   now on. It may count as a commit, of nothing that is told. Absent: as it was told last
    * @returns whether there is more to do
    * @throws FencedError as `commit` does
    */
-  fold(term: number): Promise<boolean>;
+  fold(term: number, screen?: readonly StoredDocument[]): Promise<boolean>;
   /** Ends the use of the database by this tab. */
   close(): Promise<void>;
   /** Closes and deletes the database. */

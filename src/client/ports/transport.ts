@@ -8,6 +8,8 @@ import type {
 } from "../../shared/sessionWire.js";
 import type {
   PullArgs,
+  PullPartArgs,
+  PullPartResult,
   PullResult,
   PushArgs,
   PushResult,
@@ -38,6 +40,14 @@ export interface Transport {
     onResult: (result: PullResult) => void,
     onError: (error: unknown) => void,
   ): () => void;
+  /** As `watchPull`, of a part. Null: the app reads none. */
+  readonly watchPart:
+    | ((
+        args: PullPartArgs,
+        onResult: (result: PullPartResult) => void,
+        onError: (error: unknown) => void,
+      ) => () => void)
+    | null;
   /** Sends one push. May settle late, but never runs it twice by itself. @throws whatever the call throws */
   push(args: PushArgs): Promise<PushResult>;
   /** What the server knows of transactions. @throws whatever the call throws */

@@ -3,6 +3,8 @@ import type {
   Commit,
   Meta,
   OutboxEntry,
+  PartPlace,
+  PartPosition,
   Stored,
   StoredDocument,
   StoredScope,
@@ -15,6 +17,8 @@ export interface Contents {
   readonly outbox: Map<number, OutboxEntry>;
   readonly groups: Map<number, AuthoredGroup>;
   readonly scopes: Map<string, StoredScope>;
+  /** By document (see {@link keyOf}), then by part. */
+  readonly parts: Map<string, Map<string, PartPosition>>;
 }
 
 /** The key of a document, or of a scope, within {@link Contents}. */
@@ -23,7 +27,10 @@ export function keyOf(collection: string, name: string): string {
 }
 
 export function indexContents(stored: Stored): Contents {
+  const parts: Contents["parts"] = new Map();
+  for (const position of stored.parts ?? []) putPart(parts, position);
   return {
+    parts,
     meta: stored.meta,
     documents: new Map(stored.documents.map((each) => [keyOf(each.collection, each.id), each])),
     outbox: new Map(stored.outbox.map((each) => [each.sequence, each])),
@@ -41,9 +48,11 @@ export function metaAfter(meta: Meta, { author = meta.author, removedOutbox, out
 
 /** Does to contents in memory what {@link Commit} does to a database. */
 export function applyCommit(contents: Contents, changes: Commit): void {
-  const { documents, outbox, groups, scopes } = contents;
+  const { documents, outbox, groups, scopes, parts } = contents;
   contents.meta = metaAfter(contents.meta, changes);
   for (const { collection, id } of changes.removedDocuments ?? []) documents.delete(keyOf(collection, id));
+  for (const place of changes.removedParts ?? []) removePart(parts, place);
+  for (const { base: _, ...position } of changes.parts ?? []) putPart(parts, position);
   for (const each of changes.documents ?? []) documents.set(keyOf(each.collection, each.id), each);
   for (const sequence of changes.removedGroups ?? []) groups.delete(sequence);
   for (const group of changes.groups ?? []) groups.set(group.sequence, group);
@@ -54,4 +63,17 @@ export function applyCommit(contents: Contents, changes: Commit): void {
   for (const scope of changes.scopes ?? []) scopes.set(keyOf(scope.collection, scope.scope), scope);
   for (const sequence of changes.removedOutbox ?? []) outbox.delete(sequence);
   for (const entry of changes.outbox ?? []) if (outbox.has(entry.sequence)) outbox.set(entry.sequence, entry);
+}
+
+function putPart(parts: Contents["parts"], position: PartPosition): void {
+  const key = keyOf(position.collection, position.id);
+  const own = parts.get(key) ?? new Map<string, PartPosition>();
+  own.set(position.part, position);
+  parts.set(key, own);
+}
+
+function removePart(parts: Contents["parts"], { collection, id, part }: PartPlace): void {
+  const own = parts.get(keyOf(collection, id));
+  own?.delete(part);
+  if (own?.size === 0) parts.delete(keyOf(collection, id));
 }

@@ -268,3 +268,50 @@ describe("a stored record that is not what was written", () => {
     ]);
   });
 });
+
+test("a damaged list of what was on the screen is none: only the order of reading stands on it", async () => {
+  const leader = openTab();
+  const { meta } = await leader.takeOver();
+  while (await leader.fold(meta.term, [document("d3")]));
+  await leader.close();
+  expect((await openTab().open(fresh)).screen).toEqual([{ collection: "sites", id: "d3" }]);
+  await change("meta", "screen", (record: { checksum: number }) => ({
+    ...record,
+    checksum: record.checksum + 1,
+  }));
+  const stored = await openTab().open(fresh);
+  expect([stored.screen, counted(stored)]).toEqual([[], whole]);
+});
+
+describe("a part", () => {
+  const place = { collection: "sites", id: "x", part: "log" };
+  const key = ["sites", "x", "log"];
+  const stored = { ...place, cursor: 5n, epoch: "0", bytes: 3, base: new Uint8Array([1, 2, 3]) };
+  const takeOver = async () => {
+    const storage = openTab();
+    await storage.open(fresh);
+    return { storage, stored: await storage.takeOver() };
+  };
+  beforeEach(async () => {
+    const { storage, stored: all } = await takeOver();
+    await storage.commit(all.meta.term, { parts: [stored] });
+    await storage.close();
+  });
+
+  test("whose content is damaged is not there, and its position is: who opens it has it read again", async () => {
+    await change("parts", key, (record: { value: object }) => ({
+      ...record,
+      value: { ...record.value, bytes: 4 },
+    }));
+    const { storage, stored: all } = await takeOver();
+    expect(await storage.part(place)).toBeNull();
+    expect(all.parts).toMatchObject([{ cursor: 5n }]);
+    expect(all.damage).toEqual([]);
+  });
+
+  test("I-12: whose position is damaged is known all the same, and goes with its document", async () => {
+    await change("partPositions", key, () => ({ value: 7, checksum: 0 }));
+    const { stored: all } = await takeOver();
+    expect(all.parts).toEqual([{ ...place, cursor: 0n, epoch: "", bytes: 0 }]);
+  });
+});

@@ -3,7 +3,7 @@ import { openDB } from "idb";
 import fc from "fast-check";
 import { beforeEach, describe, expect, test } from "vitest";
 import { storedSite } from "../../testing/setUp/storedRecords.js";
-import { FencedError, type Commit, type Stored } from "../ports/storage.js";
+import { FencedError, type Commit, type Stored, type StoredDocument } from "../ports/storage.js";
 import { systemClock } from "../ports/clock.js";
 import { IndexedDbStorage } from "./indexedDbStorage.js";
 
@@ -51,9 +51,48 @@ async function counts(): Promise<{ pages: number; tail: number }> {
   return found;
 }
 
-async function foldAll(storage: IndexedDbStorage, term: number): Promise<number> {
-  for (let steps = 1; steps <= 50; steps++) if (!(await storage.fold(term))) return steps;
+async function foldAll(
+  storage: IndexedDbStorage,
+  term: number,
+  screen?: readonly StoredDocument[],
+): Promise<number> {
+  for (let steps = 1; steps <= 50; steps++) if (!(await storage.fold(term, screen))) return steps;
   throw new Error("folding does not come to an end");
+}
+
+/** The ids of what a tab shows first that opens the database now. */
+async function firstIds(): Promise<string[]> {
+  const tab = openTab();
+  let end = () => {};
+  const read = new Promise<void>((resolve) => (end = resolve));
+  const first = await tab.open(fresh, { onDocuments() {}, onRead: end, onUnreadable: end, onLost: end });
+  await read;
+  await tab.close();
+  return first.documents.map(({ id }) => id);
+}
+
+/** Opens a tab, and has something done after it has read all but the pages, and before it reads these. */
+async function openAround(tab: IndexedDbStorage, work: () => Promise<void>): Promise<Stored> {
+  const { getAll } = IDBObjectStore.prototype;
+  IDBObjectStore.prototype.getAll = function (this: IDBObjectStore, ...query) {
+    const request = getAll.apply(this, query);
+    if (this.name !== "scopes") return request;
+    IDBObjectStore.prototype.getAll = getAll; // it was the last request but those for pages
+    const listen = request.addEventListener.bind(request) as IDBRequest["addEventListener"];
+    request.addEventListener = (type: string, listener: (event: Event) => void) =>
+      listen(type, (event) =>
+        type === "success" ? void worked.then(() => listener(event)) : listener(event),
+      );
+    const worked = new Promise<void>((resolve, reject) =>
+      listen("success", () => void work().then(resolve, reject)),
+    );
+    return request;
+  };
+  try {
+    return await tab.open(fresh);
+  } finally {
+    IDBObjectStore.prototype.getAll = getAll;
+  }
 }
 
 /** Lets the process die at the `at`th operation on a store from now: what was not committed never happened. */
@@ -90,11 +129,20 @@ const step = fc.oneof(
   }),
   fc.record({ type: fc.constantFrom("fold" as const, "foldAll" as const, "reopen" as const) }),
   fc.record({ type: fc.constant("killedFold" as const), at: fc.nat({ max: 40 }) }),
+  fc.record({ type: fc.constant("show" as const), ids: fc.uniqueArray(id, { maxLength: 12 }) }),
+  // The screen is told as it is then, once; after that it is as it was told.
+  fc.record({
+    type: fc.constantFrom("foldScreen" as const, "killedFoldOfScreen" as const),
+    at: fc.nat({ max: 30 }),
+  }),
+  // A tab has read what comes before the pages when that happens, and reads on after it.
+  fc.record({ type: fc.constant("openAcrossFold" as const) }),
 );
 type Step = typeof step extends fc.Arbitrary<infer S> ? S : never;
 
 class Run {
   expected: Record<string, unknown> = {};
+  #screen: readonly string[] = [];
   #storage = openTab();
   #term = 0;
 
@@ -104,6 +152,12 @@ class Run {
     const stored = await this.#storage.takeOver();
     this.#term = stored.meta.term;
     expect(textsOf(stored)).toEqual(this.expected);
+  }
+
+  /** As the leader has them. */
+  #shown() {
+    const shown = this.#screen.filter((id) => id in this.expected);
+    return shown.map((id) => document(id, this.expected[id] as string));
   }
 
   async take(step: Step): Promise<void> {
@@ -122,22 +176,44 @@ class Run {
       case "reopen":
         await this.#storage.close();
         return this.begin();
-      case "killedFold": {
-        const fate = dieAt(step.at);
-        await this.#storage.fold(this.#term).catch((error: unknown) => {
-          if (!fate.died) throw error;
-        });
-        fate.stop();
-        if (!fate.died) return;
-        await this.#storage.close();
-        return this.begin();
+      case "show":
+        return void (this.#screen = step.ids);
+      case "foldScreen":
+        return void (await this.#storage.fold(this.#term, this.#shown()));
+      case "killedFold":
+        return this.#foldKilled(step.at);
+      case "killedFoldOfScreen":
+        return this.#foldKilled(step.at, this.#shown());
+      case "openAcrossFold": {
+        const tab = openTab();
+        const found = await openAround(
+          tab,
+          async () => void (await foldAll(this.#storage, this.#term, this.#shown())),
+        );
+        await tab.close();
+        return expect(textsOf(found)).toEqual(this.expected);
       }
     }
   }
 
-  async end(): Promise<void> {
-    await foldAll(this.#storage, this.#term);
+  async #foldKilled(at: number, screen?: readonly StoredDocument[]): Promise<void> {
+    const fate = dieAt(at);
+    await this.#storage.fold(this.#term, screen).catch((error: unknown) => {
+      if (!fate.died) throw error;
+    });
+    fate.stop();
+    if (!fate.died) return;
     await this.#storage.close();
+    return this.begin();
+  }
+
+  /** @returns how many documents are kept in the tail because they are on the screen */
+  async end(): Promise<number> {
+    const shown = this.#shown();
+    await foldAll(this.#storage, this.#term, shown);
+    expect(await firstIds()).toEqual(expect.arrayContaining(shown.map(({ id }) => id)));
+    await this.#storage.close();
+    return shown.length;
   }
 }
 
@@ -152,10 +228,10 @@ describe("folding", () => {
           await run.take(each);
           expect(await contents()).toEqual(run.expected);
         }
-        await run.end();
+        const shown = await run.end();
         expect(await contents()).toEqual(run.expected);
         const { pages, tail } = await counts();
-        expect(tail).toBeLessThan(limits.tailRecords);
+        expect(tail).toBeLessThan(limits.tailRecords + shown);
         // All but one at least half full, by documents or by bytes, and half of that alive.
         const bytes = Object.values(run.expected).reduce<number>(
           (sum, each) => sum + 3 * (each as string).length,
@@ -194,6 +270,24 @@ describe("folding", () => {
       expect(Object.keys(before)).toHaveLength(8);
       await storage.close();
     }
+  });
+
+  test("what is kept on the screen, however much it is, keeps nothing else from being folded", async () => {
+    const storage = openTab();
+    await storage.open(fresh);
+    const { meta } = await storage.takeOver();
+    const screen = Array.from({ length: 20 }, (_, n) => document(`a${n}`, "shown"));
+    for (const each of screen) await storage.commit(meta.term, { documents: [each] });
+    await foldAll(storage, meta.term, screen);
+    expect(await counts()).toEqual({ pages: 0, tail: 20 });
+    for (let n = 0; n < 30; n++) await storage.commit(meta.term, { documents: [document(`b${n}`, "other")] });
+    await foldAll(storage, meta.term, screen);
+    const { tail } = await counts();
+    expect(tail).toBeLessThan(20 + limits.tailRecords);
+    await foldAll(storage, meta.term, screen.slice(0, 3));
+    expect((await counts()).tail).toBeLessThan(3 + limits.tailRecords);
+    expect(Object.keys(await contents())).toHaveLength(50);
+    await storage.close();
   });
 
   test("documents that were all removed leave no page, and no more of the tail than is kept unfolded", async () => {

@@ -8,7 +8,7 @@ import type {
   StoredDocument,
   StoredScope,
 } from "../ports/storage.js";
-import type { Database, PageRecord, Read, Schema, StoreName } from "./indexedDbSchema.js";
+import type { Database, PageRecord, Read, Schema, StoredScreen, StoreName } from "./indexedDbSchema.js";
 import { PageDirectory } from "./pageDirectory.js";
 import { DamagedPageError, decodePage, isGone, type PageEntry } from "./pageFormat.js";
 import { unseal, type Sealed } from "./sealed.js";
@@ -16,6 +16,8 @@ import { unseal, type Sealed } from "./sealed.js";
 /** All that a database holds but its pages, as of one moment. */
 export interface Head {
   readonly meta: Meta;
+  /** What is to stay in the tail; damaged: nothing. */
+  readonly screen: StoredScreen;
   readonly tail: readonly PageEntry[];
   readonly outbox: readonly OutboxEntry[];
   readonly groups: readonly AuthoredGroup[];
@@ -33,8 +35,9 @@ export function beginReading(db: Database, stores: StoreName[]): Read {
 
 /** @returns null if the database is a new one */
 export async function readHead(tx: Read): Promise<Head | null> {
-  const [meta, tail, outbox, groups, scopes] = await Promise.all([
+  const [meta, screen, tail, outbox, groups, scopes] = await Promise.all([
     readRecord(tx.objectStore("meta").get("meta")),
+    readRecord(tx.objectStore("meta").get("screen")),
     readStore(tx, "tail"),
     readStore(tx, "outbox"),
     readStore(tx, "groups"),
@@ -44,6 +47,7 @@ export async function readHead(tx: Read): Promise<Head | null> {
   if (meta?.value === undefined && isEmpty) return null;
   return {
     meta: unsealMeta(meta?.value),
+    screen: unseal(screen?.value as Sealed<StoredScreen> | undefined)?.value ?? [],
     tail: tail.map(({ key, value }) => value ?? { collection: key[0], id: key[1], isGone: true }),
     outbox: outbox.flatMap(({ key, value }) =>
       value === null ? [] : [{ sequence: key, transaction: value }],
@@ -60,8 +64,8 @@ export async function readHead(tx: Read): Promise<Head | null> {
 }
 
 /** @throws ReplicaError `storage_corrupt` if it is not what was written: without it nothing here can be trusted */
-export function unsealMeta(record: Sealed<Meta> | undefined): Meta {
-  const unsealed = unseal(record);
+export function unsealMeta(record: Schema["meta"]["value"] | undefined): Meta {
+  const unsealed = unseal(record as Sealed<Meta> | undefined);
   if (unsealed !== null) return unsealed.value;
   throw new ReplicaError(
     "storage_corrupt",
@@ -94,7 +98,8 @@ export interface PageSlice {
  * transaction, which the requests for the next pages keep open: so what is read is of one moment, and a slice may take
  * what it takes.
  *
- * @param onSlice - called at once with the tail's documents and those of the first page, then with those of the next ones
+ * @param onSlice - called at once with the tail's documents, if all that was on the screen is among them; else with those
+ *   and the first page's; then with those of the next ones
  * @returns null, before anything was read, if there was a commit after `head`
  */
 export async function readPages(
@@ -110,8 +115,8 @@ export async function readPages(
   if (unsealMeta(meta).commit !== head.meta.commit) return null;
   const directory = new PageDirectory();
   for (const entry of head.tail) directory.putInTail(entry);
+  directory.setScreen(head.screen);
   const documents = head.tail.filter((entry): entry is StoredDocument => !isGone(entry));
-  if (keys.length === 0) onSlice({ documents, damage: [] });
   const slices = intoSlices(keys);
   const begun: Promise<ReadPage[]>[] = [];
   const beginNext = () => {
@@ -122,6 +127,8 @@ export async function readPages(
     begun.push(reading);
   };
   for (let each = 0; each < requestsAtOnce; each++) beginNext();
+  const hasScreen = head.screen.length > 0 && head.screen.every((name) => directory.isInTail(name));
+  if (hasScreen || keys.length === 0) onSlice({ documents: documents.splice(0), damage: [] });
   for (let index = 0; index < slices.length; index++) {
     const pages = (await begun[index]) as ReadPage[];
     beginNext();
@@ -208,7 +215,7 @@ async function readStore<Name extends SealedStore>(
 }
 
 /** @returns null if the browser says that this record, of all, cannot be read; which ends no transaction */
-async function readRecord<T>(request: Promise<T>): Promise<{ readonly value: T } | null> {
+export async function readRecord<T>(request: Promise<T>): Promise<{ readonly value: T } | null> {
   unwrap(request).addEventListener("error", (event) => {
     if (!isDamage((event.target as IDBRequest).error)) return;
     event.preventDefault();

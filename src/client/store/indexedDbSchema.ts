@@ -1,7 +1,9 @@
-// Stores: meta (one record) · pages (some hundred documents each, one value, never changed: a record per document is many
-// times slower to write and to open) · tail (a record per document changed since, which counts more than any page) ·
-// outbox · groups · scopes. Every record carries a checksum. Of a document that is in several pages the newest, which
-// has the highest key, counts. A record, in tail or page, that a document is gone stays until no page speaks of it.
+// Stores: meta (the record of that name; and `screen`, the list of what stays in the tail) · pages (some hundred documents
+// each, one value, never changed: a record per document is many times slower to write and to open) · tail (a record per
+// document changed since, which counts more than any page) · outbox · groups · scopes · parts (of which little is read at a
+// time) · partPositions (all of which the leader knows). Every record carries a checksum. Of a document that is in several
+// pages the newest, which has the highest key, counts. A record, in tail or page, that a document is gone stays until no
+// page speaks of it.
 //
 // The version of the format is the one that IndexedDB itself keeps of a database: so it refuses whoever knows older
 // formats only, before that can write anything, and tells older tabs to let go when a newer one comes.
@@ -9,7 +11,10 @@ import type { DBSchema, IDBPDatabase, IDBPTransaction } from "idb";
 import type {
   AuthoredGroup,
   Meta,
+  PartPosition,
+  Stored,
   StoredDocument,
+  StoredPart,
   StoredScope,
   StoredTransaction,
 } from "../ports/storage.js";
@@ -22,16 +27,25 @@ export interface PageRecord {
   readonly scopes: Sealed<readonly { readonly collection: string; readonly scope: string }[]>;
 }
 
+/** Documents by name. A version of the app that knows nothing of it folds them with all others, and is as right. */
+export type StoredScreen = Stored["screen"];
+
 export interface Schema extends DBSchema {
-  meta: { key: "meta"; value: Sealed<Meta> };
+  meta: { key: "meta" | "screen"; value: Sealed<Meta> | Sealed<StoredScreen> };
   pages: { key: number; value: PageRecord };
   tail: { key: [string, string]; value: Sealed<PageEntry> };
   outbox: { key: number; value: Sealed<StoredTransaction> };
   groups: { key: number; value: Sealed<AuthoredGroup> };
   scopes: { key: [string, string]; value: Sealed<StoredScope> };
+  parts: { key: PartKey; value: Sealed<StoredPart> };
+  partPositions: { key: PartKey; value: Sealed<PartPosition> };
 }
 
-export type StoreName = "meta" | "pages" | "tail" | "outbox" | "groups" | "scopes";
+/** `[collection, id, part]`. */
+export type PartKey = [string, string, string];
+
+export type StoreName =
+  "meta" | "pages" | "tail" | "outbox" | "groups" | "scopes" | "parts" | "partPositions";
 export type Database = IDBPDatabase<Schema>;
 export type Read = IDBPTransaction<Schema, StoreName[], "readonly" | "readwrite">;
 export type Write = IDBPTransaction<Schema, StoreName[], "readwrite">;
@@ -51,6 +65,10 @@ const migrations: readonly ((tx: Upgrade) => Promise<void>)[] = [
     await replaceAll(tx.objectStore("pages"), (record) =>
       toPageRecord((record as { documents: readonly StoredDocument[] }).documents),
     );
+  },
+  // 2: a base was one blob, and no part was stored.
+  async ({ db }) => {
+    for (const store of ["parts", "partPositions"] as const) db.createObjectStore(store);
   },
 ];
 

@@ -7,10 +7,12 @@ import {
   type Identity,
   type Meta,
   type OutboxEntry,
+  type PartPlace,
   type Storage,
   type StorageWatcher,
   type Stored,
   type StoredDocument,
+  type StoredPart,
   type StoredTransaction,
 } from "../ports/storage.js";
 import { metaAfter } from "./contents.js";
@@ -24,6 +26,7 @@ import {
   unsealMeta,
   type Head,
 } from "./indexedDbReading.js";
+import { partStores, putParts, readPart, readPartPositions } from "./indexedDbParts.js";
 import type { Database, StoreName, Write } from "./indexedDbSchema.js";
 import {
   appendAll,
@@ -31,8 +34,10 @@ import {
   clearDamage,
   durabilityOf,
   foldStep,
+  isScreenDue,
   putDocuments,
   putProgress,
+  putScreen,
   storesOf,
 } from "./indexedDbWriting.js";
 import { openDatabase } from "./openDatabase.js";
@@ -95,21 +100,33 @@ export class IndexedDbStorage implements Storage {
     return inStorageErrors(() => readOutboxAfter(beginReading(db, ["outbox"]), sequence));
   }
 
+  async part(place: PartPlace): Promise<StoredPart | null> {
+    const db = await this.#database();
+    return inStorageErrors(() => readPart(beginReading(db, ["parts"]), place));
+  }
+
   async takeOver(): Promise<Stored> {
     const db = await this.#database();
     const reading = this.#reading;
-    const { head, pageKeys } = await this.#write([...headStores, "pages"], async (tx) => {
-      const meta = unsealMeta(await tx.objectStore("meta").get("meta"));
-      await tx.objectStore("meta").put(seal({ ...meta, term: meta.term + 1 }), "meta");
-      return { head: (await readHead(tx)) as Head, pageKeys: await tx.objectStore("pages").getAllKeys() };
-    });
+    const { head, pageKeys, parts } = await this.#write(
+      [...headStores, "pages", ...partStores],
+      async (tx) => {
+        const meta = unsealMeta(await tx.objectStore("meta").get("meta"));
+        await tx.objectStore("meta").put(seal({ ...meta, term: meta.term + 1 }), "meta");
+        return {
+          head: (await readHead(tx)) as Head,
+          pageKeys: await tx.objectStore("pages").getAllKeys(),
+          parts: await readPartPositions(tx),
+        };
+      },
+    );
     return inStorageErrors(async () => {
       const read = reading?.commit === head.meta.commit ? await reading.pages.catch(() => null) : null;
       const isSame = read !== null && hasPages(read, pageKeys);
       const pages = isSame ? read : await this.#readPages(db, head, () => {});
       if (pages === null) throw new FencedError(); // a commit although the term was raised: by the next leader
       this.#directory = pages.directory;
-      return toStored(head, pages);
+      return { ...toStored(head, pages), parts };
     });
   }
 
@@ -122,6 +139,7 @@ export class IndexedDbStorage implements Storage {
         return raised.commit;
       });
       clearDamage(tx, changes.repair?.damage ?? []);
+      putParts(tx, changes);
       const [commit, written] = await Promise.all([
         raising,
         putDocuments(tx, changes, this.#directory, this.#limits),
@@ -134,20 +152,21 @@ export class IndexedDbStorage implements Storage {
     return commit;
   }
 
-  async fold(term: number): Promise<boolean> {
+  async fold(term: number, screen?: readonly StoredDocument[]): Promise<boolean> {
     const directory = this.#directory;
     if (directory === null) return false;
+    const due = screen !== undefined && isScreenDue(screen, directory) ? screen : null;
     const written = await this.#write(
-      ["meta", "pages", "tail"],
+      due === null ? ["meta", "pages", "tail"] : ["meta", "tail"],
       async (tx) => {
-        await this.#fence(tx, term);
-        return foldStep(tx, directory, this.#limits);
+        const meta = await this.#fence(tx, term);
+        return due === null ? foldStep(tx, directory, this.#limits) : putScreen(tx, meta, due, directory);
       },
       // Should the machine lose its power, what was there before is as good.
       "relaxed",
     );
     written?.(directory);
-    return planFold(directory.pages(), directory.tailSize, this.#limits) !== null;
+    return planFold(directory.pages(), directory.looseTail, this.#limits) !== null;
   }
 
   async close(): Promise<void> {
@@ -288,9 +307,10 @@ function toStored(
   head: Head,
   pages: { readonly documents: readonly StoredDocument[]; readonly damage: readonly Damage[] },
 ): Stored {
-  const { meta, outbox, groups, scopes } = head;
+  const { meta, screen, outbox, groups, scopes } = head;
   return {
     meta,
+    screen,
     documents: pages.documents,
     outbox,
     groups,

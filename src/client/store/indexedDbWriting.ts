@@ -1,7 +1,8 @@
 import { ReplicaError } from "../base/errors.js";
 import type { DocumentName } from "../base/tabMessages.js";
-import type { Commit, Damage, StoredDocument, StoredTransaction } from "../ports/storage.js";
-import { keyOf } from "./contents.js";
+import { isSameScreen } from "../core/screen.js";
+import type { Commit, Damage, Meta, StoredDocument, StoredTransaction } from "../ports/storage.js";
+import { keyOf, metaAfter } from "./contents.js";
 import { toPageRecord, type StoreName, type Write } from "./indexedDbSchema.js";
 import { planFold, type PageDirectory } from "./pageDirectory.js";
 import { decodePage, isGone, type PageEntry } from "./pageFormat.js";
@@ -12,6 +13,7 @@ import type { StoreLimits } from "./storeLimits.js";
 export function storesOf(changes: Commit): StoreName[] {
   const { documents = [], removedDocuments = [], groups = [], removedGroups = [] } = changes;
   const { outbox = [], removedOutbox = [], scopes = [], removedScopes = [], repair } = changes;
+  const { parts = [], removedParts = [] } = changes;
   const touched: [StoreName, boolean][] = [
     ["meta", true],
     ["pages", documents.length > 0 || repair !== undefined],
@@ -19,6 +21,8 @@ export function storesOf(changes: Commit): StoreName[] {
     ["groups", groups.length + removedGroups.length > 0 || repair !== undefined],
     ["outbox", outbox.length + removedOutbox.length > 0],
     ["scopes", scopes.length + removedScopes.length > 0 || repair !== undefined],
+    ["parts", parts.length + removedParts.length > 0],
+    ["partPositions", parts.length + removedParts.length > 0],
   ];
   return touched.flatMap(([store, isTouched]) => (isTouched ? [store] : []));
 }
@@ -105,10 +109,10 @@ export async function foldStep(
   directory: PageDirectory,
   limits: StoreLimits,
 ): Promise<((directory: PageDirectory) => void) | null> {
-  const plan = planFold(directory.pages(), directory.tailSize, limits);
+  const plan = planFold(directory.pages(), directory.looseTail, limits);
   if (plan === null) return null;
   const replaced = new Set(plan.pages);
-  const tail = plan.takesTail ? await readTail(tx, limits.foldTail) : [];
+  const tail = plan.takesTail ? await readLooseTail(tx, directory, limits) : [];
   const kept: PageEntry[] = [];
   const dropped: DocumentName[] = [];
   const keep = (entry: PageEntry) => {
@@ -132,14 +136,50 @@ export async function foldStep(
   };
 }
 
-async function readTail(tx: Write, most: number): Promise<PageEntry[]> {
-  const records = await tx.objectStore("tail").getAll(null, most);
-  return records.map((record) => {
+/** A part of what need not stay in the tail: as many records more are read as may have to. */
+async function readLooseTail(
+  tx: Write,
+  directory: PageDirectory,
+  { foldTail }: StoreLimits,
+): Promise<PageEntry[]> {
+  const records = await tx.objectStore("tail").getAll(null, foldTail + directory.screen.length);
+  const entries = records.map((record) => {
     const unsealed = unseal(record);
     if (unsealed === null)
       throw new ReplicaError("storage_corrupt", "A stored document was damaged since it was read.");
     return unsealed.value;
   });
+  return entries.filter((entry) => isGone(entry) || !directory.isOnScreen(entry));
+}
+
+/**
+ * Has the tail hold what is on the screen, and keep it. Where something has to be moved there it counts as a commit: a tab
+ * that has read the tail before and the pages after would find it in neither, should a page be folded in between.
+ *
+ * @param meta - as it is in this transaction
+ * @param screen - each as the database holds it
+ * @returns what it does to the directory, once it is stored
+ */
+export function putScreen(
+  tx: Write,
+  meta: Meta,
+  screen: readonly StoredDocument[],
+  directory: PageDirectory,
+): (directory: PageDirectory) => void {
+  const moved = screen.filter((document) => !directory.isInTail(document));
+  const names = screen.map(({ collection, id }) => ({ collection, id }));
+  for (const document of moved) putInTail(tx, document);
+  if (moved.length > 0) begin(tx.objectStore("meta").put(seal(metaAfter(meta, {})), "meta"));
+  begin(tx.objectStore("meta").put(seal(names), "screen"));
+  return (written) => {
+    for (const document of moved) written.putInTail(document);
+    written.setScreen(names);
+  };
+}
+
+/** Whether {@link putScreen} has something to do. */
+export function isScreenDue(screen: readonly StoredDocument[], directory: PageDirectory): boolean {
+  return !isSameScreen(screen, directory.screen) || screen.some((document) => !directory.isInTail(document));
 }
 
 /** Adds entries as pages that are newer than all others. */

@@ -294,3 +294,30 @@ test("what is announced is told at once, as something that is not stored", async
   expect(told).toEqual([{ publication: { rows: [], covered: [], transactions }, commit: null }]);
   expect((await reopened()).meta.commit).toBe(0);
 });
+
+describe("a fold", () => {
+  const named = (...ids: string[]) => ids.map((id) => ({ collection: "sites", id }));
+
+  test("asked for while something is being stored is told the screen as that has left it", async () => {
+    const { slow, waiting } = withSlowCommits();
+    const told: unknown[] = [];
+    slow.fold = async (term, screen) => {
+      told.push(screen?.map(({ id, row }) => [id, row?.["name"]]));
+      return storage.fold(term, screen);
+    };
+    const journal = await lead(slow);
+    const changes = [
+      journal.change(() => decision({ documents: [document("x", "old"), document("y", "old")] })),
+      journal.change(() => decision({ documents: [document("x", "new")], removedDocuments: named("y") })),
+    ];
+    const folded = journal.fold(named("x", "y", "never"));
+    for (const change of changes) {
+      await turn();
+      waiting.shift()!();
+      await change;
+    }
+    await folded;
+    expect(told).toEqual([[["x", "new"]]]);
+    expect((await reopened()).documents).toEqual([document("x", "new")]);
+  });
+});

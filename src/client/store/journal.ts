@@ -3,11 +3,15 @@ import type {
   AuthoredGroup,
   Commit,
   OutboxEntry,
+  PartPlace,
+  PartPosition,
   Storage,
   Stored,
   StoredDocument,
   StoredScope,
 } from "../ports/storage.js";
+import { keptOf } from "../core/screen.js";
+import type { DocumentName } from "../base/tabMessages.js";
 import { applyCommit, indexContents, keyOf, type Contents } from "./contents.js";
 
 /** What a leader decided: what to write, and what to tell the tabs once it is written. */
@@ -28,21 +32,26 @@ export class Journal {
   readonly #contents: Contents;
   readonly #publish: (publication: Publication, commit: number | null) => void;
   readonly #onFound: (entries: readonly OutboxEntry[]) => void;
+  readonly #onStored: (changes: Commit) => void;
   #lastSequence: number;
   #last: Promise<unknown> = Promise.resolve();
 
-  /** @param onFound what tabs have appended, as it is found in the database: a tab may have died before it told of it */
+  /** @param onFound what tabs have appended, as it is found in the database: a tab may have died before it told of it
+   * @param onStored what was written, once it is told of
+   */
   constructor(
     storage: Storage,
     stored: Stored,
     publish: (publication: Publication, commit: number | null) => void,
     onFound: (entries: readonly OutboxEntry[]) => void = () => {},
+    onStored: (changes: Commit) => void = () => {},
   ) {
     this.#storage = storage;
     this.#contents = indexContents(stored);
     this.#lastSequence = stored.outbox.at(-1)?.sequence ?? 0;
     this.#publish = publish;
     this.#onFound = onFound;
+    this.#onStored = onStored;
   }
 
   get client(): string {
@@ -70,6 +79,16 @@ export class Journal {
 
   documentsOf(collection: string): StoredDocument[] {
     return [...this.#contents.documents.values()].filter((each) => each.collection === collection);
+  }
+
+  /** What is on the device of a document's parts. */
+  partsOf(collection: string, id: string): PartPosition[] {
+    return [...(this.#contents.parts.get(keyOf(collection, id))?.values() ?? [])];
+  }
+
+  /** How far a part was read; undefined: it is not on the device. */
+  part({ collection, id, part }: PartPlace): PartPosition | undefined {
+    return this.#contents.parts.get(keyOf(collection, id))?.get(part);
   }
 
   scope(collection: string, scope: string): StoredScope | undefined {
@@ -128,16 +147,34 @@ export class Journal {
     return this.#next(async () => {
       const decision = decide();
       if (decision === null) return;
-      const commit = await this.#storage.commit(this.#contents.meta.term, decision.commit);
-      applyCommit(this.#contents, decision.commit);
+      const changes = this.#withPartsOfRemoved(decision.commit);
+      const commit = await this.#storage.commit(this.#contents.meta.term, changes);
+      applyCommit(this.#contents, changes);
       const { publication, tell = (all) => all } = decision;
       this.#publish(tell(publication), commit);
+      this.#onStored(changes);
     });
   }
 
-  /** Has the storage folded a step, between changes. @returns whether there is more to do */
-  fold(): Promise<boolean> {
-    return this.#next(() => this.#storage.fold(this.#contents.meta.term));
+  /**
+   * Has the storage folded a step, between changes.
+   *
+   * @param screen - what was on the screen most recently: of that as much is kept in front as there is room for
+   * @returns whether there is more to do
+   */
+  fold(screen: readonly DocumentName[]): Promise<boolean> {
+    return this.#next(() => {
+      const kept = keptOf(screen, ({ collection, id }) => this.document(collection, id));
+      return this.#storage.fold(this.#contents.meta.term, kept);
+    });
+  }
+
+  /** A document that goes takes its parts along (I-12). */
+  #withPartsOfRemoved(changes: Commit): Commit {
+    const removed = changes.removedDocuments ?? [];
+    const parts = removed.flatMap(({ collection, id }) => this.partsOf(collection, id));
+    if (parts.length === 0) return changes;
+    return { ...changes, removedParts: [...(changes.removedParts ?? []), ...parts] };
   }
 
   #next<T>(work: () => Promise<T>): Promise<T> {

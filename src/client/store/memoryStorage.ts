@@ -1,21 +1,27 @@
 import { ReplicaError } from "../base/errors.js";
+import { isSameScreen } from "../core/screen.js";
 import {
   FencedError,
   type Commit,
   type Damage,
   type Identity,
   type OutboxEntry,
+  type PartPlace,
   type Storage,
   type StorageWatcher,
   type Stored,
   type StoredDocument,
+  type StoredPart,
   type StoredTransaction,
 } from "../ports/storage.js";
-import { applyCommit, indexContents, type Contents } from "./contents.js";
+import { applyCommit, indexContents, keyOf, metaAfter, type Contents } from "./contents.js";
 
 interface Data {
   lastSequence: number;
   readonly contents: Contents;
+  readonly parts: Map<string, StoredPart>;
+  /** Documents that are read first, in the order in which that was told. */
+  screen: Stored["screen"];
 }
 
 /** A database in memory. Several {@link MemoryStorage}s on one are what several tabs are on IndexedDB. */
@@ -45,8 +51,9 @@ export class MemoryStorage implements Storage {
   async open(fresh: Identity, watcher?: StorageWatcher): Promise<Stored> {
     this.#assertOpen();
     const meta = { ...fresh, term: 0, commit: 0 };
-    const nothing = { documents: [], outbox: [], groups: [], scopes: [], damage: [] };
-    this.#database.data ??= { lastSequence: 0, contents: indexContents({ meta, ...nothing }) };
+    const nothing = { documents: [], outbox: [], groups: [], scopes: [], screen: [], damage: [] };
+    const contents = indexContents({ meta, ...nothing });
+    this.#database.data ??= { lastSequence: 0, contents, parts: new Map(), screen: [] };
     const stored = this.#read();
     if (watcher === undefined) return stored;
     const { sliceDocuments } = this.#database;
@@ -72,6 +79,10 @@ export class MemoryStorage implements Storage {
     );
   }
 
+  async part(place: PartPlace): Promise<StoredPart | null> {
+    return structuredClone(this.#data.parts.get(partKeyOf(place)) ?? null);
+  }
+
   async takeOver(): Promise<Stored> {
     if (this.#database.failNextTakeOver) {
       this.#database.failNextTakeOver = false;
@@ -79,21 +90,31 @@ export class MemoryStorage implements Storage {
     }
     const { contents } = this.#data;
     contents.meta = { ...contents.meta, term: contents.meta.term + 1 };
-    return this.#read();
+    return { ...this.#read(), parts: [...contents.parts.values()].flatMap((own) => [...own.values()]) };
   }
 
   async commit(term: number, changes: Commit): Promise<number> {
-    const { contents } = this.#data;
+    const { contents, parts } = this.#data;
     if (contents.meta.term !== term) throw new FencedError();
-    applyCommit(contents, structuredClone(changes));
+    const own = structuredClone(changes);
+    applyCommit(contents, own);
+    for (const place of own.removedParts ?? []) parts.delete(partKeyOf(place));
+    for (const part of own.parts ?? []) parts.set(partKeyOf(part), part);
     if (changes.repair !== undefined)
       this.#database.damage = this.#database.damage.filter(({ type }) => type === "transaction");
     return contents.meta.commit;
   }
 
-  /** There is no better form than this one. */
-  async fold(term: number): Promise<boolean> {
-    if (this.#data.contents.meta.term !== term) throw new FencedError();
+  /** There is no better form than this one. What is to come first is written again, as where it has to be moved. */
+  async fold(term: number, screen?: readonly StoredDocument[]): Promise<boolean> {
+    const data = this.#data;
+    const { contents } = data;
+    if (contents.meta.term !== term) throw new FencedError();
+    if (screen === undefined || isSameScreen(screen, data.screen)) return false;
+    for (const document of screen)
+      contents.documents.set(keyOf(document.collection, document.id), structuredClone(document));
+    contents.meta = metaAfter(contents.meta, {});
+    data.screen = screen.map(({ collection, id }) => ({ collection, id }));
     return false;
   }
 
@@ -116,15 +137,19 @@ export class MemoryStorage implements Storage {
   }
 
   #read(): Stored {
-    const { meta, documents, outbox, groups, scopes } = this.#data.contents;
+    const { contents, screen } = this.#data;
+    const { meta, documents, outbox, groups, scopes } = contents;
+    const keys = screen.map(({ collection, id }) => keyOf(collection, id));
+    const first = new Map(keys.flatMap((key) => (documents.has(key) ? [[key, documents.get(key)!]] : [])));
     const bySequence = (a: { sequence: number }, b: { sequence: number }) => a.sequence - b.sequence;
     return structuredClone({
       meta,
-      documents: [...documents.values()],
+      documents: [...new Map([...first, ...documents]).values()],
       outbox: [...outbox.values()].sort(bySequence),
       groups: [...groups.values()].sort(bySequence),
       scopes: [...scopes.values()],
       damage: this.#database.damage,
+      screen,
     });
   }
 
@@ -148,4 +173,8 @@ export class MemoryStorage implements Storage {
   #assertOpen(): void {
     if (this.#isClosed) throw new ReplicaError("closed", "The local database is closed.");
   }
+}
+
+function partKeyOf({ collection, id, part }: PartPlace): string {
+  return JSON.stringify([collection, id, part]);
 }

@@ -15,6 +15,8 @@ interface Places {
   /** Pages by document, newest first. Documents that came with one page share one list. */
   readonly pages: Map<string, readonly number[]>;
   readonly tail: Set<string>;
+  /** What is to stay in the tail. */
+  screen: ReadonlySet<string>;
 }
 
 /**
@@ -25,10 +27,33 @@ export class PageDirectory {
   readonly #places = new Map<string, Places>();
   readonly #pages = new Map<number, { readonly bytes: number; readonly entries: number; live: number }>();
 
-  get tailSize(): number {
+  /** How much of the tail may be folded, at least: that a document of the screen is gone need not stay. */
+  get looseTail(): number {
     let size = 0;
-    for (const { tail } of this.#places.values()) size += tail.size;
+    for (const { tail, screen } of this.#places.values()) {
+      size += tail.size;
+      for (const id of screen) if (tail.has(id)) size--;
+    }
     return size;
+  }
+
+  /** Which documents are to stay in the tail. */
+  get screen(): DocumentName[] {
+    return [...this.#places].flatMap(([collection, { screen }]) =>
+      [...screen].map((id) => ({ collection, id })),
+    );
+  }
+
+  setScreen(screen: readonly DocumentName[]): void {
+    const ids = new Map<string, Set<string>>();
+    for (const { collection, id } of screen)
+      ids.set(collection, (ids.get(collection) ?? new Set<string>()).add(id));
+    for (const collection of new Set([...ids.keys(), ...this.#places.keys()]))
+      this.#placesOf(collection).screen = ids.get(collection) ?? new Set();
+  }
+
+  isOnScreen({ collection, id }: DocumentName): boolean {
+    return this.#placesOf(collection).screen.has(id);
   }
 
   pages(): PageInfo[] {
@@ -113,7 +138,7 @@ export class PageDirectory {
   #placesOf(collection: string): Places {
     const known = this.#places.get(collection);
     if (known !== undefined) return known;
-    const places: Places = { pages: new Map(), tail: new Set() };
+    const places: Places = { pages: new Map(), tail: new Set(), screen: new Set() };
     this.#places.set(collection, places);
     return places;
   }
@@ -131,10 +156,11 @@ export interface FoldPlan {
  * or one that is more than half dead into one that is not, or empties the tail: so it comes to an end, and leaves pages
  * of which all but one are at least half full and half alive.
  *
+ * @param looseTail - how much of the tail may be folded
  * @returns null if all is as it should be
  */
-export function planFold(pages: readonly PageInfo[], tailSize: number, most: StoreLimits): FoldPlan | null {
-  const takesTail = tailSize >= most.tailRecords;
+export function planFold(pages: readonly PageInfo[], looseTail: number, most: StoreLimits): FoldPlan | null {
+  const takesTail = looseTail >= most.tailRecords;
   const dead = pages.filter(({ live, entries }) => live * 2 < entries);
   const small = pages.filter(
     ({ live, entries, bytes }) =>

@@ -50,6 +50,8 @@ const entry: fc.Arbitrary<PageEntry> = fc.oneof(
           return all.subarray(before.length);
         }),
         rowVersion: fc.nat(3),
+        incarnation: fc.nat(3),
+        newest: fc.dictionary(fc.constantFrom("log", "report\u00001"), fc.bigInt(), plain),
         previews: fc.dictionary(
           fc.constantFrom("log", "report\u00001"),
           fc.string({ unit: "binary" }),

@@ -41,7 +41,9 @@ type JsonEntry =
   | [number, string]
   | [number, string, string, number, unknown]
   | [number, string, string, number, unknown, Rest];
-type Rest = Pick<StoredDocument, "rowVersion" | "previews">;
+type Rest = Pick<StoredDocument, "rowVersion" | "previews" | "incarnation"> & {
+  readonly newest?: Readonly<Record<string, string>>;
+};
 
 interface PageJson {
   /** `[collection, scope]`, each once. */
@@ -91,8 +93,26 @@ export function decodePage(value: unknown): PageEntry[] {
     // The row has its id as well: one string for both.
     const oneId = row?.id === id ? row.id : id;
     const document = { collection, id: oneId, scope: place[1], ts: BigInt(entry[2]), row, base };
-    return entry.length === 5 ? document : { ...document, ...entry[5] };
+    return entry.length === 5 ? document : { ...document, ...fromRest(entry[5]) };
   });
+}
+
+function fromRest({ newest, ...rest }: Rest): Partial<StoredDocument> {
+  return newest === undefined ? rest : { ...rest, newest: mapValues(newest, BigInt) };
+}
+
+function toRest({ rowVersion, previews, incarnation, newest }: StoredDocument): Rest | null {
+  if ([rowVersion, previews, incarnation, newest].every((each) => each === undefined)) return null;
+  return {
+    ...(incarnation === undefined ? {} : { incarnation }),
+    ...(rowVersion === undefined ? {} : { rowVersion }),
+    ...(previews && { previews }),
+    ...(newest && { newest: mapValues(newest, String) }),
+  };
+}
+
+function mapValues<A, B>(record: Readonly<Record<string, A>>, change: (value: A) => B): Record<string, B> {
+  return Object.fromEntries(Object.entries(record).map(([name, value]) => [name, change(value)]));
 }
 
 function toJson(entries: readonly PageEntry[]): PageJson {
@@ -106,14 +126,13 @@ function toJson(entries: readonly PageEntry[]): PageJson {
   };
   const rows = entries.map((entry, index): JsonEntry => {
     if (isGone(entry)) return [indexOf(entry.collection, ""), entry.id];
-    const { collection, id, scope, ts, row, base, rowVersion, previews } = entry;
+    const { collection, id, scope, ts, row, base } = entry;
     const isPlain = isPlainJson(row);
     if (!isPlain) encoded.push(index);
     const shown = isPlain ? row : toPlainJson(row);
-    const isPlainEntry = rowVersion === undefined && previews === undefined;
+    const rest = toRest(entry);
     const told = [indexOf(collection, scope), id, String(ts), base.length, shown] as const;
-    if (isPlainEntry) return [...told];
-    return [...told, { ...(rowVersion === undefined ? {} : { rowVersion }), ...(previews && { previews }) }];
+    return rest === null ? [...told] : [...told, rest];
   });
   return { places: [...places.values()].map(({ place }) => place), entries: rows, encoded };
 }

@@ -100,6 +100,18 @@ test("who takes over after a fold that its reading did not see knows where every
   expect(textsOf(await openTab().open(fresh))).toEqual(everything("new"));
 });
 
+test("who takes over after the screen was moved to the tail knows that it is there", async () => {
+  const tab = openTab();
+  const { meta } = await openAnd(tab, () => {
+    void leader.fold(term, [document("d3", "old")]);
+    return tab.takeOver();
+  });
+  // A page: what the tail has of its documents has to go with it.
+  await tab.commit(meta.term, { documents: [document("d2", "new"), document("d3", "new")] });
+  const { documents } = await openTab().open(fresh);
+  expect(documents.find(({ id }) => id === "d3")?.row).toMatchObject({ text: "new" });
+});
+
 test("a tab that takes over while it reads does not read the pages twice", async () => {
   const asked = recordPageRequests();
   const tab = openTab();
@@ -131,11 +143,15 @@ function recordPageRequests() {
     const { lower, upper } = query instanceof IDBKeyRange ? query : { lower: query, upper: query };
     asked.push(Array.from({ length: upper - (lower as number) + 1 }, (_, n) => upper - n));
     recording.underWay++;
-    request.addEventListener("success", () => recording.underWay--);
+    request.addEventListener("success", () => {
+      recording.underWay--;
+      recording.answered++;
+    });
     return request;
   };
   const recording = {
     underWay: 0,
+    answered: 0,
     end: () => {
       Object.assign(IDBObjectStore.prototype, { get, getAll });
       return asked;
@@ -149,6 +165,26 @@ function recordPageRequests() {
   };
   return recording;
 }
+
+test("what was on the screen is shown before any page has come, if all of it is in the tail", async () => {
+  const screen = ["d1", "d6", "d11"].map((id) => document(id, "old"));
+  while (await leader.fold(term, screen));
+  const openFirst = async () => {
+    const asked = recordPageRequests();
+    const first: { readonly texts: string[]; readonly pages: number }[] = [];
+    await new Promise<void>((end, fail) => {
+      const watcher = { onDocuments: () => {}, onRead: () => end(), onUnreadable: fail, onLost: fail };
+      openTab()
+        .open(fresh, watcher)
+        .then((stored) => first.push({ texts: textsOf(stored), pages: asked.answered }), fail);
+    });
+    asked.end();
+    return first[0];
+  };
+  expect(await openFirst()).toEqual({ texts: ["d1 old", "d11 old", "d6 old"], pages: 0 });
+  await leader.commit(term, { documents: [document("d1", "new"), document("d2", "new")] }); // a page
+  expect(await openFirst()).toEqual({ texts: ["d1 new", "d11 old", "d2 new", "d6 old"], pages: 1 });
+});
 
 test("of a slice of something larger only the slice is stored", async () => {
   const base = new Uint8Array(1_000_000).subarray(10, 12);

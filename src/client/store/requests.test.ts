@@ -23,11 +23,13 @@ const methods = ["get", "getKey", "getAll", "getAllKeys", "add", "put", "delete"
 const originals = Object.fromEntries(methods.map((method) => [method, IDBObjectStore.prototype[method]]));
 let asked: string[];
 let databases = 0;
+let name: string;
 let storage: IndexedDbStorage;
 let term: number;
 
 beforeEach(async () => {
-  storage = new IndexedDbStorage(`requests ${++databases}`);
+  name = `requests ${++databases}`;
+  storage = new IndexedDbStorage(name);
   await storage.open(fresh);
   term = (await storage.takeOver()).meta.term;
   asked = [];
@@ -64,4 +66,28 @@ test("a hundred changed documents are four as well, and one for each that the ta
 test("one changed document is four", async () => {
   await storage.commit(term, { documents: documents(0, 1), scopes });
   expect(asked.sort()).toEqual(["meta.get", "meta.put", "scopes.put", "tail.put"]);
+});
+
+test("what has come onto the screen is one each, and two; a screen that is the same writes nothing, whoever leads", async () => {
+  const all = documents(0, 256);
+  await storage.commit(term, { documents: all });
+  asked = [];
+  const moved = ["meta.get", "meta.put", "meta.put"];
+  await storage.fold(term, all.slice(0, 50));
+  expect(asked.sort()).toEqual([...moved, ...Array<string>(50).fill("tail.put")]);
+  asked = [];
+  await storage.fold(term, all.slice(2, 52).reverse());
+  expect(asked.sort()).toEqual([...moved, "tail.put", "tail.put"]);
+  asked = [];
+  await storage.fold(term, all.slice(2, 10)); // fewer
+  expect(asked.sort()).toEqual(["meta.get", "meta.put"]);
+  asked = [];
+  await storage.fold(term, all.slice(2, 10));
+  expect(asked).toEqual(["meta.get"]);
+  const next = new IndexedDbStorage(name);
+  const { meta } = await next.takeOver();
+  asked = [];
+  await next.fold(meta.term, all.slice(2, 10));
+  expect(asked).toEqual(["meta.get"]);
+  await next.close();
 });

@@ -1,13 +1,23 @@
 import "fake-indexeddb/auto";
 import { beforeEach, describe, expect, test } from "vitest";
 import { rename, storedScope, storedSite, write } from "../../testing/setUp/storedRecords.js";
-import { FencedError, type Storage, type Stored, type StoredDocument } from "../ports/storage.js";
+import {
+  FencedError,
+  type Storage,
+  type Stored,
+  type StoredDocument,
+  type StoredPart,
+} from "../ports/storage.js";
 import { IndexedDbStorage } from "./indexedDbStorage.js";
 import { MemoryDatabase, MemoryStorage } from "./memoryStorage.js";
 
 const fresh = { client: "client-1", author: 42 };
 const transaction = (id: string) => write(id, { x: [rename(id)] });
 const document = (id: string, name: string) => storedSite(id, { name, big: 1n });
+const part = (id: string, name: string, cursor: bigint): StoredPart => {
+  const place = { collection: "sites", id, part: name };
+  return { ...place, cursor, epoch: "0", bytes: 3, base: new Uint8Array([1, 2, Number(cursor)]) };
+};
 const scope = storedScope("DE", 2n ** 60n);
 
 let databases = 0;
@@ -58,6 +68,40 @@ describe.each(implementations)("a %s storage", (_name, create) => {
     expect(outbox.map((entry) => entry.transaction.id)).toEqual(["a", "b", "c", "d"]);
     expect(outbox.map((entry) => entry.sequence)).toEqual(sequences);
     expect(await storage.outboxAfter(sequences[1]!)).toEqual(outbox.slice(2));
+  });
+
+  test("I-2: a part is there with its position, which who takes over is told, and nobody else", async () => {
+    const { meta } = await storage.takeOver();
+    await storage.commit(meta.term, { parts: [part("x", "log", 2n), part("x", "report", 3n)] });
+    await storage.commit(meta.term, { parts: [part("x", "log", 5n)] });
+    expect((await reopened()).parts).toBeUndefined();
+    const other = openTab();
+    await other.open(fresh);
+    expect(await other.part({ collection: "sites", id: "x", part: "log" })).toEqual(part("x", "log", 5n));
+    expect(await other.part({ collection: "sites", id: "y", part: "log" })).toBeNull();
+    const { parts } = await other.takeOver();
+    expect(parts).toEqual(
+      [part("x", "log", 5n), part("x", "report", 3n)].map(({ base: _, ...each }) => each),
+    );
+  });
+
+  test("a part that is removed is gone, before what a commit writes", async () => {
+    const { meta } = await storage.takeOver();
+    await storage.commit(meta.term, { parts: [part("x", "log", 2n), part("y", "log", 2n)] });
+    const removedParts = [part("x", "log", 2n), part("y", "log", 2n)];
+    await storage.commit(meta.term, { removedParts, parts: [part("y", "log", 1n)] });
+    expect(await storage.part(part("x", "log", 0n))).toBeNull();
+    expect((await storage.takeOver()).parts).toMatchObject([{ id: "y", cursor: 1n }]);
+  });
+
+  test("a leader that was overtaken writes no part", async () => {
+    const { meta } = await storage.takeOver();
+    const other = openTab();
+    await other.open(fresh);
+    await other.takeOver();
+    const late = storage.commit(meta.term, { parts: [part("x", "log", 2n)] });
+    await expect(late).rejects.toBeInstanceOf(FencedError);
+    expect(await other.part(part("x", "log", 0n))).toBeNull();
   });
 
   test("I-2: a commit's documents and cursor are there together", async () => {
@@ -230,6 +274,76 @@ describe.each(implementations)("a %s storage", (_name, create) => {
       expect(names).toEqual(meta.commit === 0 ? [] : [String(meta.commit), String(meta.commit)]);
     }
     await writing;
+  });
+
+  describe("the screen", () => {
+    const named = (...ids: string[]) => ids.map((id) => ({ collection: "sites", id }));
+    const foldAll = async (term: number, screen?: readonly StoredDocument[]) => {
+      let steps = 1;
+      for (; await storage.fold(term, screen); steps++) if (steps > 50) throw new Error("it has no end");
+    };
+    const allOf = (stored: Stored) =>
+      stored.documents.map(({ id, row }) => `${id} ${String(row?.["name"])}`).sort();
+
+    test("that was told last comes first, as it is now, and changes nothing of what is there", async () => {
+      const { meta, screen } = await storage.takeOver();
+      expect(screen).toEqual([]);
+      await storage.commit(meta.term, { documents: manyOf("old"), scopes: [scope] });
+      await foldAll(meta.term, [document("d900", "old"), document("d3", "old")]);
+      await foldAll(meta.term, [document("d3", "old"), document("d1200", "old")]);
+      await storage.commit(meta.term, { documents: [document("d3", "new")] });
+      const { first, slices } = await openInSlices(openTab());
+      expect(slices[0]).toEqual(expect.arrayContaining(["d3 new", "d1200 old"]));
+      expect(first.screen.map(({ id }) => id).sort()).toEqual(["d1200", "d3"]);
+      expect(slices.flat().sort()).toEqual(
+        manyOf("old")
+          .map(({ id }) => (id === "d3" ? "d3 new" : `${id} old`))
+          .sort(),
+      );
+    });
+
+    test("is remembered by the next leader, and kept by what it folds without a word", async () => {
+      const { meta } = await storage.takeOver();
+      await storage.commit(meta.term, { documents: manyOf("old") });
+      await foldAll(meta.term, [document("d0", "old"), document("d1", "old")]);
+      const next = openTab();
+      const taken = await next.takeOver();
+      expect(taken.screen).toEqual(named("d0", "d1"));
+      for (let n = 2; n < 900; n += 50)
+        await next.commit(taken.meta.term, { documents: manyOf("new").slice(n, n + 50) });
+      while (await next.fold(taken.meta.term));
+      const { slices } = await openInSlices(openTab());
+      expect(slices[0]).toEqual(expect.arrayContaining(["d0 old", "d1 old"]));
+    });
+
+    test("whatever becomes of its documents, what is there is what was committed", async () => {
+      const { meta } = await storage.takeOver();
+      await storage.commit(meta.term, { documents: manyOf("old", 200) });
+      const screen = ["d0", "d1", "d2"].map((id) => document(id, "old"));
+      await foldAll(meta.term, screen);
+      const changed = manyOf("new", 150).slice(1); // as pages, over what is kept
+      await storage.commit(meta.term, { documents: changed, removedDocuments: named("d0") });
+      const expected = manyOf("", 200)
+        .slice(1)
+        .map(({ id }, n) => `${id} ${n < 149 ? "new" : "old"}`);
+      expect(allOf(await reopened())).toEqual(expected.sort());
+      await foldAll(meta.term);
+      expect(allOf(await reopened())).toEqual(expected.sort());
+      await foldAll(meta.term, [document("d1", "new"), document("d2", "new")]);
+      expect(allOf(await reopened())).toEqual(expected.sort());
+      expect((await reopened()).screen).toEqual(named("d1", "d2"));
+      await foldAll(meta.term, []);
+      expect((await reopened()).screen).toEqual([]);
+    });
+
+    test("is not told by a leader that another has taken over from", async () => {
+      const { meta } = await storage.takeOver();
+      await storage.commit(meta.term, { documents: manyOf("old", 200) });
+      await openTab().takeOver();
+      await expect(storage.fold(meta.term, [document("d0", "old")])).rejects.toThrow(FencedError);
+      const stored = await reopened();
+      expect([stored.screen, stored.meta.commit]).toEqual([[], 1]);
+    });
   });
 
   test("after close every call is refused with `closed`, after destroy nothing is left", async () => {

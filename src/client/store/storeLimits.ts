@@ -6,7 +6,10 @@ export const storeLimits = {
   pageBytes: 1024 * 1024,
   /** A commit of at least as many documents is a page at once: one record is written faster than so many. */
   pageFrom: 64,
-  /** The tail is folded from so many on: it is read whole before the first rows show, at 8 µs each. */
+  /**
+   * The tail is folded from so many on, beside what stays in it because it is on the screen (`screenLimits`): it is read
+   * whole before the first rows show, at 8 µs each.
+   */
   tailRecords: 500,
   /** What one step of folding takes: as much as makes a few pages, some 20 ms of which nobody waits. */
   foldTail: 1000,

@@ -1,4 +1,4 @@
-import type { Want } from "../base/tabMessages.js";
+import type { OpenPart, Want } from "../base/tabMessages.js";
 import { Loop } from "../base/loop.js";
 import type { Clock } from "../ports/clock.js";
 
@@ -9,6 +9,7 @@ const mostMissed = 6;
 
 interface Known {
   readonly wants: readonly Want[];
+  readonly open: readonly OpenPart[];
   missed: number;
 }
 
@@ -42,9 +43,14 @@ export class RollCall {
     return [...this.#tabs.values()].flatMap(({ wants }) => wants);
   }
 
+  /** The parts that other tabs have open. */
+  get open(): OpenPart[] {
+    return [...this.#tabs.values()].flatMap(({ open }) => open);
+  }
+
   /** A tab has said what it wants. */
-  note(tab: string, wants: readonly Want[]): void {
-    this.#tabs.set(tab, { wants, missed: 0 });
+  note(tab: string, wants: readonly Want[], open: readonly OpenPart[] = []): void {
+    this.#tabs.set(tab, { wants, open, missed: 0 });
     if (this.#isLeading) this.#loop.wake(beatMs);
   }
 

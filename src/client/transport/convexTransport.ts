@@ -1,3 +1,4 @@
+import type { FunctionArgs, FunctionReference, FunctionReturnType } from "convex/server";
 import type { ReplicaApi } from "../../shared/replicaApi.js";
 import type {
   PullArgs,
@@ -7,12 +8,7 @@ import type {
   StatusArgs,
   TransactionStatus,
 } from "../../shared/wire.js";
-import type {
-  ConvexClientLike,
-  ConvexReactClientShape,
-  SessionTransport,
-  Transport,
-} from "../ports/transport.js";
+import type { ConvexClientLike, SessionTransport, Transport } from "../ports/transport.js";
 
 /** Over the app's own Convex client, so over its socket, session and authentication. */
 export class ConvexTransport implements Transport {
@@ -49,8 +45,13 @@ export class ConvexTransport implements Transport {
     onResult: (result: PullResult) => void,
     onError: (error: unknown) => void,
   ): () => void {
-    if ("onUpdate" in this.#client) return this.#client.onUpdate(this.#api.pull, args, onResult, onError);
-    return watchReact(this.#client.watchQuery(this.#api.pull, args), onResult, onError);
+    return this.#watch(this.#api.pull, args, onResult, onError);
+  }
+
+  get watchPart(): Transport["watchPart"] {
+    const { pullPart } = this.#api;
+    if (pullPart === undefined) return null;
+    return (args, onResult, onError) => this.#watch(pullPart, args, onResult, onError);
   }
 
   push(args: PushArgs): Promise<PushResult> {
@@ -71,22 +72,35 @@ export class ConvexTransport implements Transport {
   status(args: StatusArgs): Promise<TransactionStatus[]> {
     return this.#client.query(this.#api.status, args);
   }
+
+  #watch<Q extends FunctionReference<"query">>(
+    query: Q,
+    args: FunctionArgs<Q>,
+    onResult: (result: FunctionReturnType<Q>) => void,
+    onError: (error: unknown) => void,
+  ): () => void {
+    if ("onUpdate" in this.#client) return this.#client.onUpdate(query, args, onResult, onError);
+    return watchReact(this.#client.watchQuery(query, args), onResult, onError);
+  }
 }
 
-type Watch = ReturnType<ConvexReactClientShape["watchQuery"]>;
+interface Watch<Result> {
+  onUpdate(listener: () => void): () => void;
+  localQueryResult(): Result | undefined;
+}
 
 /** A React watch says that something changed, and throws a failed query's error when asked for the result. */
-function watchReact(
-  watch: Watch,
-  onResult: (result: PullResult) => void,
+function watchReact<Result>(
+  watch: Watch<Result>,
+  onResult: (result: Result) => void,
   onError: (error: unknown) => void,
 ): () => void {
   let isOpen = true;
   const report = () => {
     if (!isOpen) return;
-    let result: PullResult | undefined;
+    let result: Result | undefined;
     try {
-      result = watch.localQueryResult() as PullResult | undefined;
+      result = watch.localQueryResult();
     } catch (error) {
       return onError(error);
     }

@@ -19,6 +19,8 @@ export class CollectionView {
   readonly definition: AnyCollection;
   readonly changed = new Emitter<ReadonlySet<string>>();
   readonly #confirmed = new Map<string, PlainRow>();
+  /** Of documents that were deleted and inserted again. */
+  readonly #incarnations = new Map<string, number>();
   /** Shown in place of confirmed rows. */
   readonly #hydrated = new Map<string, PlainRow>();
   readonly #shown = new Map<string, PlainRow>();
@@ -60,9 +62,16 @@ export class CollectionView {
     return this.#confirmed.keys();
   }
 
-  setConfirmed(id: string, row: PlainRow | null): void {
+  setConfirmed(id: string, row: PlainRow | null, incarnation = 0): void {
     if (row === null) this.#confirmed.delete(id);
     else this.#confirmed.set(id, row);
+    if (incarnation > 0) this.#incarnations.set(id, incarnation);
+    else if (this.#incarnations.size > 0) this.#incarnations.delete(id);
+  }
+
+  /** In which of its lives the confirmed document is. */
+  incarnationOf(id: string): number {
+    return this.#incarnations.get(id) ?? 0;
   }
 
   /** Shows another row in its place. */

@@ -1,9 +1,11 @@
 import { v } from "convex/values";
 import { describe, expect, test } from "vitest";
 import { defineCollection, field, type PlainRow } from "../../collections/index.js";
+import { ManualClock } from "../../testing/manualClock.js";
 import type { PlainQuery } from "../core/query.js";
 import { CollectionView, type OverlaidChange } from "./collectionView.js";
 import { QueryView } from "./queryView.js";
+import { Screen, screenMs } from "./screen.js";
 
 const sites = defineCollection("sites", { fields: { name: v.string(), visits: field.counter() } });
 const rename = (name: string): OverlaidChange => ({
@@ -14,6 +16,13 @@ const rename = (name: string): OverlaidChange => ({
 function setUp(...names: string[]) {
   const pending = new Map<string, readonly OverlaidChange[]>();
   const view = new CollectionView(sites, (id) => pending.get(id) ?? []);
+  const clock = new ManualClock(0);
+  let isOpening = false;
+  /** What was told of the screen, each time. */
+  const screens: string[][] = [];
+  const tell = (documents: readonly { readonly id: string }[]) =>
+    void screens.push(documents.map(({ id }) => id));
+  const screen = new Screen({ clock, isOpening: () => isOpening, tell });
   let reads = 0;
   const rows = view.rows.bind(view);
   view.rows = () => (reads++, rows());
@@ -32,7 +41,16 @@ function setUp(...names: string[]) {
       for (const [id, name] of Object.entries(changes)) put(id, name);
       view.changed.emit(new Set(Object.keys(changes)));
     },
-    query: (options: PlainQuery = {}) => new QueryView(view, options),
+    query: (options: PlainQuery = {}) => new QueryView(view, options, screen),
+    screen,
+    screens,
+    clock,
+    /** Time passes, to what is to be done next. */
+    look: async () => {
+      clock.runNext();
+      await Promise.resolve();
+    },
+    open: (isDone: boolean) => void (isOpening = !isDone),
   };
 }
 
@@ -201,5 +219,61 @@ describe("between listening and not listening", () => {
     off();
     step({ s0: "b" });
     expect(heard).toBe(1);
+  });
+});
+
+describe("what is on the screen", () => {
+  const prioritised = (...ids: string[]) => ids.map((id) => ({ collection: "sites", id }));
+
+  test("are the rows of live queries with a limit, of the newest first, by turns; told once in a while", async () => {
+    const { query, look, clock, screens } = setUp("a", "b", "c", "d");
+    query({ orderBy: "name", limit: 2 }); // nobody listens to it
+    query().subscribe(() => {}); // all rows are no screen
+    query({ orderBy: "name", limit: 2 }).subscribe(() => {});
+    query({ orderBy: ["name", "desc"], limit: 3 }).subscribe(() => {});
+    expect(screens).toEqual([]);
+    await look();
+    expect([clock.now(), screens]).toEqual([screenMs, [["s3", "s0", "s2", "s1"]]]);
+    expect(clock.runNext()).toBe(false);
+  });
+
+  test("is told again when it is of other documents, and for nothing else", async () => {
+    const { query, look, screens, step } = setUp("a", "b", "c");
+    const stop = query({ orderBy: "name", limit: 2 }).subscribe(() => {});
+    await look();
+    step({ s0: "aa" });
+    step({ s0: "bb" }); // another order, the same documents
+    await look();
+    expect(screens).toEqual([["s0", "s1"]]);
+    step({ s0: "d" });
+    step({ s3: "b" });
+    await look();
+    stop();
+    await look();
+    expect(screens.slice(1)).toEqual([["s1", "s3"], []]);
+  });
+
+  test("begins with what the app has prioritised last", async () => {
+    const { query, look, screens, screen } = setUp("a", "b", "c");
+    query({ orderBy: "name", limit: 2 }).subscribe(() => {});
+    screen.prioritise(prioritised("x"));
+    screen.prioritise(prioritised("s2", "s1"));
+    await look();
+    expect(screens).toEqual([["s2", "s0", "s1"]]);
+  });
+
+  test("is not told while rows are still to be read, which may stand before those that are there; nor after the end", async () => {
+    const { query, look, clock, screens, screen, open } = setUp("b", "c");
+    open(false);
+    query({ orderBy: "name", limit: 1 }).subscribe(() => {});
+    await look();
+    expect([screens, clock.runNext()]).toEqual([[], false]);
+    open(true);
+    screen.note();
+    await look();
+    expect(screens).toEqual([["s0"]]);
+    screen.prioritise(prioritised("s1"));
+    screen.stop();
+    expect([screens.length, clock.runNext()]).toEqual([1, false]);
   });
 });

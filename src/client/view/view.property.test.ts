@@ -270,6 +270,7 @@ class World {
     this.view.load({
       // Read after all of them were stored: those that are not there are gone.
       meta: { client: "c", author: 1, term: 1, commit: 1, lastSettled: 2000 },
+      screen: [],
       documents:
         row === null
           ? []

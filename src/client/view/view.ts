@@ -156,8 +156,8 @@ export class View implements TransactionHost {
   apply({ rows, covered, transactions }: Publication): void {
     const dirty: Dirty = new Map();
     const changed = new Set<LocalTransaction>();
-    for (const { collection, id, row } of rows) {
-      this.collections.get(collection)?.setConfirmed(id, row);
+    for (const { collection, id, row, incarnation } of rows) {
+      this.collections.get(collection)?.setConfirmed(id, row, incarnation);
       this.#told?.add(`${collection}\0${id}`);
       this.#hydration.end(collection, id);
       mark(dirty, collection, id);
@@ -262,11 +262,11 @@ export class View implements TransactionHost {
 
   #confirm(documents: Stored["documents"], dirty: Dirty): void {
     for (const document of documents) {
-      const { collection, id, row } = document;
+      const { collection, id, row, incarnation } = document;
       const view = this.collections.get(collection);
       const isUncovered = this.#hydration.noteDocument(document);
       if (view === undefined || (view.confirmedRow(id) === row && !isUncovered)) continue;
-      view.setConfirmed(id, row);
+      view.setConfirmed(id, row, incarnation);
       mark(dirty, collection, id);
     }
   }

@@ -5,6 +5,7 @@ import { authorUpdate, encodeSnapshot, openDocument } from "../../shared/documen
 import { readMain } from "../../shared/mainDocument.js";
 import type { Operation } from "../../shared/operations.js";
 import { emptyPublication } from "../../client/base/publication.js";
+import { blobsOf } from "../../client/documents/base.js";
 import { authorDocument } from "../../client/documents/author.js";
 import type { AuthoredGroup, StoredDocument, StoredTransaction } from "../../client/ports/storage.js";
 import { Journal } from "../../client/store/journal.js";
@@ -72,6 +73,9 @@ export const documentsOf = (groups: readonly AuthoredGroup[] | undefined) =>
 /** The row once the server has applied these updates. */
 export function rowOf(id: string, base: StoredDocument | null, groups: readonly AuthoredGroup[]) {
   const updates = groups.flatMap((group) => group.updates).filter((update) => update.document === id);
-  const doc = openDocument([...(base === null ? [] : [base.base]), ...updates.map((each) => each.bytes)]);
+  const doc = openDocument([
+    ...(base === null ? [] : blobsOf(base.base)),
+    ...updates.map((each) => each.bytes),
+  ]);
   return projectRow(sites, id, readMain(doc));
 }

@@ -20,6 +20,7 @@ class HandTransport implements Transport {
   readonly deployment = "test";
   readonly isConnected = true;
   readonly sessions = null;
+  readonly watchPart = null;
   readonly watches: Watch[] = [];
   /** `open 5`, `close 0`: which question, by its cursor. */
   readonly log: string[] = [];

@@ -31,6 +31,7 @@ export const database = ({ rows = [], outbox = [], groups = [] }: Database): Sto
   outbox,
   groups,
   scopes: [],
+  screen: [],
   damage: [],
 });
 export const update = (document: string, isCovered: boolean): AuthoredUpdate => ({

@@ -1,42 +1,19 @@
-// What each step does to the world.
+// What each step that any app may meet does to the world.
 import { ReplicaError } from "../../client/base/errors.js";
 import type { Transaction } from "../../client/base/types.js";
 import { Violation } from "../violation.js";
-import { applyOnTab, operationsOnServer } from "./changes.js";
 import type { Device } from "./device.js";
-import { newest } from "./releases.js";
-import type { Change, Step } from "./steps.js";
+import type { EnvironmentStep } from "./script.js";
 import type { Tab } from "./tab.js";
 import type { World } from "./world.js";
 
-type Write = Extract<Step, { do: "write" }>;
-
-export async function act(world: World, step: Step): Promise<void> {
+export async function act(world: World, step: EnvironmentStep): Promise<void> {
   switch (step.do) {
     case "pass":
       return world.timeline.pass(step.ms);
-    case "permit":
-      for (const device of world.devices) if (device.user === step.user) device.mayHaveLost = true;
-      return world.permit(step.user, step.scope, step.isReadable);
-    case "serverWrite":
-      return void writeOnServer(world, step.changes);
     // What the server does by itself is begun here: how long it takes is the engine's affair.
-    case "compact":
-      return void world.server.backend.compact(step.documents);
-    case "purge":
-      return void world.server.backend.purge(step.document);
     case "tidy":
       return void world.server.backend.tidy();
-    case "deploy":
-      return world.deploy(Math.min(newest, world.version + 1));
-    case "rollBack":
-      return world.deploy(Math.max(1, world.version - 1));
-    case "newEpoch":
-      return void world.server.backend.newEpoch();
-    case "backUp":
-      return world.backUp();
-    case "restore":
-      return world.restore();
     default: {
       const device = world.devices[step.device];
       if (device !== undefined) await actOnDevice(world, device, step);
@@ -44,15 +21,13 @@ export async function act(world: World, step: Step): Promise<void> {
   }
 }
 
-type DeviceStep = Extract<Step, { device: number }>;
+type DeviceStep = Extract<EnvironmentStep, { device: number }>;
 
 async function actOnDevice(world: World, device: Device, step: DeviceStep): Promise<void> {
   const { link, disk } = device;
   switch (step.do) {
     case "open":
       return device.open();
-    case "upgrade":
-      return void (device.version = Math.min(newest, device.version + 1));
     case "offline":
       return device.goOffline();
     case "online":
@@ -81,26 +56,19 @@ async function actOnDevice(world: World, device: Device, step: DeviceStep): Prom
     case "skew":
       return void (device.skew.ms = step.ms);
     case "subscribe":
-      device.wants.add(step.scope);
-      return device.livingTabs.forEach((tab) => tab.subscribe(step.scope));
-    case "unsubscribe":
-      device.wants.delete(step.scope);
-      device.keepsOther = true;
-      device.mayHaveLost = true;
-      return device.livingTabs.forEach((tab) => tab.unsubscribe(step.scope, step.keepData));
+      return device.want({ collection: step.collection ?? world.mainCollection, scope: step.scope });
+    case "unsubscribe": {
+      const want = { collection: step.collection ?? world.mainCollection, scope: step.scope };
+      return device.unwant(want, step.keepData);
+    }
     default: {
       const tab = device.tab(step.tab);
-      if (tab !== undefined) await actOnTab(world, device, tab, step);
+      if (tab !== undefined) actOnTab(world, device, tab, step);
     }
   }
 }
 
-async function actOnTab(
-  world: World,
-  device: Device,
-  tab: Tab,
-  step: Extract<Step, { tab: number }>,
-): Promise<void> {
+function actOnTab(world: World, device: Device, tab: Tab, step: Extract<DeviceStep, { tab: number }>): void {
   switch (step.do) {
     case "close":
       if (tab.isUsable) void tab.close();
@@ -115,33 +83,28 @@ async function actOnTab(
       return device.profile.steal(tab.life, step.ms);
     case "decide":
       return tab.isUsable ? decide(world, device, tab, step.how) : undefined;
-    case "write":
-      return tab.isUsable ? writeOnTab(world, device, tab, step) : undefined;
   }
 }
 
-async function writeOnTab(
-  world: World,
-  device: Device,
-  tab: Tab,
-  { isGroup, changes }: Write,
-): Promise<void> {
-  const made: Transaction[] = [];
-  const write = (work: () => Transaction[]) => attempt(world, () => made.push(...work()));
-  if (isGroup)
-    write(() => [
-      tab.replica.transact(() => changes.forEach((change) => applyOnTab(tab.sites, tab.version, change))),
-    ]);
-  else for (const change of changes) write(() => applyOnTab(tab.sites, tab.version, change));
-  for (const transaction of made) note(world, tab, transaction);
-  await world.timeline.rest();
-  for (const { id, changes: own } of made)
-    if (own.length > 0 && tab.life.isAlive && !device.disk.asked.has(id))
-      throw new Violation("I-1", `"${id}" was not handed to the storage in the tick in which it was made`);
+function decide(world: World, device: Device, tab: Tab, how: "retry" | "discard"): void {
+  const [failed] = tab.replica.transactions.list({ state: "failed" });
+  if (failed === undefined || tab.replica.status.get().readOnly !== null) return;
+  if (how === "retry") {
+    const retry = () => noteMade(world, tab, failed.retry());
+    if (!isTaken(world, retry)) return;
+  } else failed.discard();
+  device.decided.add(failed.id);
 }
 
-/** @returns whether it was not refused at once, for a reason that a user may give rise to */
-function attempt(world: World, write: () => unknown): boolean {
+/** The app's code on a tab has made a transaction. */
+export function noteMade(world: World, tab: Tab, transaction: Transaction): void {
+  world.trace.add(`tab ${tab.name} made ${transaction.id}`);
+  world.app.onMade(transaction);
+  tab.note(transaction);
+}
+
+/** @returns whether a write was not refused at once, for a reason that a user may give rise to */
+export function isTaken(world: World, write: () => unknown): boolean {
   try {
     write();
     return true;
@@ -153,36 +116,15 @@ function attempt(world: World, write: () => unknown): boolean {
   }
 }
 
-function note(world: World, tab: Tab, transaction: Transaction): void {
-  world.trace.add(`tab ${tab.name} made ${transaction.id}`);
-  world.ledger.note(transaction.id, transaction.changes);
-  tab.note(transaction);
-}
-
-function decide(world: World, device: Device, tab: Tab, how: "retry" | "discard"): void {
-  const [failed] = tab.replica.transactions.list({ state: "failed" });
-  if (failed === undefined || tab.replica.status.get().readOnly !== null) return;
-  if (how === "retry") {
-    const retry = () => note(world, tab, failed.retry());
-    if (!attempt(world, retry)) return;
-  } else failed.discard();
-  device.decided.add(failed.id);
-}
-
-async function writeOnServer(world: World, changes: readonly Change[]): Promise<void> {
-  const writes = changes.map((change) => ({
-    document: change.document,
-    operations: operationsOnServer(change, world.truth.documents.get(change.document)?.row ?? null),
-  }));
-  const different = writes.filter(
-    ({ document, operations }, at) =>
-      operations.length > 0 && writes.findIndex((other) => other.document === document) === at,
-  );
-  if (different.length === 0) return;
-  const noted = different.map(({ document, operations }) => ({
-    collection: "sites",
-    id: document,
-    operations,
-  }));
-  if (await world.server.backend.write(different)) world.ledger.noteServer(noted);
+/** I-1: once everything has come to wait for something, what was just made is with the storage. */
+export async function checkHandedOver(
+  world: World,
+  device: Device,
+  tab: Tab,
+  made: readonly Transaction[],
+): Promise<void> {
+  await world.timeline.rest();
+  for (const { id, changes } of made)
+    if (changes.length > 0 && tab.life.isAlive && !device.disk.asked.has(id))
+      throw new Violation("I-1", `"${id}" was not handed to the storage in the tick in which it was made`);
 }

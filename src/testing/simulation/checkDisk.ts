@@ -1,4 +1,5 @@
 // What must hold of a device's disk at every instant: a tab may be killed in it.
+import { blobsOf } from "../../client/documents/base.js";
 import { collectionOf } from "../../client/epochs.js";
 import type {
   AuthoredGroup,
@@ -7,10 +8,10 @@ import type {
   StoredDocument,
   StoredScope,
 } from "../../client/ports/storage.js";
-import type { PushArgs, PushTransaction } from "../../shared/wire.js";
+import type { PushArgs, PushOperation, PushTransaction } from "../../shared/wire.js";
 import { endOfCommit } from "../../shared/wire.js";
 import { Violation } from "../violation.js";
-import { coversClocks, stateOf, type State, type Truth } from "./truth.js";
+import { coversClocks, isSameBytes, stateOf, type State, type Truth } from "./truth.js";
 
 /** A device's disk. */
 export class DiskCheck {
@@ -21,12 +22,23 @@ export class DiskCheck {
   readonly #reached = new Map<string, bigint>();
 
   readonly #groups: { readonly term: number; readonly group: AuthoredGroup }[] = [];
+  readonly #truth: Truth;
 
-  stateOf({ id, base }: StoredDocument): State {
-    const known = this.#read.get(id);
-    if (known !== undefined && isEqual(known.base, base)) return known.state;
-    const state = stateOf(id, [base]);
-    this.#read.set(id, { base, state });
+  /** @param truth what the server holds */
+  constructor(truth: Truth) {
+    this.#truth = truth;
+  }
+
+  /** @returns null: it is of a collection that the app has not on its devices */
+  stateOf({ collection, id, base }: StoredDocument): State | null {
+    const { releases } = this.#truth;
+    const definition = releases.find(releases.newest, collectionOf(collection));
+    if (definition === undefined) return null;
+    const key = `${collection}\0${id}`;
+    const known = this.#read.get(key);
+    if (known !== undefined && isSameBytes(known.base, base)) return known.state;
+    const state = stateOf(definition, id, blobsOf(base));
+    this.#read.set(key, { base, state });
     return state;
   }
 
@@ -34,15 +46,18 @@ export class DiskCheck {
    * I-2, I-11: what a stored cursor has gone past is stored with it; of the next epoch too, which is kept aside until all
    * of it is there (decision 10). A cursor of another epoch than the server's says nothing of what the server holds.
    */
-  checkCursors({ scopes, documents }: Stored, truth: Truth): void {
+  checkCursors({ scopes, documents }: Stored): void {
     for (const { collection, scope, cursor, epoch } of scopes) {
-      if (collectionOf(collection) !== "sites" || epoch !== truth.epoch) continue;
-      for (const [id, expected] of truth.documents) {
+      const name = collectionOf(collection);
+      if (epoch !== this.#truth.epochOf(name)) continue;
+      for (const expected of this.#truth.documents) {
+        const { id } = expected;
         const isInCommit = [id, endOfCommit].includes(cursor.document);
         const isPast = expected.ts < cursor.ts || (expected.ts === cursor.ts && isInCommit);
-        if (expected.scope !== scope || !isPast) continue;
+        if (expected.collection !== name || expected.scope !== scope || !isPast) continue;
         const stored = documents.find((each) => each.collection === collection && each.id === id);
-        if (stored !== undefined && coversClocks(this.stateOf(stored), expected)) continue;
+        const state = stored === undefined ? null : this.stateOf(stored);
+        if (state !== null && coversClocks(state, expected)) continue;
         const fault = stored === undefined ? "which is not there" : "which is not all there";
         throw new Violation("I-2", `the stored cursor of ${scope} is past "${id}", ${fault}`);
       }
@@ -74,6 +89,22 @@ export class DiskCheck {
     }
   }
 
+  /** Of what is sent: which clocks of whose it fills. */
+  clocksOf({ collection, document, bytes }: PushOperation): AuthoredUpdate | undefined {
+    const sent = new Uint8Array(bytes);
+    return this.#groups
+      .flatMap(({ group }) => group.updates)
+      .find(
+        (update) =>
+          update.collection === collection && update.document === document && isSameBytes(update.bytes, sent),
+      );
+  }
+
+  /** Whether it was ever made into bytes, to be sent. */
+  wasAuthored(transaction: string): boolean {
+    return this.#groups.some(({ group }) => group.transactions.includes(transaction));
+  }
+
   /**
    * I-1: whatever is sent is stored, to the byte. A leader that was frozen between storing and sending, and robbed of its
    * place meanwhile, sends what was stored when it was the leader: its successor may be done with it, which the server knows.
@@ -100,21 +131,17 @@ function isGroupOf({ transactions, updates }: AuthoredGroup, { ids, operations }
         update.collection === collection &&
         update.document === document &&
         part === "" &&
-        isEqual(update.bytes, new Uint8Array(bytes)),
+        isSameBytes(update.bytes, new Uint8Array(bytes)),
     ),
   );
   return transactions[0] === ids[0] && isStored;
 }
 
 function isSameGroup(a: AuthoredGroup, b: AuthoredGroup): boolean {
-  const isIn = (update: AuthoredUpdate) => b.updates.some(({ bytes }) => isEqual(bytes, update.bytes));
+  const isIn = (update: AuthoredUpdate) => b.updates.some(({ bytes }) => isSameBytes(bytes, update.bytes));
   return a.transactions.join() === b.transactions.join() && a.updates.every(isIn);
 }
 
 function keyOf({ collection, scope, epoch }: StoredScope): string {
   return `${collection} ${scope} ${epoch}`;
-}
-
-function isEqual(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, at) => byte === b[at]);
 }

@@ -1,11 +1,8 @@
 // What must hold of the server after each of its answers.
-import type { PlainRow } from "../../collections/index.js";
 import type { PullArgs, PullResult, TransactionStatus } from "../../shared/wire.js";
 import { isStateEntry } from "../../shared/wire.js";
 import { Violation } from "../violation.js";
-import type { AccessRules } from "./backend.js";
 import type { Answer, Answers } from "./observations.js";
-import { steadyDocuments } from "./steps.js";
 import type { Truth } from "./truth.js";
 
 /**
@@ -38,33 +35,26 @@ export function checkStatuses(
     throw new Violation("I-3", `of ${expected.join(", ")} it is said: ${told.join(", ")}`);
 }
 
-/** I-6: of a transaction on several documents the server holds all or nothing. */
-export function checkWhole(truth: Truth, groups: ReadonlySet<string>): void {
-  const [a, b] = steadyDocuments.map((id) => tagsOf(truth.documents.get(id)?.row));
-  for (const tag of groups)
-    if (a?.has(tag) !== b?.has(tag)) throw new Violation("I-6", `the server holds a half of "${tag}"`);
-}
-
-/** I-12: nothing is sent of a document that the asking user may not read. */
+/**
+ * I-12: nothing is sent of a document that the asking user may not read.
+ *
+ * @param mayRead null: only the app's functions know
+ */
 export function checkPull(
-  rules: AccessRules,
+  mayRead: boolean | null,
   truth: Truth,
-  { scope, cursor }: PullArgs,
+  { collection, scope, cursor }: PullArgs,
   user: string | null,
   result: PullResult,
 ): void {
   if (result.type !== "page") return;
-  if (!rules.mayRead(user, scope))
+  if (mayRead === false)
     throw new Violation("I-12", `${user} was answered about ${scope}, which is not theirs to read`);
   for (const entry of result.entries) {
-    const place = truth.documents.get(entry.document)?.scope;
+    const place = truth.get(collection, entry.document)?.scope;
     if (isStateEntry(entry) && place !== scope)
       throw new Violation("I-12", `${user} was sent "${entry.document}" with ${scope}: it is in ${place}`);
     if (entry.ts < cursor.ts)
       throw new Violation("I-11", `a page after ${cursor.ts} brought an entry of ${entry.ts}`);
   }
-}
-
-export function tagsOf(row: PlainRow | null | undefined): ReadonlySet<string> {
-  return new Set((row?.["tags"] ?? []) as string[]);
 }

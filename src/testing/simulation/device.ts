@@ -3,9 +3,9 @@ import { SeededRandom } from "../random.js";
 import type { Link } from "./connection.js";
 import { Disk, type StorageMethod } from "./disk.js";
 import { Profile } from "./profile.js";
-import { newest } from "./releases.js";
+import type { Releases } from "./releases.js";
+import type { DeviceSetup, Want } from "./script.js";
 import type { Server } from "./server.js";
-import type { DeviceSetup } from "./steps.js";
 import { Tab } from "./tab.js";
 import type { Timeline } from "./timeline.js";
 
@@ -22,10 +22,10 @@ export interface DeviceObserver {
 /** A browser profile: what its tabs have in common, which outlives each of them. */
 export class Device {
   readonly index: number;
-  readonly user: string;
+  readonly user: string | null;
   readonly link: Link;
   readonly disk: Disk;
-  readonly wants: Set<string>;
+  wants: readonly Want[];
   readonly tabs: Tab[] = [];
   readonly skew = { ms: 0 };
   /** The release of the app that tabs load which are opened from now on. */
@@ -42,24 +42,29 @@ export class Device {
   keepsOther = false;
   /** Whether it may have lost documents with the scope that steady ones are in, and what was pending on them. */
   mayHaveLost = false;
+  readonly #releases: Releases;
   readonly #timeline: Timeline;
   readonly #server: Server;
   readonly profile: Profile;
   readonly #seed: number;
+  readonly #shows: number;
   readonly #observer: DeviceObserver;
   #opened = 0;
 
   constructor(
     index: number,
     seed: number,
-    { user, scopes }: DeviceSetup,
+    { user, wants, shows = 0 }: DeviceSetup,
+    releases: Releases,
     timeline: Timeline,
     server: Server,
     observer: DeviceObserver,
   ) {
     this.index = index;
     this.user = user;
-    this.wants = new Set(scopes);
+    this.#shows = shows;
+    this.wants = wants;
+    this.#releases = releases;
     this.#timeline = timeline;
     this.#server = server;
     this.#observer = observer;
@@ -88,13 +93,27 @@ export class Device {
       profile: this.profile,
       link: this.link,
       skew: this.skew,
+      releases: this.#releases,
       version: this.version,
       user: this.user,
       wants: this.wants,
+      shows: this.#shows,
       onSend: (args: object) => this.#observer.onSend(this, args),
       onDeath: () => {},
     };
     this.tabs.push(new Tab(`${this.index}.${count}`, this.#seed + count * 7919, host));
+  }
+
+  want(want: Want): void {
+    if (!this.wants.some((other) => isSame(other, want))) this.wants = [...this.wants, want];
+    for (const tab of this.livingTabs) tab.subscribe(want);
+  }
+
+  unwant(want: Want, keepData: boolean): void {
+    this.wants = this.wants.filter((other) => !isSame(other, want));
+    this.keepsOther = true;
+    this.mayHaveLost = true;
+    for (const tab of this.livingTabs) tab.unsubscribe(want, keepData);
   }
 
   /** The living tab that a step means, if it can be used; there may be fewer than it counts on. */
@@ -115,6 +134,7 @@ export class Device {
 
   /** Everything that is wrong with it is put right, and tabs of an older release make way for one of the newest. */
   heal(): void {
+    const { newest } = this.#releases;
     this.version = newest;
     Object.assign(this.link, { user: this.user, latencyMs: usualLatencyMs, ...noTrouble });
     this.disk.repair();
@@ -127,6 +147,10 @@ export class Device {
     for (const tab of this.livingTabs) if (tab.version < newest) void tab.close();
     if (!this.livingTabs.some((tab) => tab.version === newest)) this.open();
   }
+}
+
+function isSame(a: Want, b: Want): boolean {
+  return a.collection === b.collection && a.scope === b.scope;
 }
 
 const noTrouble = { lostRequests: 0, lostAnswers: 0, duplicates: 0, failures: 0 };

@@ -1,9 +1,10 @@
+import { process } from "../host.js";
 import { Violation } from "../violation.js";
 import { act } from "./act.js";
-import type { BackendDriver } from "./backend.js";
+import type { SimulatedApp } from "./app.js";
+import { isEnvironment, type AnyStep, type Script } from "./script.js";
 import { inSealedWorld } from "./sealedGlobals.js";
 import { settle } from "./settle.js";
-import type { Script } from "./steps.js";
 import { Timeline } from "./timeline.js";
 import { Trace } from "./trace.js";
 import { textOf } from "./truth.js";
@@ -19,26 +20,29 @@ export interface Run {
 }
 
 /** Runs a script from beginning to end, in a world of its own. What code under test throws and should not is a violation too. */
-export async function runScript(script: Script, driver: BackendDriver): Promise<Run> {
-  await driver.prepare();
-  const timeline = new Timeline(driver.beginsAt(script.seed));
+export async function runScript<Step extends AnyStep>(
+  script: Script<Step>,
+  simulated: SimulatedApp<Step>,
+): Promise<Run> {
+  await simulated.prepare();
+  const timeline = new Timeline(simulated.beginsAt(script.seed));
   const trace = new Trace();
-  return inSealedWorld(script, timeline, driver, async () => {
+  return inSealedWorld(script, timeline, simulated, async () => {
     const unhandled = listenForUnhandled();
     let steps = 0;
     try {
-      const world = await World.create(script, timeline, trace, driver);
+      const { world, app } = await World.create(script, simulated, timeline, trace);
       await timeline.pass(300);
       for (const step of script.steps) {
         trace.add(`${timeline.now()} ${JSON.stringify(step)}`);
-        await act(world, step);
+        await (isEnvironment(step) ? act(world, step) : app.act(world, step));
         await timeline.rest();
         world.throwIfViolated();
         unhandled.throwIfAny();
         steps += 1;
       }
       await settle(world);
-      trace.add(textOf([...world.truth.documents.values()].flatMap(({ row }) => row ?? [])));
+      trace.add(textOf(world.truth.documents.flatMap(({ row }) => row ?? [])));
       unhandled.throwIfAny();
       return { hash: trace.hash, trace: trace.lines, violation: null, steps };
     } catch (error) {

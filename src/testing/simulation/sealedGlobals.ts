@@ -1,6 +1,6 @@
 import { limits } from "../../shared/limits.js";
 import { SeededRandom } from "../random.js";
-import type { Script } from "./steps.js";
+import type { Script } from "./script.js";
 import type { Timeline } from "./timeline.js";
 
 /**
@@ -18,16 +18,24 @@ export const smallLimits = {
 /** Whether who asks is let through to what was there before: somebody who has been given a time and numbers of its own. */
 type IsExempt = () => boolean;
 
+/** On the globals while they are sealed: there is one of each in a process. */
+const mark = Symbol.for("convex-replicate: sealed by a simulation");
+
 /**
  * Runs `work` in a world without a real clock, real timers or real randomness: what the server's functions and what
- * runs them draw from there comes from the seed and the timeline (I-20). One at a time in a process.
+ * runs them draw from there comes from the seed and the timeline (I-20).
+ *
+ * @throws Error if another one runs in this process
  */
 export async function inSealedWorld<T>(
-  { seed, catchUpEntries = limits.catchUpEntries }: Script,
+  { seed, catchUpEntries = limits.catchUpEntries }: Pick<Script<never>, "seed" | "catchUpEntries">,
   timeline: Timeline,
   { hasOwnGlobals }: { hasOwnGlobals: IsExempt },
   work: () => Promise<T>,
 ): Promise<T> {
+  const marks = globalThis as { [mark]?: true };
+  if (marks[mark]) throw new Error("One simulation at a time: another one has the clock of this process.");
+  marks[mark] = true;
   const random = new SeededRandom(seed);
   const realRandom = Math.random;
   const restores = [
@@ -41,6 +49,7 @@ export async function inSealedWorld<T>(
     return await work();
   } finally {
     for (const restore of restores.reverse()) restore();
+    delete marks[mark];
   }
 }
 
@@ -104,6 +113,7 @@ function sealTimers(timeline: Timeline, isExempt: IsExempt): () => void {
       id,
       timeline.after(ms, () => {
         cancels.delete(id);
+        timeline.timersGoneOff += 1;
         callback(...args);
       }),
     );

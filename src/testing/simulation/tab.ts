@@ -1,15 +1,16 @@
+import type { AnyCollection, PlainRow } from "../../collections/index.js";
 import type { Replica, Subscription, Transaction } from "../../client/base/types.js";
 import { alwaysRunning } from "../../client/tabs/soleTab.js";
 import { LocalReplica } from "../../client/replica.js";
 import { ConvexTransport } from "../../client/transport/convexTransport.js";
-import { notes, type sites } from "../fieldApp.js";
 import { SeededRandom } from "../random.js";
 import { seededRandomness } from "../testReplica.js";
 import { Connection, type Link } from "./connection.js";
 import type { Disk } from "./disk.js";
 import { Life } from "./life.js";
 import type { Profile } from "./profile.js";
-import { sitesOf } from "./releases.js";
+import type { Releases } from "./releases.js";
+import type { Want } from "./script.js";
 import type { Server } from "./server.js";
 import { SkewedClock, type Timeline } from "./timeline.js";
 
@@ -21,11 +22,14 @@ export interface TabHost {
   readonly profile: Profile;
   readonly link: Link;
   readonly skew: { ms: number };
+  readonly releases: Releases;
   /** Which release of the app it has loaded. */
   readonly version: number;
-  /** Who uses the device, signed in or not. */
-  readonly user: string;
-  readonly wants: ReadonlySet<string>;
+  /** Who uses the device, signed in or not; null: somebody who never is. */
+  readonly user: string | null;
+  readonly wants: readonly Want[];
+  /** Of so many rows of each collection is its screen. */
+  readonly shows: number;
   /** In the very instant in which a tab hands a push over to its connection. */
   onSend(args: object): void;
   onDeath(tab: Tab): void;
@@ -44,9 +48,10 @@ export class Tab {
   readonly life: Life;
   readonly connection: Connection;
   readonly version: number;
-  readonly replica: Replica<typeof sites | typeof notes>;
+  readonly replica: Replica;
   readonly made: Made[] = [];
   readonly errors: { readonly error: Error; readonly dataAtRisk: boolean }[] = [];
+  readonly collections: readonly AnyCollection[];
   readonly #subscriptions = new Map<string, Subscription>();
   isReady = false;
   #isClosing = false;
@@ -56,6 +61,7 @@ export class Tab {
   constructor(name: string, seed: number, host: TabHost) {
     this.name = name;
     this.version = host.version;
+    this.collections = host.releases.collections(host.version);
     const { timeline, server, disk, profile, link, skew, user } = host;
     this.life = new Life(() => {
       profile.bury(this.life);
@@ -67,7 +73,7 @@ export class Tab {
     );
     const guard = (callback: () => void) => () => this.life.deliver(callback);
     const replica = new LocalReplica({
-      collections: [sitesOf(host.version), notes],
+      collections: this.collections,
       user,
       storage: disk.open(this.life),
       transport: new ConvexTransport(this.connection, server.backend.api, user),
@@ -78,7 +84,7 @@ export class Tab {
       clock: new SkewedClock(timeline, skew, guard),
       randomness: seededRandomness(seed),
     });
-    this.replica = replica as unknown as typeof this.replica;
+    this.replica = replica;
     this.replica.events.on("documentsChanged", () => void (this.isDirty = true));
     this.replica.events.on("error", (told) => void (this.life.isAlive && this.errors.push(told)));
     void replica.start();
@@ -86,11 +92,21 @@ export class Tab {
       () => void (this.isReady = true),
       (error: unknown) => this.errors.push({ error: error as Error, dataAtRisk: false }),
     );
-    for (const scope of host.wants) this.subscribe(scope);
+    for (const want of host.wants) this.subscribe(want);
+    if (host.shows > 0) this.#show(host.shows);
   }
 
-  get sites() {
-    return this.replica.collection(sitesOf(this.version));
+  /** Keeps so many rows of each collection on its screen. */
+  #show(limit: number): void {
+    for (const definition of this.collections)
+      this.replica
+        .collection(definition)
+        .query({ orderBy: ["id", "desc"], limit } as never)
+        .subscribe(() => {});
+  }
+
+  rowsOf(collection: string): readonly PlainRow[] {
+    return [...this.replica.collection(this.#definition(collection)).rows()] as PlainRow[];
   }
 
   /** Whether the app's code can run on it. */
@@ -109,14 +125,17 @@ export class Tab {
   }
 
   /** The app on a tab that is being closed wants nothing more. */
-  subscribe(scope: string): void {
-    if (!this.#isClosing && !this.#subscriptions.has(scope))
-      this.#subscriptions.set(scope, this.replica.subscribe(sitesOf(this.version), { scopes: [scope] }));
+  subscribe(want: Want): void {
+    const key = keyOf(want);
+    if (this.#isClosing || this.#subscriptions.has(key)) return;
+    const definition = this.#definition(want.collection);
+    const options = definition.scope === undefined ? {} : { scopes: [want.scope] };
+    this.#subscriptions.set(key, this.replica.subscribe(definition, options as never));
   }
 
-  unsubscribe(scope: string, keepData: boolean): void {
-    this.#subscriptions.get(scope)?.stop({ keepData });
-    this.#subscriptions.delete(scope);
+  unsubscribe(want: Want, keepData: boolean): void {
+    this.#subscriptions.get(keyOf(want))?.stop({ keepData });
+    this.#subscriptions.delete(keyOf(want));
   }
 
   /** As a user closes it: it has time to end in order. */
@@ -125,4 +144,12 @@ export class Tab {
     await this.replica.close();
     this.life.end();
   }
+
+  #definition(collection: string): AnyCollection {
+    return this.collections.find(({ name }) => name === collection) as AnyCollection;
+  }
+}
+
+function keyOf({ collection, scope }: Want): string {
+  return `${collection}\0${scope}`;
 }

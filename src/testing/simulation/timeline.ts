@@ -1,13 +1,11 @@
 import type { Clock } from "../../client/ports/clock.js";
+import { setImmediate } from "../host.js";
 
 interface Event {
   readonly at: number;
   readonly order: number;
   readonly run: () => void;
 }
-
-/** Taken before any simulation replaces the globals: real, and used for nothing but letting promises go on. */
-const { setImmediate } = globalThis;
 
 /**
  * Virtual time: what is to happen, in order. One event at a time; before the next one everything that the last one set
@@ -19,6 +17,8 @@ export class Timeline {
   #heap: Event[] = [];
   #cancelled = new Set<Event>();
   #busy = 0;
+  /** How many timers of the functions' own have gone off: what they do then nobody has asked for. */
+  timersGoneOff = 0;
   readonly #isSomebodyBusy: (() => boolean)[] = [];
   readonly #afterEvent: (() => void | Promise<void>)[] = [];
 

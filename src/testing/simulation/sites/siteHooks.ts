@@ -1,5 +1,5 @@
-import { refuse } from "../../server/index.js";
-import type { SiteHooks } from "../serverFunctions.js";
+import { refuse } from "../../../server/index.js";
+import type { SiteHooks } from "../../serverFunctions.js";
 import type { AccessRules } from "./backend.js";
 import { plainName } from "./releases.js";
 

@@ -20,9 +20,9 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: "what is sent is stored after it is sent",
     file: "src/client/store/journal.ts",
-    search: "const commit = await this.#storage.commit(this.#contents.meta.term, decision.commit);",
+    search: "const commit = await this.#storage.commit(this.#contents.meta.term, changes);",
     replace:
-      "const commit = this.#contents.meta.commit + 1; void this.#storage.commit(this.#contents.meta.term, decision.commit);",
+      "const commit = this.#contents.meta.commit + 1; void this.#storage.commit(this.#contents.meta.term, changes);",
     caughtBy: ["I-1"],
     seed: 1,
   },

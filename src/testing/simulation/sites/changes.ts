@@ -1,12 +1,17 @@
 // What a change of a script comes to, made by an app's code on a tab or by its functions on the server.
-import type { PlainRow } from "../../collections/index.js";
-import type { ReplicaCollection, Transaction } from "../../client/base/types.js";
-import type { Operation } from "../../shared/operations.js";
-import type { sites } from "../fieldApp.js";
-import { fieldIn, nameIn } from "./releases.js";
+import type { PlainRow } from "../../../collections/index.js";
+import type { ReplicaCollection, Transaction } from "../../../client/base/types.js";
+import type { Operation } from "../../../shared/operations.js";
+import type { sites } from "../../fieldApp.js";
+import type { Tab } from "../tab.js";
+import { fieldIn, nameIn, sitesOf } from "./releases.js";
 import { steadyDocuments, type Change } from "./steps.js";
 
 type Sites = ReplicaCollection<typeof sites>;
+
+export function sitesOn({ replica, version }: Tab): Sites {
+  return replica.collection(sitesOf(version));
+}
 
 export function isSteady(document: string): boolean {
   return (steadyDocuments as readonly string[]).includes(document);

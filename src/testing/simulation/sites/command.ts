@@ -1,8 +1,9 @@
 // `npm run simulate`: runs seeds, or one script, and tells what went wrong by as few steps as are needed.
-import { shrinkSteps } from "../shrink.js";
+import { shrinkSteps } from "../../shrink.js";
+import type { Run } from "../run.js";
 import type { BackendDriver } from "./backend.js";
 import { generateScript } from "./generate.js";
-import { runScript, type Run } from "./run.js";
+import { runScript } from "./sitesApp.js";
 import type { Script, Step } from "./steps.js";
 
 /** To shrink one failure: it is not to take longer than it took to find it. */

@@ -2,16 +2,22 @@
 // beside another: what is late is the way there and back.
 import type { FunctionReference } from "convex/server";
 import { ConvexError } from "convex/values";
-import type { PlainRow } from "../../collections/index.js";
-import type { PushResult } from "../../shared/wire.js";
-import { restoreBackup, takeBackup } from "../backup.js";
-import { loadComponentModules } from "../componentModules.js";
-import { createServerApp } from "../serverApp.js";
-import { createServerFunctions } from "../serverFunctions.js";
-import { writeOperation } from "../writeOperation.js";
-import { sites } from "../fieldApp.js";
-import { endOfStream, type Backend, type BackendDriver, type Surroundings } from "./backend.js";
-import { isPush } from "./observations.js";
+import type { PlainRow } from "../../../collections/index.js";
+import type { PushResult } from "../../../shared/wire.js";
+import { restoreBackup, takeBackup } from "../../backup.js";
+import { loadComponentModules } from "../../componentModules.js";
+import { createServerApp } from "../../serverApp.js";
+import { createServerFunctions } from "../../serverFunctions.js";
+import { writeOperation } from "../../writeOperation.js";
+import { sites } from "../../fieldApp.js";
+import {
+  endOfStream,
+  leftOf,
+  type BackendDriver,
+  type SiteBackend,
+  type SiteSurroundings,
+} from "./backend.js";
+import { isPush } from "../observations.js";
 import { inVersion, newest, sitesOf } from "./releases.js";
 import { siteHooks } from "./siteHooks.js";
 
@@ -25,7 +31,7 @@ export const convexTestDriver: BackendDriver = {
   start: startConvexTestBackend,
 };
 
-async function startConvexTestBackend(world: Surroundings): Promise<Backend> {
+async function startConvexTestBackend(world: SiteSurroundings): Promise<SiteBackend> {
   const app = createServerApp(() => siteHooks(world));
   const { t, api, component, replicate } = app;
   const releases = Array.from({ length: newest }, (_, n) =>
@@ -36,33 +42,34 @@ async function startConvexTestBackend(world: Surroundings): Promise<Backend> {
   const as = (user: string | null) =>
     user === null ? t : t.withIdentity({ subject: user, tokenIdentifier: user });
   const keys = world.documents.map((document) => ({ collection: "sites", document, part: "" }));
-  const tell = async (ts: bigint | null) => {
+  const tell = async (mayChange: boolean) => {
     const { states } = await t.query((ctx) => ctx.runQuery(component.states.load, { documents: keys }));
     const { epoch } = await t.query((ctx) => ctx.runQuery(component.stream.page, endOfStream));
     const rows = (await app.rows()).map(({ _id, ...row }) => row as PlainRow);
-    world.onCommit({ ts, epoch, version, states, rows });
+    world.onCommit(leftOf({ epoch, states, rows }, world.documents, { mayChange, version }));
     world.onChange();
   };
-  /** @param committed when it was; null: it changes nothing that anybody could see */
-  const change = <T>(work: () => Promise<T>, committed: (result: T) => bigint | null): Promise<T> =>
+  /** @param mayChange whether it may change anything that anybody could see */
+  const change = <T>(work: () => Promise<T>, mayChange: (result: T) => boolean): Promise<T> =>
     world.timeline.during(async () => {
       try {
         const result = await work();
-        await tell(committed(result));
+        await tell(mayChange(result));
         return result;
       } catch (error) {
-        await tell(null);
+        await tell(false);
         throw error;
       }
     });
-  const nothingSeen = () => null;
+  const nothing = () => false;
+  const anything = () => true;
   return {
     api,
     query: (query, args, user) => world.timeline.during(() => as(user).query(query, args)),
     mutation: (mutation, args, user) =>
       change(
         () => as(user).mutation(mutation, args),
-        (result) => (isPush(args) ? whenApplied(result as PushResult) : null),
+        (result) => isPush(args) && hasApplied(result as PushResult),
       ),
     write: async (changes) => {
       const write = () =>
@@ -71,10 +78,9 @@ async function startConvexTestBackend(world: Surroundings): Promise<Backend> {
           for (const { document, operations } of changes)
             for (const operation of operations)
               await writeOperation(writer, document, inVersion(version, operation));
-          return ctx.db.vars.commitTs as unknown as bigint;
         });
       try {
-        await change(write, (ts) => ts);
+        await change(write, anything);
         return true;
       } catch (error) {
         if (error instanceof ConvexError && (error.data as { code?: string }).code === "schema_too_new")
@@ -94,23 +100,18 @@ async function startConvexTestBackend(world: Surroundings): Promise<Backend> {
             for (const document of ids)
               await ctx.runMutation(component.compact.compact, { collection: "sites", document });
           }),
-        nothingSeen,
+        nothing,
       ),
     purge: async (document) => {
-      const purge = () =>
-        t.mutation(async (ctx) => {
-          await replicate.admin(ctx).purge(sites, document);
-          return ctx.db.vars.commitTs as unknown as bigint;
-        });
-      await change(purge, (ts) => ts);
+      await change(() => t.mutation((ctx) => replicate.admin(ctx).purge(sites, document)), anything);
     },
     tidy: () =>
       change(async () => {
         await t.mutation((ctx) => ctx.runMutation(jobs.leaves["prune"]!, {}));
         await t.mutation((ctx) => ctx.runMutation(jobs.retire["receipts"]!, { after: "" }));
-      }, nothingSeen),
+      }, nothing),
     newEpoch: async () => {
-      await change(() => t.mutation((ctx) => replicate.admin(ctx).newEpoch(sites)), nothingSeen);
+      await change(() => t.mutation((ctx) => replicate.admin(ctx).newEpoch(sites)), nothing);
     },
     backUp: async () => {
       const backup = await world.timeline.during(() => takeBackup(app));
@@ -118,12 +119,11 @@ async function startConvexTestBackend(world: Surroundings): Promise<Backend> {
         change(async () => {
           await restoreBackup(app, backup);
           onRestored();
-        }, nothingSeen);
+        }, nothing);
     },
   };
 }
 
-function whenApplied(result: PushResult): bigint | null {
-  if (result.type === "refused" || !result.results.some(({ status }) => status === "applied")) return null;
-  return result.ts as unknown as bigint;
+function hasApplied(result: PushResult): boolean {
+  return result.type === "results" && result.results.some(({ status }) => status === "applied");
 }

@@ -1,5 +1,5 @@
-import type { StoredChange } from "../../client/ports/storage.js";
-import type { Answers } from "./observations.js";
+import type { StoredChange } from "../../../client/ports/storage.js";
+import type { Answers } from "../observations.js";
 import { isSteady } from "./changes.js";
 import type { SteadyLedger } from "./checkTab.js";
 

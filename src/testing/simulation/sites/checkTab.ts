@@ -1,11 +1,11 @@
 // What must hold of what a tab shows, after each event.
-import type { PlainRow } from "../../collections/index.js";
-import { Violation } from "../violation.js";
-import { tagsOf } from "./checkServer.js";
-import type { Device } from "./device.js";
+import type { PlainRow } from "../../../collections/index.js";
+import { Violation } from "../../violation.js";
+import type { Tab } from "../tab.js";
+import type { Truth } from "../truth.js";
+import { sitesOn } from "./changes.js";
 import { isNameOf } from "./releases.js";
 import { steadyDocuments } from "./steps.js";
-import type { Tab } from "./tab.js";
 
 /** What a tab last showed of a steady document. */
 interface Shown {
@@ -33,7 +33,8 @@ export class TabCheck {
   }
 
   look(ledger: SteadyLedger): void {
-    const { sites, name } = this.#tab;
+    const { name } = this.#tab;
+    const sites = sitesOn(this.#tab);
     this.#checkVersion();
     for (const id of steadyDocuments) {
       const row = sites.get(id) as PlainRow | undefined;
@@ -56,7 +57,8 @@ export class TabCheck {
 
   /** Rows are as the tab's release has them; of documents that a later one has written, as that has them. */
   #checkVersion(): void {
-    const { sites, name, version } = this.#tab;
+    const { name, version } = this.#tab;
+    const sites = sitesOn(this.#tab);
     for (const row of sites.rows())
       if (!isNameOf(version, row.name))
         throw new Violation(
@@ -104,15 +106,19 @@ export function checkWholeOnTab(tab: Tab, groups: ReadonlySet<string>): void {
 
 /** @returns the tag that is on one document alone */
 export function halfOnTab(tab: Tab, groups: ReadonlySet<string>): string | null {
-  const [a, b] = steadyDocuments.map((id) => tab.sites.get(id) as PlainRow | undefined);
+  const [a, b] = steadyDocuments.map((id) => sitesOn(tab).get(id) as PlainRow | undefined);
   if (a === undefined || b === undefined) return null;
   const [inA, inB] = [tagsOf(a), tagsOf(b)];
   return [...groups].find((tag) => inA.has(tag) !== inB.has(tag)) ?? null;
 }
 
-/** I-1: `durable` is told of what is on the disk, and of nothing else. */
-export function checkDurable(device: Device, tab: Tab): void {
-  for (const { transaction, isDurable } of tab.made)
-    if (isDurable && transaction.changes.length > 0 && !device.stored.has(transaction.id))
-      throw new Violation("I-1", `"${transaction.id}" is said to be durable, and is not stored`);
+/** I-6: of a transaction on several documents the server holds all or nothing. */
+export function checkWhole(truth: Truth, groups: ReadonlySet<string>): void {
+  const [a, b] = steadyDocuments.map((id) => tagsOf(truth.get("sites", id)?.row));
+  for (const tag of groups)
+    if (a?.has(tag) !== b?.has(tag)) throw new Violation("I-6", `the server holds a half of "${tag}"`);
+}
+
+export function tagsOf(row: PlainRow | null | undefined): ReadonlySet<string> {
+  return new Set((row?.["tags"] ?? []) as string[]);
 }

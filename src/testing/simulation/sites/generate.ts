@@ -1,6 +1,16 @@
 // From a seed to a script. The same seed gives the same script (I-20).
-import { SeededRandom } from "../random.js";
-import { smallLimits } from "./sealedGlobals.js";
+import { SeededRandom } from "../../random.js";
+import {
+  addThefts,
+  diskTrouble,
+  drawEnvironmentStep,
+  drawKinds,
+  drawSubject,
+  environmentTrouble,
+  environmentWeights,
+  type Trouble,
+} from "../generateEnvironment.js";
+import { smallLimits } from "../sealedGlobals.js";
 import {
   scopes,
   steadyDocuments,
@@ -12,33 +22,16 @@ import {
   type StepKind,
 } from "./steps.js";
 
-/** See {@link addReleases} and {@link addThefts}. */
+const wants = scopes.map((scope) => ({ scope }));
+
+/** See {@link addReleases}, and `addThefts`. */
 type OwnKind = Exclude<StepKind, "upgrade" | "deploy" | "rollBack" | "steal">;
 
+const { pass, ...others } = environmentWeights;
 const weights: Readonly<Record<OwnKind, number>> = {
-  pass: 30,
+  pass,
   write: 34,
-  decide: 1.5,
-  open: 2,
-  close: 1.5,
-  kill: 4,
-  freeze: 1,
-  thaw: 1,
-  offline: 2.5,
-  online: 3,
-  halfOpen: 1.5,
-  latency: 2,
-  loseRequest: 1,
-  loseAnswer: 2,
-  duplicate: 1.5,
-  failPush: 0.7,
-  storageFault: 1.5,
-  slowDisk: 1,
-  lapse: 1,
-  refresh: 1.5,
-  skew: 0.7,
-  subscribe: 1.2,
-  unsubscribe: 1.2,
+  ...others,
   permit: 2.5,
   serverWrite: 5,
   compact: 4,
@@ -49,18 +42,10 @@ const weights: Readonly<Record<OwnKind, number>> = {
   restore: 2,
 };
 
-/** Kinds of trouble that a script has or has not: if each had all of them, what is rare would drown. */
-const optional: readonly (readonly [number, readonly OwnKind[]])[] = [
-  [0.5, ["storageFault", "slowDisk"]],
+const trouble: Trouble<OwnKind> = [
+  ...diskTrouble,
   [0.5, ["permit"]],
-  [0.4, ["lapse", "refresh"]],
-  [0.4, ["subscribe", "unsubscribe"]],
-  [0.4, ["freeze", "thaw"]],
-  [0.6, ["kill", "open", "close"]],
-  [0.6, ["loseRequest", "loseAnswer", "duplicate", "failPush"]],
-  [0.6, ["offline", "online", "halfOpen"]],
-  [0.3, ["skew"]],
-  [0.5, ["decide"]],
+  ...environmentTrouble,
   [0.5, ["tidy"]],
   [0.4, ["newEpoch", "backUp", "restore"]],
 ];
@@ -72,12 +57,13 @@ export interface GenerateOptions {
 
 export function generateScript(seed: number, options: GenerateOptions = {}): Script {
   const random = new SeededRandom(seed);
-  const devices = Array.from({ length: 1 + random.below(3) }, (_, n) => generateDevice(random, n));
-  const without = new Set([...optional.flatMap(([chance, kinds]) => (random.chance(chance) ? [] : kinds))]);
+  const screen = seed % 4 === 1 ? { shows: 3 } : {};
+  const devices = Array.from({ length: 1 + random.below(3) }, (_, n) => ({
+    ...generateDevice(random, n),
+    ...screen,
+  }));
+  const kinds = drawKinds(random, weights, trouble);
   const wildness = random.pick([0, 0.3, 0.6]);
-  const kinds = (Object.entries(weights) as [OwnKind, number][])
-    .filter(([kind]) => !without.has(kind))
-    .map(([kind, weight]) => [weight, kind] as const);
   const count = options.steps ?? 25 + random.below(45);
   const steps: Step[] = [];
   for (let n = 0; n < count; n++) {
@@ -86,7 +72,7 @@ export function generateScript(seed: number, options: GenerateOptions = {}): Scr
   }
   const released = addReleases(new SeededRandom(seed ^ 0x5c4e3a), devices, steps);
   return {
-    ...{ seed, devices, steps: addThefts(new SeededRandom(seed ^ 0x7e1f), devices, released) },
+    ...{ seed, devices, steps: addThefts(new SeededRandom(seed ^ 0x7e1f), devices.length, released) },
     ...(seed % 4 === 0 ? { catchUpEntries: 1 } : {}),
   };
 }
@@ -119,63 +105,13 @@ function generateSteps(random: SeededRandom, kind: OwnKind, context: Context): S
 
 function generateStep(random: SeededRandom, kind: OwnKind, context: Context): Step {
   const { devices } = context;
-  const device = random.below(devices.length);
-  const tab = random.below(3);
-  const times = 1 + random.below(2);
+  const subject = drawSubject(random, devices.length);
+  const { device, tab } = subject;
   switch (kind) {
-    case "pass":
-      return { do: kind, ms: random.pick([1, 5, 20, 60, 60, 200, 500, 1000, 3000, 20_000, 120_000]) };
     case "write": {
       const isGroup = random.chance(0.4);
       return { do: kind, device, tab, isGroup, changes: generateChanges(random, context, isGroup) };
     }
-    case "decide":
-      return { do: kind, device, tab, how: random.chance(0.5) ? "retry" : "discard" };
-    case "open":
-    case "offline":
-    case "online":
-    case "halfOpen":
-    case "lapse":
-    case "refresh":
-      return { do: kind, device };
-    case "close":
-    case "freeze":
-    case "thaw":
-      return { do: kind, device, tab };
-    case "kill":
-      return { do: kind, device, tab, after: random.chance(0.3) ? 0 : random.below(30) };
-    case "latency":
-      return { do: kind, device, ms: random.pick([5, 40, 40, 400, 5000]) };
-    case "loseRequest":
-    case "loseAnswer":
-    case "duplicate":
-    case "failPush":
-      return { do: kind, device, times };
-    case "storageFault": {
-      const method = random.pick([
-        "append",
-        "commit",
-        "commit",
-        "takeOver",
-        "outboxAfter",
-        "removeFailed",
-      ] as const);
-      return {
-        do: kind,
-        device,
-        method,
-        code: random.pick(["storage_full", "storage_unavailable"] as const),
-        times,
-      };
-    }
-    case "slowDisk":
-      return { do: kind, device, ms: random.pick([1, 8, 100, 2000]) };
-    case "skew":
-      return { do: kind, device, ms: random.pick([-86_400_000, -5000, 0, 5000, 86_400_000]) };
-    case "subscribe":
-      return { do: kind, device, scope: random.pick(scopes) };
-    case "unsubscribe":
-      return { do: kind, device, scope: random.pick(scopes), keepData: random.chance(0.5) };
     case "permit": {
       const { user } = devices[device] as DeviceSetup;
       return { do: kind, user, scope: random.pick(scopes), isReadable: random.chance(0.4) };
@@ -186,11 +122,12 @@ function generateStep(random: SeededRandom, kind: OwnKind, context: Context): St
       return { do: kind, documents: [random.pick([...steadyDocuments, ...wildDocuments])] };
     case "purge":
       return { do: kind, document: random.pick(wildDocuments) };
-    case "tidy":
     case "newEpoch":
     case "backUp":
     case "restore":
       return { do: kind };
+    default:
+      return drawEnvironmentStep(random, kind, subject, wants);
   }
 }
 
@@ -213,18 +150,6 @@ function addReleases(random: SeededRandom, devices: readonly DeviceSetup[], step
     if (released === "race") all.splice(at, 0, ...race(random, device, 10_000 + 10 * count));
     else if (released !== "upgrade") all.splice(at, 0, { do: released });
     else all.splice(at, 0, { do: released, device }, ...reload(random, device));
-  }
-  return all;
-}
-
-/** In two of ten scripts a lock is stolen, with numbers of their own as well. */
-function addThefts(random: SeededRandom, devices: readonly DeviceSetup[], steps: readonly Step[]): Step[] {
-  const all = [...steps];
-  if (!random.chance(0.2)) return all;
-  for (let count = 1 + random.below(4); count > 0; count--) {
-    const [device, tab] = [random.below(devices.length), random.below(3)];
-    const ms = random.pick([0, 5, 60, 500, 5000]);
-    all.splice(random.below(all.length + 1), 0, { do: "steal", device, tab, ms });
   }
   return all;
 }

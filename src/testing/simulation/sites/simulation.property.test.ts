@@ -5,7 +5,7 @@ import { simulate, shrinkScript } from "./command.js";
 import { convexTestDriver } from "./convexTestBackend.js";
 import { found } from "./found.js";
 import { generateScript } from "./generate.js";
-import { runScript } from "./run.js";
+import { runScript } from "./sitesApp.js";
 import type { BackendDriver } from "./backend.js";
 
 /** SEED and NUM_RUNS: others than the fixed ones. */
@@ -63,7 +63,7 @@ test("what a failure does not need is left out, and what is left still fails", a
   const start: BackendDriver["start"] = async (world) => {
     let isCompacting = false;
     const onCommit: typeof world.onCommit = (left) =>
-      world.onCommit(isCompacting ? { ...left, ts: null } : left);
+      world.onCommit(isCompacting ? { ...left, mayChange: false } : left);
     const backend = await convexTestDriver.start({ ...world, onCommit });
     const lose = async ([document = ""]: readonly string[]) => {
       isCompacting = true;

@@ -1,0 +1,251 @@
+import type { DocumentName, OpenPart, PartTold, Want } from "./base/tabMessages.js";
+import { emptyPublication } from "./base/publication.js";
+import { mergePart } from "./documents/mergePart.js";
+import { epochOf } from "./epochs.js";
+import type { Clock, Randomness } from "./ports/clock.js";
+import type { PartPlace, Storage, StoredDocument } from "./ports/storage.js";
+import type { Transport } from "./ports/transport.js";
+import { limits } from "../shared/limits.js";
+import { keyOf } from "./store/contents.js";
+import type { Decision, Journal } from "./store/journal.js";
+import { PartReader, type PartNews } from "./stream/partReader.js";
+
+export interface PartReadersOptions {
+  readonly journal: Journal;
+  readonly storage: Pick<Storage, "part">;
+  readonly watchPart: NonNullable<Transport["watchPart"]>;
+  readonly clock: Clock;
+  readonly randomness: Randomness;
+  /** Decides and stores as the leader; null is decided once it is not the leader any more. */
+  change(decide: () => Decision | null): Promise<void>;
+  /** To every tab, this one included. */
+  tell(told: PartTold): void;
+  onError(error: unknown): void;
+}
+
+interface Reading {
+  readonly place: PartPlace;
+  readonly reader: PartReader;
+}
+
+/**
+ * The readers of all parts that some tab has open, which go on watching them, and of those that are to be on the device
+ * before anybody opens them, which are read once whenever the scope's stream tells of something newer. Of the latter
+ * `limits.partsReadAtOnce` are read at a time, what is on a screen first; what is open waits for nobody.
+ */
+export class PartReaders {
+  readonly #options: PartReadersOptions;
+  readonly #readings = new Map<string, Reading>();
+  #open = new Map<string, OpenPart>();
+  /** To be read in advance, by document, in the order in which they came to be: there may be ten thousand. */
+  readonly #due = new Map<string, Map<string, PartPlace>>();
+  #prefetched: ReadonlySet<string> = new Set();
+  #visible: ReadonlySet<string> = new Set();
+  #isStopped = false;
+  #isRefreshing = false;
+
+  constructor(options: PartReadersOptions) {
+    this.#options = options;
+  }
+
+  /** What tabs have open. A part that a tab has not got is told to it again, or read again. */
+  setOpen(parts: readonly OpenPart[]): void {
+    this.#open = new Map(parts.map((part) => [keyOfPart(part), part]));
+    for (const part of parts) if (part.isMissing) this.#answer(part);
+    this.#refresh();
+  }
+
+  /** The scopes whose parts are to be on the device. */
+  setPrefetched(scopes: readonly Want[]): void {
+    const keys = new Set(scopes.map(({ collection, scope }) => keyOf(collection, scope)));
+    const isSame = keys.size === this.#prefetched.size && [...keys].every((key) => this.#prefetched.has(key));
+    if (isSame) return;
+    this.#prefetched = keys;
+    this.#due.clear();
+    for (const collection of new Set(scopes.map((each) => each.collection)))
+      this.#noteDue(this.#options.journal.documentsOf(collection));
+    this.#refresh();
+  }
+
+  setVisible(documents: readonly DocumentName[]): void {
+    this.#visible = new Set(documents.map(({ collection, id }) => keyOf(collection, id)));
+  }
+
+  /** Documents were stored, or are gone. */
+  noteStored({ documents = [], removedDocuments = [], removedParts = [] }: Decision["commit"]): void {
+    const { journal } = this.#options;
+    const isGone = ({ collection, id }: PartPlace) => journal.document(collection, id) === undefined;
+    const gone = new Set(removedDocuments.map(({ collection, id }) => keyOf(collection, id)));
+    const anew = new Set(removedParts.map(keyOfPart));
+    for (const [key, { place }] of this.#readings)
+      if (anew.has(key) || gone.has(keyOf(place.collection, place.id))) this.#end(key);
+    for (const document of gone) this.#due.delete(document);
+    for (const place of this.#open.values())
+      if (gone.has(keyOf(place.collection, place.id)) && isGone(place))
+        this.#options.tell({ type: "ended", place: placeOf(place), reason: "gone" });
+    this.#noteDue(documents);
+    this.#refresh();
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+    for (const { reader } of this.#readings.values()) reader.stop();
+  }
+
+  #noteDue(documents: readonly StoredDocument[]): void {
+    const { journal } = this.#options;
+    for (const { collection, id, scope, row, newest } of documents) {
+      if (newest === undefined || row === null || !this.#prefetched.has(keyOf(collection, scope))) continue;
+      for (const [part, ts] of Object.entries(newest)) {
+        const place = { collection, id, part };
+        const held = journal.part(place);
+        const isHeld = held !== undefined && held.cursor >= ts && held.epoch === epochOf(journal, collection);
+        if (!isHeld) this.#setDue(place);
+      }
+    }
+  }
+
+  #setDue(place: PartPlace): void {
+    const document = keyOf(place.collection, place.id);
+    const own = this.#due.get(document) ?? new Map<string, PartPlace>();
+    this.#due.set(document, own.set(place.part, place));
+  }
+
+  #isDue({ collection, id, part }: PartPlace): boolean {
+    return this.#due.get(keyOf(collection, id))?.has(part) === true;
+  }
+
+  #endDue({ collection, id, part }: PartPlace): void {
+    const own = this.#due.get(keyOf(collection, id));
+    own?.delete(part);
+    if (own?.size === 0) this.#due.delete(keyOf(collection, id));
+  }
+
+  /** What is due, most urgent first, and not being read. */
+  *#nextDue(): Generator<PartPlace> {
+    for (const document of this.#visible) yield* this.#due.get(document)?.values() ?? [];
+    for (const own of this.#due.values()) yield* own.values();
+  }
+
+  /** Begins what is to be read, and ends what nobody needs any more. */
+  #refresh(): void {
+    if (this.#isStopped || this.#isRefreshing) return; // each beginning is a change, of which this hears
+    this.#isRefreshing = true;
+    this.#endUnneeded();
+    this.#beginOpen();
+    this.#beginDue();
+    this.#isRefreshing = false;
+  }
+
+  #endUnneeded(): void {
+    for (const [key, { place }] of [...this.#readings])
+      if (!this.#open.has(key) && !this.#isDue(place)) this.#end(key);
+  }
+
+  #beginOpen(): void {
+    const { journal } = this.#options;
+    for (const [key, place] of this.#open) {
+      const isHere = journal.document(place.collection, place.id) !== undefined; // else it is read when it comes
+      if (isHere && !this.#readings.has(key)) this.#begin(key, place);
+    }
+  }
+
+  #beginDue(): void {
+    const reading = [...this.#readings.values()].filter(({ reader }) => reader.state === "reading");
+    let free = limits.partsReadAtOnce - reading.length;
+    for (const place of this.#nextDue()) {
+      if (free <= 0) return;
+      const key = keyOfPart(place);
+      if (this.#readings.has(key)) continue;
+      this.#begin(key, place);
+      free--;
+    }
+  }
+
+  #begin(key: string, place: PartPlace): void {
+    const { journal, watchPart, clock, randomness, onError, tell } = this.#options;
+    const own = placeOf(place);
+    const reader: PartReader = new PartReader({
+      ...{ place: own, watchPart, clock, randomness, onError },
+      stored: journal.part(own),
+      store: (news) => this.#store(key, reader, own, news),
+      onEnd: (reason) => {
+        this.#endDue(own);
+        if (this.#open.has(key)) tell({ type: "ended", place: own, reason });
+      },
+      onChange: () => this.#onReaderChange(key, reader),
+    });
+    this.#readings.set(key, { place: own, reader });
+    reader.start();
+  }
+
+  #onReaderChange(key: string, reader: PartReader): void {
+    if (this.#isStopped || this.#readings.get(key)?.reader !== reader) return;
+    if (reader.state === "live") this.#endDue(reader.place);
+    this.#refresh();
+  }
+
+  #end(key: string): void {
+    this.#readings.get(key)?.reader.stop();
+    this.#readings.delete(key);
+  }
+
+  /** Only its reader writes a part: what is held cannot change between its reading and the commit, unless it goes. */
+  async #store(key: string, reader: PartReader, place: PartPlace, news: PartNews): Promise<void> {
+    const { journal, storage, change, tell } = this.#options;
+    const held = news.isWhole || journal.part(place) === undefined ? null : await storage.part(place);
+    const { blobs, cursor, epoch, isWhole } = news;
+    await change(() => {
+      const isOver = this.#readings.get(key)?.reader !== reader;
+      if (isOver || journal.document(place.collection, place.id) === undefined) return null; // I-12
+      if (!isWhole && held === null) {
+        this.#end(key); // its record is damaged: it is read again, from its start
+        return { commit: { removedParts: [place] }, publication: emptyPublication };
+      }
+      const base = mergePart(held?.base, blobs);
+      const part = { ...place, cursor, epoch, bytes: base.length, base };
+      const told: PartTold = { type: "read", place, blobs, isWhole };
+      return {
+        commit: { parts: [part] },
+        publication: emptyPublication,
+        tell: (publication) => {
+          if (this.#open.has(key)) tell(told);
+          return publication;
+        },
+      };
+    });
+    this.#refresh();
+  }
+
+  /** Some tab has a part open and found nothing of it: it may have come to that later than the others. */
+  #answer(part: OpenPart): void {
+    const { journal, tell } = this.#options;
+    const [key, place] = [keyOfPart(part), placeOf(part)];
+    const reason = this.#readings.get(key)?.reader.endReason ?? null;
+    if (reason !== null) tell({ type: "ended", place, reason });
+    else if (journal.part(place) !== undefined) void this.#bring(key, place); // else it is being read
+  }
+
+  async #bring(key: string, place: PartPlace): Promise<void> {
+    const { storage, change, tell, onError } = this.#options;
+    try {
+      const held = await storage.part(place);
+      if (held !== null) return tell({ type: "read", place, blobs: [held.base], isWhole: false });
+      await change(() => {
+        this.#end(key);
+        return { commit: { removedParts: [place] }, publication: emptyPublication };
+      });
+      this.#refresh();
+    } catch (error) {
+      onError(error);
+    }
+  }
+}
+
+function keyOfPart({ collection, id, part }: PartPlace): string {
+  return JSON.stringify([collection, id, part]);
+}
+
+function placeOf({ collection, id, part }: PartPlace): PartPlace {
+  return { collection, id, part };
+}
