@@ -1,8 +1,8 @@
 import { startOfPart, type PartEntry, type PartPage, type PullPartResult } from "../../shared/wire.js";
-import { backoffMs } from "../core/backoff.js";
 import type { Clock, Randomness } from "../ports/clock.js";
 import type { PartPlace, PartPosition } from "../ports/storage.js";
 import type { Transport } from "../ports/transport.js";
+import { StandingQuestion } from "./standingQuestion.js";
 
 /** What was read of a part. */
 export interface PartNews {
@@ -51,17 +51,22 @@ export class PartReader {
   #isWhole = true;
   #entries: readonly PartEntry[] = [];
   #state: PartState = "idle";
-  #stopWatch: () => void = () => {};
-  #cancelRetry: () => void = () => {};
-  #isStopped = false;
-  #isBusy = false;
-  #next: PullPartResult | null = null;
-  #failures = 0;
+  readonly #question: StandingQuestion<PullPartResult>;
   #endReason: "denied" | "gone" | null = null;
 
   constructor(options: PartReaderOptions) {
     this.#options = options;
     this.#stored = options.stored;
+    this.#question = new StandingQuestion<PullPartResult>({
+      ...options,
+      ask: (take, fail) => this.#ask(take, fail),
+      process: (result) => this.#process(result),
+      onFailed: (error) => {
+        options.onError(error);
+        this.#setState("error");
+      },
+      begin: () => this.start(),
+    });
   }
 
   get place(): PartPlace {
@@ -78,58 +83,22 @@ export class PartReader {
   }
 
   start(): void {
-    if (this.#isStopped) return;
-    this.#cancelRetry();
+    if (this.#question.isStopped) return;
     [this.#cursor, this.#epoch] = [this.#stored?.cursor ?? startOfPart, this.#stored?.epoch];
     [this.#isWhole, this.#entries] = [this.#stored === undefined, []];
     this.#setState("reading");
-    this.#watch();
+    this.#question.ask();
   }
 
   stop(): void {
-    this.#isStopped = true;
-    this.#cancelRetry();
-    this.#stopWatch();
+    this.#question.stop();
   }
 
-  #watch(): void {
+  #ask(take: (result: PullPartResult) => void, fail: (error: unknown) => void): () => void {
     const { place, watchPart } = this.#options;
     const { collection, id: document, part } = place;
-    const stopLast = this.#stopWatch;
     const epoch = this.#epoch === undefined ? {} : { epoch: this.#epoch };
-    let isCurrent = true;
-    const stop = watchPart(
-      { collection, document, part, cursor: this.#cursor, ...epoch },
-      (result) => isCurrent && this.#take(result),
-      (error) => isCurrent && this.#fail(error),
-    );
-    this.#stopWatch = () => {
-      isCurrent = false;
-      stop();
-    };
-    stopLast();
-  }
-
-  /** One result is worked on at a time; of those that come meanwhile the newest holds all of the others. */
-  #take(result: PullPartResult): void {
-    if (this.#isStopped) return;
-    this.#next = result;
-    if (!this.#isBusy) void this.#work();
-  }
-
-  async #work(): Promise<void> {
-    this.#isBusy = true;
-    try {
-      while (this.#next !== null && !this.#isStopped) {
-        const result = this.#next;
-        this.#next = null;
-        await this.#process(result);
-      }
-    } catch (error) {
-      this.#fail(error);
-    } finally {
-      this.#isBusy = false;
-    }
+    return watchPart({ collection, document, part, cursor: this.#cursor, ...epoch }, take, fail);
   }
 
   async #process(result: PullPartResult): Promise<void> {
@@ -146,9 +115,10 @@ export class PartReader {
       if (entries.length > 0 || this.#isWhole) await this.#store(result, entries);
       this.#stored = { cursor, epoch };
     }
-    if (this.#isStopped || this.#state === "error") return; // the question failed meanwhile, and is asked again
+    if (this.#question.isStopped || this.#question.isFailed) return; // meanwhile
     [this.#entries, this.#isWhole] = done ? [[], false] : [entries, this.#isWhole];
-    [this.#cursor, this.#epoch, this.#failures] = [cursor, epoch, 0];
+    [this.#cursor, this.#epoch] = [cursor, epoch];
+    this.#question.noteSuccess();
     if (isElsewhere) this.#goOn(done ? "live" : "reading");
     else this.#setState("live");
   }
@@ -158,11 +128,9 @@ export class PartReader {
     return this.#options.store({ blobs, cursor, epoch, isWhole: this.#isWhole });
   }
 
-  /** An answer to the question before is passed over: the next one is answered with all of it. */
   #goOn(state: "reading" | "live"): void {
-    this.#next = null;
     this.#setState(state);
-    if (!this.#isStopped) this.#watch();
+    this.#question.ask();
   }
 
   /** The question stays open: the permission may come back. */
@@ -170,19 +138,6 @@ export class PartReader {
     this.#endReason = reason;
     this.#setState("ended");
     this.#options.onEnd(reason);
-  }
-
-  #fail(error: unknown): void {
-    if (this.#isStopped) return;
-    const { clock, randomness, onError } = this.#options;
-    this.#stopWatch();
-    this.#next = null;
-    onError(error);
-    this.#setState("error");
-    this.#cancelRetry = clock.setTimer(
-      () => this.start(),
-      backoffMs(++this.#failures, randomness.fraction()),
-    );
   }
 
   #setState(state: PartState): void {

@@ -1,10 +1,10 @@
 import { limits } from "../../shared/limits.js";
 import { startCursor, type Page, type PullResult } from "../../shared/wire.js";
-import { backoffMs } from "../core/backoff.js";
 import type { Clock, Randomness } from "../ports/clock.js";
 import type { StoredScope } from "../ports/storage.js";
 import type { Transport } from "../ports/transport.js";
 import type { ScopeState } from "../base/types.js";
+import { StandingQuestion } from "./standingQuestion.js";
 
 export interface ScopeReaderOptions {
   readonly collection: string;
@@ -52,19 +52,24 @@ export class ScopeReader {
   #position: StoredScope | undefined;
   #state: ScopeState = "idle";
   #progress = 0;
-  #stopWatch: () => void = () => {};
-  #cancelRetry: () => void = () => {};
-  #isStopped = false;
-  #isBusy = false;
-  #next: PullResult | null = null;
+  readonly #question: StandingQuestion<PullResult>;
   /** The pages of a catch-up that were read and are not stored; null: none. */
   #collected: Page | null = null;
   #isInParts = false;
-  #failures = 0;
 
   constructor(options: ScopeReaderOptions) {
     this.#options = options;
     this.#position = options.stored;
+    this.#question = new StandingQuestion<PullResult>({
+      ...options,
+      ask: (take, fail) => this.#ask(take, fail),
+      process: (result) => this.#process(result),
+      onFailed: (error) => {
+        options.onError(error);
+        this.#setState("error");
+      },
+      begin: () => this.start(),
+    });
   }
 
   get collection(): string {
@@ -95,7 +100,7 @@ export class ScopeReader {
   /** Whether there is something of the stream that it has not shown: what has left another scope may be in it. */
   get isBehind(): boolean {
     const isToCatchUp = this.#state === "catchingUp" || (this.#state === "idle" && this.isComplete);
-    return !this.#isStopped && (this.#isBusy || isToCatchUp);
+    return !this.#question.isStopped && (this.#question.isBusy || isToCatchUp);
   }
 
   /** Whether a part of a catch-up is stored, or being stored, and its end is not. */
@@ -109,16 +114,13 @@ export class ScopeReader {
   }
 
   start(): void {
-    if (this.#isStopped) return;
-    this.#cancelRetry();
+    if (this.#question.isStopped) return;
     this.#setState(this.#readingState());
-    this.#watch();
+    this.#question.ask();
   }
 
   stop(): void {
-    this.#isStopped = true;
-    this.#cancelRetry();
-    this.#stopWatch();
+    this.#question.stop();
   }
 
   /** What is live now may be behind once the connection is back; then the open question is answered again. */
@@ -130,51 +132,14 @@ export class ScopeReader {
     return this.isComplete ? "catchingUp" : "bootstrapping";
   }
 
-  /** Asks at the cursor before it lets go of the question before, so that an equal one is not asked twice. */
-  #watch(): void {
+  #ask(take: (result: PullResult) => void, fail: (error: unknown) => void): () => void {
     const { transport, collection, scope } = this.#options;
-    const stopLast = this.#stopWatch;
     const { cursor = startCursor, epoch, horizon } = this.#position ?? {};
-    let isCurrent = true;
-    const stop = transport.watchPull(
-      {
-        collection,
-        scope,
-        cursor,
-        ...(epoch === undefined ? {} : { epoch }),
-        ...(horizon === undefined ? {} : { horizon }),
-      },
-      (result) => isCurrent && this.#take(result),
-      (error) => isCurrent && this.#fail(error),
-    );
-    this.#stopWatch = () => {
-      isCurrent = false;
-      stop();
+    const known = {
+      ...(epoch === undefined ? {} : { epoch }),
+      ...(horizon === undefined ? {} : { horizon }),
     };
-    stopLast();
-  }
-
-  /** One result is worked on at a time; of those that come meanwhile the newest holds all of the others. */
-  #take(result: PullResult): void {
-    if (this.#isStopped) return;
-    this.#next = result;
-    if (!this.#isBusy) void this.#work();
-  }
-
-  async #work(): Promise<void> {
-    this.#isBusy = true;
-    try {
-      while (this.#next !== null && !this.#isStopped) {
-        const result = this.#next;
-        this.#next = null;
-        await this.#process(result);
-      }
-    } catch (error) {
-      this.#fail(error);
-    } finally {
-      this.#isBusy = false;
-      if (!this.#isStopped) this.#options.onIdle();
-    }
+    return transport.watchPull({ collection, scope, cursor, ...known }, take, fail);
   }
 
   async #process(result: PullResult): Promise<void> {
@@ -188,20 +153,17 @@ export class ScopeReader {
       this.#isInParts ||= !isFirstLoad && !result.done;
       if (all.entries.length > 0 || isOtherKind(this.#position, position))
         await this.#options.storePage(all, position, isFirstLoad);
-      if (this.#isStopped) return;
+      if (this.#question.isStopped) return;
       this.#collected = null;
       if (result.done) this.#isInParts = false;
       this.#options.onRead();
     } else this.#collected = all;
-    if (this.#state === "error") return void (this.#position = position); // the question failed meanwhile
-    this.#failures = 0;
+    if (this.#question.isFailed) return void (this.#position = position); // meanwhile
+    this.#question.noteSuccess();
     const isElsewhere = !isSamePosition(this.#position, position);
     this.#position = position;
     this.#setState(result.done ? "live" : this.#readingState());
-    if (isElsewhere) {
-      this.#next = null; // an answer to the question before: the next one is answered with all of it
-      this.#watch();
-    }
+    if (isElsewhere) this.#question.ask();
   }
 
   #positionAfter({ done, cursor, epoch, horizon, schemaVersion }: Page): StoredScope {
@@ -220,13 +182,12 @@ export class ScopeReader {
   async #beginAnew(epoch: string): Promise<void> {
     this.#collected = null;
     const position = await this.#options.beginAnew(epoch);
-    if (this.#isStopped) return;
+    if (this.#question.isStopped) return;
     this.#position = position;
-    if (this.#state === "error") return; // the question failed meanwhile
+    if (this.#question.isFailed) return; // meanwhile
     this.#progress = 0;
     this.#setState(this.#readingState());
-    this.#next = null;
-    this.#watch();
+    this.#question.ask();
   }
 
   async #deny(): Promise<void> {
@@ -235,26 +196,9 @@ export class ScopeReader {
     [this.#collected, this.#isInParts] = [null, false];
     this.#progress = 0;
     await this.#options.forget();
-    if (this.#isStopped) return;
+    if (this.#question.isStopped) return;
     this.#setState("denied");
-    // What is read once the permission is back has to be all of it.
-    if (asksFromStart) return;
-    this.#next = null;
-    this.#watch();
-  }
-
-  #fail(error: unknown): void {
-    if (this.#isStopped) return;
-    this.#stopWatch();
-    this.#cancelRetry();
-    this.#next = null;
-    this.#options.onError(error);
-    this.#setState("error");
-    const { clock, randomness } = this.#options;
-    this.#cancelRetry = clock.setTimer(
-      () => this.start(),
-      backoffMs(++this.#failures, randomness.fraction()),
-    );
+    if (!asksFromStart) this.#question.ask(); // what is read once the permission is back has to be all of it
   }
 
   #setState(state: ScopeState): void {
