@@ -4,7 +4,7 @@ import {
   splitPublication,
   type Publication,
 } from "./base/publication.js";
-import { keyOf } from "./store/contents.js";
+import { keyOf } from "./core/keys.js";
 
 /**
  * Stored pages that are not shown yet, by scope (see `keyOf`). A catch-up is shown whole, at its last page: half of a

@@ -1,4 +1,5 @@
 import type { InspectedError, InspectedPart, InspectedTransaction, Inspection } from "./base/inspection.js";
+import { keyOf } from "./core/keys.js";
 import type { ReplicaStatus } from "./base/types.js";
 import type { Stored } from "./ports/storage.js";
 import type { LocalTransaction } from "./view/localTransaction.js";
@@ -50,10 +51,11 @@ export function inspectReplica(inspected: Inspected, hasContent: boolean): Inspe
 }
 
 function inspectScopes(stored: Stored, reported: ReplicaStatus["scopes"]): Inspection["scopes"] {
-  const keyOf = (each: { collection: string; scope: string }) => `${each.collection}\0${each.scope}`;
-  const states = new Map(reported.map((each) => [keyOf(each), each.state]));
-  const known = new Map(stored.scopes.map((each) => [keyOf(each), each]));
-  const all = new Map([...stored.scopes, ...reported].map((each) => [keyOf(each), each]));
+  const keyOfScope = ({ collection, scope }: { collection: string; scope: string }) =>
+    keyOf(collection, scope);
+  const states = new Map(reported.map((each) => [keyOfScope(each), each.state]));
+  const known = new Map(stored.scopes.map((each) => [keyOfScope(each), each]));
+  const all = new Map([...stored.scopes, ...reported].map((each) => [keyOfScope(each), each]));
   return [...all].map(([key, { collection, scope }]) => {
     const { cursor, epoch = null, isComplete = false } = known.get(key) ?? {};
     return {

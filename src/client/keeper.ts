@@ -3,7 +3,7 @@ import { emptyPublication } from "./base/publication.js";
 import { chooseForgotten, type KeptScope } from "./core/retention.js";
 import { isStaged, turningCollections } from "./epochs.js";
 import type { Clock } from "./ports/clock.js";
-import { keyOf } from "./store/contents.js";
+import { keyOf } from "./core/keys.js";
 import type { Decision, Journal } from "./store/journal.js";
 import type { ScopeReaders } from "./scopeReaders.js";
 

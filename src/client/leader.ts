@@ -18,7 +18,7 @@ import { isStaged } from "./epochs.js";
 import { EpochTurns } from "./epochTurns.js";
 import type { PageContext } from "./pages.js";
 import { Keeper } from "./keeper.js";
-import { keyOf } from "./store/contents.js";
+import { keyOf } from "./core/keys.js";
 import { describeDamage, planRepair } from "./repair.js";
 import { PartReaders } from "./partReaders.js";
 import { ScopeReaders } from "./scopeReaders.js";

@@ -18,7 +18,8 @@ import type {
   StoredPart,
   StoredTransaction,
 } from "./ports/storage.js";
-import { keyOf, metaAfter } from "./store/contents.js";
+import { keyOf } from "./core/keys.js";
+import { metaAfter } from "./store/contents.js";
 
 /** So many rows are written anew in one step of folding. */
 const rewrittenAtOnce = 250;

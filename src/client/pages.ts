@@ -1,5 +1,6 @@
 // What a leader makes of what a scope's stream brings: decisions on the contents of the database, nothing else.
 import type { AnyCollection } from "../collections/index.js";
+import { keyOf } from "./core/keys.js";
 import { isStateEntry, type Page, type StreamEntry } from "../shared/wire.js";
 import { emptyPublication, joinPublications, toShownRow, type Publication } from "./base/publication.js";
 import { clockIn } from "./documents/author.js";
@@ -96,8 +97,8 @@ export function forgetDocuments(
   isCovered: (update: AuthoredUpdate) => boolean = () => false,
   source: AnswerSource = journal,
 ): Decision {
-  const gone = new Set(documents.map(({ collection, id }) => `${collection}\0${id}`));
-  const isGone = (update: AuthoredUpdate) => gone.has(`${update.collection}\0${update.document}`);
+  const gone = new Set(documents.map(({ collection, id }) => keyOf(collection, id)));
+  const isGone = (update: AuthoredUpdate) => gone.has(keyOf(update.collection, update.document));
   const { commit, publication } = settleUpdates(
     source,
     (update, group) => isCovered(update) || (group.isAnswered && isGone(update)),

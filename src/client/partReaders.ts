@@ -6,7 +6,7 @@ import type { Clock, Randomness } from "./ports/clock.js";
 import type { PartPlace, Storage, StoredDocument } from "./ports/storage.js";
 import type { Transport } from "./ports/transport.js";
 import { limits } from "../shared/limits.js";
-import { keyOf } from "./store/contents.js";
+import { keyOf, keyOfPart } from "./core/keys.js";
 import type { Decision, Journal } from "./store/journal.js";
 import { PartReader, type PartNews } from "./stream/partReader.js";
 
@@ -240,10 +240,6 @@ export class PartReaders {
       onError(error);
     }
   }
-}
-
-function keyOfPart({ collection, id, part }: PartPlace): string {
-  return JSON.stringify([collection, id, part]);
 }
 
 function placeOf({ collection, id, part }: PartPlace): PartPlace {

@@ -13,7 +13,7 @@ import { retention } from "./core/retention.js";
 import { partRetention, type PartHandle } from "./documents/openParts.js";
 import { firstLookMs } from "./keeper.js";
 import type { LocalReplica } from "./replica.js";
-import { keyOf } from "./store/contents.js";
+import { keyOf } from "./core/keys.js";
 
 let app: ServerApp;
 let world: SitesWorld<ServerApp>;

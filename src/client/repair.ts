@@ -6,7 +6,7 @@ import { emptyPublication, type Publication } from "./base/publication.js";
 import type { Want } from "./base/tabMessages.js";
 import { failAll, toQueued } from "./outbox/authoring.js";
 import type { Damage, OutboxEntry, Stored, StoredFailure, StoredScope } from "./ports/storage.js";
-import { keyOf } from "./store/contents.js";
+import { keyOf } from "./core/keys.js";
 import type { Decision } from "./store/journal.js";
 
 /** Just after the start, which a server takes for a first load that has missed nothing. */

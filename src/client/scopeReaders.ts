@@ -10,7 +10,7 @@ import { decidePage, forgetDocuments, type PageContext } from "./pages.js";
 import type { Clock, Randomness } from "./ports/clock.js";
 import type { StoredScope } from "./ports/storage.js";
 import type { Transport } from "./ports/transport.js";
-import { keyOf } from "./store/contents.js";
+import { keyOf } from "./core/keys.js";
 import type { Decision, Journal } from "./store/journal.js";
 import { ScopeReader } from "./stream/scopeReader.js";
 import { remadeDocuments } from "./unread.js";

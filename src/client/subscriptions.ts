@@ -1,4 +1,5 @@
 import type { AnyCollection } from "../collections/index.js";
+import { keyOf } from "./core/keys.js";
 import { createDeferred } from "./base/deferred.js";
 import { Emitter } from "./base/events.js";
 import type { ScopeReport, Want } from "./base/tabMessages.js";
@@ -23,7 +24,7 @@ export class Subscriptions {
   get wants(): Want[] {
     const all = [...this.#open].flatMap((subscription) => subscription.wants);
     const wants = [...all.filter(({ parts }) => parts === undefined), ...all.filter(({ parts }) => parts)];
-    return [...new Map(wants.map((want) => [keyOf(want), want])).values()];
+    return [...new Map(wants.map((want) => [keyOfScope(want), want])).values()];
   }
 
   open(definition: AnyCollection, scopes: readonly string[], parts?: "prefetch"): Subscription {
@@ -31,8 +32,8 @@ export class Subscriptions {
     const isRead = () => this.#isRead;
     const subscription = new OpenSubscription(wants, this.#reports, isRead, (keepData) => {
       this.#open.delete(subscription);
-      const stillWanted = new Set(this.wants.map(keyOf));
-      this.#onWants(keepData ? [] : wants.filter((want) => !stillWanted.has(keyOf(want))));
+      const stillWanted = new Set(this.wants.map(keyOfScope));
+      this.#onWants(keepData ? [] : wants.filter((want) => !stillWanted.has(keyOfScope(want))));
     });
     this.#open.add(subscription);
     subscription.refresh();
@@ -53,7 +54,7 @@ export class Subscriptions {
 
   /** Takes what the leader says of scopes. */
   report(reports: readonly ScopeReport[]): void {
-    for (const report of reports) this.#reports.set(keyOf(report), report);
+    for (const report of reports) this.#reports.set(keyOfScope(report), report);
     for (const subscription of this.#open) subscription.refresh();
   }
 
@@ -64,8 +65,8 @@ export class Subscriptions {
   }
 }
 
-function keyOf({ collection, scope }: Want): string {
-  return `${collection}\0${scope}`;
+function keyOfScope({ collection, scope }: Want): string {
+  return keyOf(collection, scope);
 }
 
 class OpenSubscription implements Subscription {
@@ -124,6 +125,6 @@ class OpenSubscription implements Subscription {
   }
 
   #ofMine(): (ScopeReport | undefined)[] {
-    return this.wants.map((want) => this.#reports.get(keyOf(want)));
+    return this.wants.map((want) => this.#reports.get(keyOfScope(want)));
   }
 }

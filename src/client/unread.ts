@@ -9,7 +9,7 @@ import { mergeDocument } from "./documents/merge.js";
 import { settleUpdates } from "./outbox/answers.js";
 import type { PageContext } from "./pages.js";
 import type { AuthoredGroup, AuthoredUpdate, StoredDocument } from "./ports/storage.js";
-import { keyOf } from "./store/contents.js";
+import { keyOf } from "./core/keys.js";
 import type { Decision, Journal } from "./store/journal.js";
 
 /** Whether a stream that is read brings what is written to a scope. */

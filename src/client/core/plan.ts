@@ -1,7 +1,7 @@
 /** What planning needs to know of a queued transaction. */
 export interface QueuedTransaction {
   readonly id: string;
-  /** `collection\0id` of each document it touches. */
+  /** Each document it touches: see `keyOf`. */
   readonly documents: readonly string[];
   /** Whether it may be merged with its neighbours: a single write, not a `transact()` group. */
   readonly isSingle: boolean;

@@ -1,4 +1,5 @@
 // What is on the screens of a device's tabs: the documents that its next opening shows first.
+import { keyOf } from "./keys.js";
 
 interface Name {
   readonly collection: string;
@@ -40,8 +41,8 @@ export function joinScreens(
 
 /** Whether both are of the same documents, in whatever order. */
 export function isSameScreen(a: readonly Name[], b: readonly Name[]): boolean {
-  const keys = new Set(a.map(keyOf));
-  return keys.size === new Set(b.map(keyOf)).size && b.every((name) => keys.has(keyOf(name)));
+  const keys = new Set(a.map(keyOfDocument));
+  return keys.size === new Set(b.map(keyOfDocument)).size && b.every((name) => keys.has(keyOfDocument(name)));
 }
 
 /**
@@ -66,10 +67,10 @@ export function keptOf<Document extends { readonly row: object | null; readonly 
 }
 
 function put(names: Map<string, Name>, name: Name): void {
-  const key = keyOf(name);
+  const key = keyOfDocument(name);
   if (!names.has(key)) names.set(key, name);
 }
 
-function keyOf({ collection, id }: Name): string {
-  return `${collection}\0${id}`;
+function keyOfDocument({ collection, id }: Name): string {
+  return keyOf(collection, id);
 }

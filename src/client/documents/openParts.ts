@@ -6,6 +6,7 @@ import { Emitter } from "../base/events.js";
 import type { InspectedPart } from "../base/inspection.js";
 import { Loop } from "../base/loop.js";
 import type { OpenPart, PartTold } from "../base/tabMessages.js";
+import { keyOfPart } from "../core/keys.js";
 import { chooseForgotten } from "../core/retention.js";
 import type { Clock } from "../ports/clock.js";
 import type { PartPlace, StoredPart } from "../ports/storage.js";
@@ -91,7 +92,7 @@ export class OpenParts {
   }
 
   use(place: PartPlace): PartHandle {
-    const key = keyOf(place);
+    const key = keyOfPart(place);
     const part = this.#parts.get(key) ?? createPart(place);
     this.#parts.set(key, part);
     part.users++;
@@ -116,7 +117,7 @@ export class OpenParts {
 
   /** The leader tells of a part. */
   receive(told: PartTold): void {
-    const part = this.#parts.get(keyOf(told.place));
+    const part = this.#parts.get(keyOfPart(told.place));
     if (part === undefined) return;
     part.told++;
     if (told.type === "ended") this.#fail(part, endedError(told));
@@ -228,7 +229,7 @@ export class OpenParts {
     );
     for (const { part } of gone) {
       part.doc?.destroy();
-      this.#parts.delete(keyOf(part.place));
+      this.#parts.delete(keyOfPart(part.place));
     }
     return kept.length > gone.length ? partRetention.keptMs : null;
   }
@@ -249,10 +250,6 @@ function createPart(place: PartPlace): Part {
     wasShown: false,
     told: 0,
   };
-}
-
-function keyOf({ collection, id, part }: PartPlace): string {
-  return JSON.stringify([collection, id, part]);
 }
 
 function endedError({ place: { collection, id }, reason }: PartTold & { type: "ended" }): ReplicaError {

@@ -1,5 +1,6 @@
 // What an older version of the app has written and not yet sent, as the definition's own version would have written it.
 import type { Value } from "convex/values";
+import { keyOf } from "../core/keys.js";
 import { isRegister, type Field } from "../../collections/fields.js";
 import { MigrationError, migrateRegisters, type AnyCollection } from "../../collections/index.js";
 import { isSameValue } from "../../shared/canonicalJson.js";
@@ -54,7 +55,7 @@ export function translateOutbox(
         const { collection, id, schemaVersion = 1 } = change;
         const definition = definitions.get(collection);
         if (definition === undefined || schemaVersion > definition.schemaVersion) return change;
-        const key = `${collection}\0${id}`;
+        const key = keyOf(collection, id);
         const found = after.get(key) ?? documents.get(key) ?? registered(baseOf(collection, id));
         const before = registersAt(definition, change, found);
         after.set(key, {

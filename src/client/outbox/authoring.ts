@@ -1,4 +1,5 @@
 import type { AnyCollection, PlainRow } from "../../collections/index.js";
+import { keyOf } from "../core/keys.js";
 import type { Operation } from "../../shared/operations.js";
 import { applyToRow } from "../core/overlay.js";
 import { rebaseOperations, type MergeRows } from "../core/rebase.js";
@@ -166,7 +167,7 @@ export function completedPublication(entries: readonly OutboxEntry[]): Publicati
 
 export function toQueued(entry: OutboxEntry): Queued {
   const { id, changes, isGroup, strategy } = entry.transaction;
-  const documents = [...new Set(changes.map((change) => `${change.collection}\0${change.id}`))];
+  const documents = [...new Set(changes.map((change) => keyOf(change.collection, change.id)))];
   const isParallel = strategy === "parallel";
   const isDoubtful = faultsOf([entry]) >= aloneFromFaults;
   const isSingle = !isGroup && !isParallel && documents.length === 1 && !isDoubtful;

@@ -1,4 +1,5 @@
 import { limits } from "../../shared/limits.js";
+import { keyOf } from "../core/keys.js";
 import type { AuthoredGroup, OutboxEntry } from "../ports/storage.js";
 import type { AnswerSource } from "./answers.js";
 import { faultsOf, isOfServer, lastAttempt, resendMs, waitMs } from "./attempts.js";
@@ -52,7 +53,7 @@ function batchOf(
   let bytes = 0;
   for (const { group, entries } of due) {
     if (batch.length >= mostGroups) break;
-    const keys = group.updates.map(({ collection, document }) => `${collection}\0${document}`);
+    const keys = group.updates.map(({ collection, document }) => keyOf(collection, document));
     // A parallel transaction may be authored beside an unanswered one: a push has one update of a document.
     if (faultsOf(entries) > 0 || keys.some((key) => documents.has(key))) continue;
     bytes += group.updates.reduce((sum, update) => sum + update.bytes.length, 0);

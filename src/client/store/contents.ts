@@ -9,6 +9,7 @@ import type {
   StoredDocument,
   StoredScope,
 } from "../ports/storage.js";
+import { keyOf } from "../core/keys.js";
 
 /** A database's contents in memory, indexed. */
 export interface Contents {
@@ -19,11 +20,6 @@ export interface Contents {
   readonly scopes: Map<string, StoredScope>;
   /** By document (see {@link keyOf}), then by part. */
   readonly parts: Map<string, Map<string, PartPosition>>;
-}
-
-/** The key of a document, or of a scope, within {@link Contents}. */
-export function keyOf(collection: string, name: string): string {
-  return `${collection}\0${name}`;
 }
 
 export function indexContents(stored: Stored): Contents {

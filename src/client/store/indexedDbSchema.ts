@@ -8,6 +8,7 @@
 // The version of the format is the one that IndexedDB itself keeps of a database: so it refuses whoever knows older
 // formats only, before that can write anything, and tells older tabs to let go when a newer one comes.
 import type { DBSchema, IDBPDatabase, IDBPTransaction } from "idb";
+import { keyOf } from "../core/keys.js";
 import type {
   AuthoredGroup,
   Meta,
@@ -84,7 +85,7 @@ export function toPageRecord(entries: readonly PageEntry[]): PageRecord {
     entries.flatMap((entry) =>
       "isGone" in entry
         ? []
-        : [[`${entry.collection}\0${entry.scope}`, { collection: entry.collection, scope: entry.scope }]],
+        : [[keyOf(entry.collection, entry.scope), { collection: entry.collection, scope: entry.scope }]],
     ),
   );
   return { bytes: encodePage(entries), scopes: seal([...scopes.values()]) };

@@ -1,8 +1,9 @@
 import { ReplicaError } from "../base/errors.js";
+import { keyOf } from "../core/keys.js";
 import type { DocumentName } from "../base/tabMessages.js";
 import { isSameScreen } from "../core/screen.js";
 import type { Commit, Damage, Meta, StoredDocument, StoredTransaction } from "../ports/storage.js";
-import { keyOf, metaAfter } from "./contents.js";
+import { metaAfter } from "./contents.js";
 import { toPageRecord, type StoreName, type Write } from "./indexedDbSchema.js";
 import { planFold, type PageDirectory } from "./pageDirectory.js";
 import { decodePage, isGone, type PageEntry } from "./pageFormat.js";

@@ -1,4 +1,5 @@
 import { emptyPublication, type Publication } from "../base/publication.js";
+import { keyOf } from "../core/keys.js";
 import type {
   AuthoredGroup,
   Commit,
@@ -12,7 +13,7 @@ import type {
 } from "../ports/storage.js";
 import { keptOf } from "../core/screen.js";
 import type { DocumentName } from "../base/tabMessages.js";
-import { applyCommit, indexContents, keyOf, type Contents } from "./contents.js";
+import { applyCommit, indexContents, type Contents } from "./contents.js";
 
 /** What a leader decided: what to write, and what to tell the tabs once it is written. */
 export interface Decision {

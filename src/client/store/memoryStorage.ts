@@ -1,4 +1,5 @@
 import { ReplicaError } from "../base/errors.js";
+import { keyOf } from "../core/keys.js";
 import { isSameScreen } from "../core/screen.js";
 import {
   FencedError,
@@ -14,7 +15,7 @@ import {
   type StoredPart,
   type StoredTransaction,
 } from "../ports/storage.js";
-import { applyCommit, indexContents, keyOf, metaAfter, type Contents } from "./contents.js";
+import { applyCommit, indexContents, metaAfter, type Contents } from "./contents.js";
 
 interface Data {
   lastSequence: number;

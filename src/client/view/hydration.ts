@@ -1,9 +1,9 @@
 import type { PlainRow } from "../../collections/index.js";
+import { keyOf } from "../core/keys.js";
 import type { RowsResult } from "../../shared/rowsWire.js";
 import { ReplicaError } from "../base/errors.js";
 import type { Stored, StoredDocument } from "../ports/storage.js";
 import type { CollectionView } from "./collectionView.js";
-import { documentKey } from "./transactionIndex.js";
 
 interface Place {
   readonly collection: string;
@@ -58,7 +58,7 @@ export class Hydration {
       const id = row["id"] as string;
       view.hydrate(id, row as PlainRow);
       const ts = BigInt(positions[index] ?? 0);
-      this.#shown.set(documentKey(collection, id), { collection, id, scope, ts });
+      this.#shown.set(keyOf(collection, id), { collection, id, scope, ts });
     });
     for (const id of removed) this.end(collection, id);
   }
@@ -68,15 +68,15 @@ export class Hydration {
     if (this.#shown.size === 0) return;
     for (const { transaction } of outbox)
       if (transaction.failure === undefined)
-        for (const { collection, id } of transaction.changes) this.#written.add(documentKey(collection, id));
+        for (const { collection, id } of transaction.changes) this.#written.add(keyOf(collection, id));
     for (const { collection, scope, isComplete, cursor } of scopes)
-      if (isComplete) this.#reached.set(documentKey(collection, scope), cursor.ts);
+      if (isComplete) this.#reached.set(keyOf(collection, scope), cursor.ts);
   }
 
   /** What the database holds of a document. @returns whether a hydrated row makes way for it */
   noteDocument({ collection, id, ts }: StoredDocument): boolean {
     if (this.#shown.size === 0) return false;
-    const key = documentKey(collection, id);
+    const key = keyOf(collection, id);
     const hydrated = this.#shown.get(key);
     if (hydrated === undefined || (hydrated.ts > ts && !this.#written.has(key))) return false;
     return this.end(collection, id);
@@ -84,22 +84,20 @@ export class Hydration {
 
   /** All of the database is known. @returns the documents that had gone from a scope when it was read last */
   endGone(): Place[] {
-    return this.#endAll(
-      (each) => each.ts <= (this.#reached.get(documentKey(each.collection, each.scope)) ?? -1n),
-    );
+    return this.#endAll((each) => each.ts <= (this.#reached.get(keyOf(each.collection, each.scope)) ?? -1n));
   }
 
   /** The stream has told of a document. @returns whether a hydrated row was shown */
   end(collection: string, id: string): boolean {
-    if (!this.#shown.delete(documentKey(collection, id))) return false;
+    if (!this.#shown.delete(keyOf(collection, id))) return false;
     this.#collections.get(collection)?.dehydrate(id);
     return true;
   }
 
   /** Scopes are read to the end, or are not shown any more. @returns the documents that were shown until now */
   endScopes(scopes: readonly Scope[]): Place[] {
-    const over = new Set(scopes.map(({ collection, scope }) => documentKey(collection, scope)));
-    return this.#endAll(({ collection, scope }) => over.has(documentKey(collection, scope)));
+    const over = new Set(scopes.map(({ collection, scope }) => keyOf(collection, scope)));
+    return this.#endAll(({ collection, scope }) => over.has(keyOf(collection, scope)));
   }
 
   #endAll(isOver: (hydrated: Hydrated) => boolean): Place[] {

@@ -23,7 +23,7 @@ export class LocalTransaction implements Transaction {
   readonly #durable = createDeferred();
   readonly #confirmed = createDeferred();
   readonly #finished = createDeferred();
-  /** `collection\0id` of the documents whose confirmed row contains its operations. */
+  /** The documents (see `keyOf`) whose confirmed row contains its operations. */
   readonly #covered = new Set<string>();
   #sequence: number | null = null;
   #phase: Phase | { readonly type: "discarded" } = { type: "waiting" };

@@ -1,4 +1,5 @@
 import type { LocalTransaction } from "./localTransaction.js";
+import { keyOf } from "../core/keys.js";
 
 /**
  * The transactions that a tab knows of, and those of each document in the order in which they apply: stored ones by
@@ -193,12 +194,8 @@ class DocumentQueue {
 /** Each document that it is on, once. */
 function keysOf({ changes }: LocalTransaction): string[] {
   const [only] = changes;
-  if (only !== undefined && changes.length === 1) return [documentKey(only.collection, only.id)];
-  return [...new Set(changes.map(({ collection, id }) => documentKey(collection, id)))];
-}
-
-export function documentKey(collection: string, id: string): string {
-  return `${collection}\0${id}`;
+  if (only !== undefined && changes.length === 1) return [keyOf(only.collection, only.id)];
+  return [...new Set(changes.map(({ collection, id }) => keyOf(collection, id)))];
 }
 
 function firstOf<T>(set: ReadonlySet<T>): T | undefined {

@@ -10,7 +10,8 @@ import { CollectionView, type OverlaidChange } from "./collectionView.js";
 import { Hearsay } from "./hearsay.js";
 import { Hydration } from "./hydration.js";
 import { LocalTransaction, type TransactionHost } from "./localTransaction.js";
-import { documentKey, TransactionIndex } from "./transactionIndex.js";
+import { keyOf } from "../core/keys.js";
+import { TransactionIndex } from "./transactionIndex.js";
 
 /** What the user decides about a failed transaction. */
 export interface FailureDecisions {
@@ -67,7 +68,7 @@ export class View implements TransactionHost {
   }
 
   statusOf(collection: string, id: string): RowStatus {
-    return this.#transactions.statusOn(documentKey(collection, id));
+    return this.#transactions.statusOn(keyOf(collection, id));
   }
 
   isQueued(transaction: LocalTransaction): boolean {
@@ -94,7 +95,7 @@ export class View implements TransactionHost {
   /** A change was added to an open transaction. */
   extend(transaction: LocalTransaction, change: StoredChange): void {
     const { collection, id } = change;
-    const isLast = this.#transactions.enqueue(transaction, documentKey(collection, id));
+    const isLast = this.#transactions.enqueue(transaction, keyOf(collection, id));
     const view = this.collections.get(collection);
     if (isLast) view?.append(id, asOverlaid(transaction, change));
     else view?.recompute(id);
@@ -137,7 +138,7 @@ export class View implements TransactionHost {
       local?.becomeDurable(sequence);
       const moved = new Set(local === undefined ? [] : this.#transactions.place(local));
       for (const { collection, id } of transaction.changes)
-        if (moved.has(documentKey(collection, id))) mark(dirty, collection, id);
+        if (moved.has(keyOf(collection, id))) mark(dirty, collection, id);
     }
     this.#settle([], dirty);
   }
@@ -158,14 +159,14 @@ export class View implements TransactionHost {
     const changed = new Set<LocalTransaction>();
     for (const { collection, id, row, incarnation } of rows) {
       this.collections.get(collection)?.setConfirmed(id, row, incarnation);
-      this.#told?.add(`${collection}\0${id}`);
+      this.#told?.add(keyOf(collection, id));
       this.#hydration.end(collection, id);
       mark(dirty, collection, id);
     }
     for (const { transaction, collection, id } of covered) {
       const known = this.find(transaction);
-      if (known !== undefined) known.cover(`${collection}\0${id}`);
-      else this.#hearsay.noteCovered(transaction, documentKey(collection, id));
+      if (known !== undefined) known.cover(keyOf(collection, id));
+      else this.#hearsay.noteCovered(transaction, keyOf(collection, id));
       mark(dirty, collection, id);
     }
     for (const { id, phase, attempts } of transactions) {
@@ -204,7 +205,7 @@ export class View implements TransactionHost {
     }
     for (const local of this.#addStored(stored.outbox))
       for (const { collection, id } of local.changes)
-        this.#transactions.enqueue(local, documentKey(collection, id));
+        this.#transactions.enqueue(local, keyOf(collection, id));
     for (const { sequence, transaction } of stored.outbox) {
       const local = this.find(transaction.id);
       if (local === undefined) continue;
@@ -223,7 +224,7 @@ export class View implements TransactionHost {
           type: isAnswered ? "persisted_awaiting_sync" : isTried ? "waiting" : "persisting",
         });
         for (const update of updates)
-          if (update.isCovered) this.find(id)?.cover(documentKey(update.collection, update.document));
+          if (update.isCovered) this.find(id)?.cover(keyOf(update.collection, update.document));
       }
     const all = [...this.transactions(), ...gone];
     for (const [collection, ids] of dirtyOf(all)) for (const id of ids) mark(dirty, collection, id);
@@ -236,7 +237,7 @@ export class View implements TransactionHost {
     const told = this.#told;
     if (told === null) return; // all of it was loaded meanwhile
     const dirty: Dirty = new Map();
-    const isTold = ({ collection, id }: (typeof documents)[number]) => told.has(`${collection}\0${id}`);
+    const isTold = ({ collection, id }: (typeof documents)[number]) => told.has(keyOf(collection, id));
     this.#confirm(told.size === 0 ? documents : documents.filter((each) => !isTold(each)), dirty);
     this.#settle([], dirty);
   }
@@ -292,7 +293,7 @@ export class View implements TransactionHost {
 
   /** Takes a stored one in on a document. @returns whether the row shows it; if not, it is to be worked out anew */
   #enqueueShown(transaction: LocalTransaction, collection: string, id: string): boolean {
-    const key = documentKey(collection, id);
+    const key = keyOf(collection, id);
     const isLast = this.#transactions.enqueue(transaction, key);
     if (!transaction.isOverlaid(key)) return true;
     if (isLast)
@@ -321,7 +322,7 @@ export class View implements TransactionHost {
 
   #overlayOf(collection: string, id: string): OverlaidChange[] {
     if (this.#transactions.isEmpty) return []; // while opening, mostly
-    const key = documentKey(collection, id);
+    const key = keyOf(collection, id);
     return [...this.#transactions.unfinishedOn(key)]
       .filter((transaction) => transaction.isOverlaid(key))
       .flatMap((transaction) => changesOn(transaction, collection, id));
@@ -359,7 +360,7 @@ export class View implements TransactionHost {
   #turned(dirty: Dirty): LocalTransaction[] {
     if (this.#transactions.isEmpty) return []; // while opening, mostly
     return this.#transactions.turned(
-      [...dirty].flatMap(([name, ids]) => [...ids].map((id) => documentKey(name, id))),
+      [...dirty].flatMap(([name, ids]) => [...ids].map((id) => keyOf(name, id))),
     );
   }
 }
