@@ -6,8 +6,10 @@ import type { Clock, Randomness } from "./ports/clock.js";
 import type { PartPlace, Storage, StoredDocument } from "./ports/storage.js";
 import type { Transport } from "./ports/transport.js";
 import { limits } from "../shared/limits.js";
+import { backoffMs } from "./core/backoff.js";
 import { keyOf, keyOfPart } from "./core/keys.js";
 import type { Decision, Journal } from "./store/journal.js";
+import { DueParts } from "./stream/dueParts.js";
 import { PartReader, type PartNews } from "./stream/partReader.js";
 
 export interface PartReadersOptions {
@@ -37,10 +39,13 @@ export class PartReaders {
   readonly #options: PartReadersOptions;
   readonly #readings = new Map<string, Reading>();
   #open = new Map<string, OpenPart>();
-  /** To be read in advance, by document, in the order in which they came to be: there may be ten thousand. */
-  readonly #due = new Map<string, Map<string, PartPlace>>();
+  readonly #due = new DueParts();
   #prefetched: ReadonlySet<string> = new Set();
   #visible: ReadonlySet<string> = new Set();
+  /** Ends a pause in which no reading in advance is begun; null: there is none. */
+  #endPause: (() => void) | null = null;
+  /** Readings in advance that have failed, each after a pause, since one has not. */
+  #failures = 0;
   #isStopped = false;
   #isRefreshing = false;
 
@@ -79,7 +84,7 @@ export class PartReaders {
     const anew = new Set(removedParts.map(keyOfPart));
     for (const [key, { place }] of this.#readings)
       if (anew.has(key) || gone.has(keyOf(place.collection, place.id))) this.#end(key);
-    for (const document of gone) this.#due.delete(document);
+    for (const document of removedDocuments) this.#due.removeDocument(document);
     for (const place of this.#open.values())
       if (gone.has(keyOf(place.collection, place.id)) && isGone(place))
         this.#options.tell({ type: "ended", place: placeOf(place), reason: "gone" });
@@ -89,6 +94,7 @@ export class PartReaders {
 
   stop(): void {
     this.#isStopped = true;
+    this.#endPause?.();
     for (const { reader } of this.#readings.values()) reader.stop();
   }
 
@@ -100,31 +106,9 @@ export class PartReaders {
         const place = { collection, id, part };
         const held = journal.part(place);
         const isHeld = held !== undefined && held.cursor >= ts && held.epoch === epochOf(journal, collection);
-        if (!isHeld) this.#setDue(place);
+        if (!isHeld) this.#due.add(place);
       }
     }
-  }
-
-  #setDue(place: PartPlace): void {
-    const document = keyOf(place.collection, place.id);
-    const own = this.#due.get(document) ?? new Map<string, PartPlace>();
-    this.#due.set(document, own.set(place.part, place));
-  }
-
-  #isDue({ collection, id, part }: PartPlace): boolean {
-    return this.#due.get(keyOf(collection, id))?.has(part) === true;
-  }
-
-  #endDue({ collection, id, part }: PartPlace): void {
-    const own = this.#due.get(keyOf(collection, id));
-    own?.delete(part);
-    if (own?.size === 0) this.#due.delete(keyOf(collection, id));
-  }
-
-  /** What is due, most urgent first, and not being read. */
-  *#nextDue(): Generator<PartPlace> {
-    for (const document of this.#visible) yield* this.#due.get(document)?.values() ?? [];
-    for (const own of this.#due.values()) yield* own.values();
   }
 
   /** Begins what is to be read, and ends what nobody needs any more. */
@@ -139,7 +123,7 @@ export class PartReaders {
 
   #endUnneeded(): void {
     for (const [key, { place }] of [...this.#readings])
-      if (!this.#open.has(key) && !this.#isDue(place)) this.#end(key);
+      if (!this.#open.has(key) && !this.#due.has(place)) this.#end(key);
   }
 
   #beginOpen(): void {
@@ -151,9 +135,10 @@ export class PartReaders {
   }
 
   #beginDue(): void {
+    if (this.#endPause !== null) return;
     const reading = [...this.#readings.values()].filter(({ reader }) => reader.state === "reading");
     let free = limits.partsReadAtOnce - reading.length;
-    for (const place of this.#nextDue()) {
+    for (const place of this.#due.inOrder(this.#visible)) {
       if (free <= 0) return;
       const key = keyOfPart(place);
       if (this.#readings.has(key)) continue;
@@ -170,7 +155,7 @@ export class PartReaders {
       stored: journal.part(own),
       store: (news) => this.#store(key, reader, own, news),
       onEnd: (reason) => {
-        this.#endDue(own);
+        this.#due.remove(own);
         if (this.#open.has(key)) tell({ type: "ended", place: own, reason });
       },
       onChange: () => this.#onReaderChange(key, reader),
@@ -181,8 +166,30 @@ export class PartReaders {
 
   #onReaderChange(key: string, reader: PartReader): void {
     if (this.#isStopped || this.#readings.get(key)?.reader !== reader) return;
-    if (reader.state === "live") this.#endDue(reader.place);
+    if (reader.state === "error") this.#onFailed(key, reader.place);
+    if (reader.state === "live") {
+      this.#due.remove(reader.place);
+      this.#failures = 0;
+    }
     this.#refresh();
+  }
+
+  /**
+   * A part that is open is asked for again by its own reader. Of those that are read in advance all may fail for one
+   * reason: were each asked for again by itself, ten thousand would be. The one that failed is the last in the queue, and
+   * the queue waits.
+   */
+  #onFailed(key: string, place: PartPlace): void {
+    if (this.#open.has(key)) return;
+    this.#end(key);
+    this.#due.noteFailed(place);
+    if (this.#endPause !== null) return;
+    const { clock, randomness } = this.#options;
+    const pauseMs = backoffMs(++this.#failures, randomness.fraction());
+    this.#endPause = clock.setTimer(() => {
+      this.#endPause = null;
+      this.#refresh();
+    }, pauseMs);
   }
 
   #end(key: string): void {
