@@ -1,5 +1,5 @@
 import { ReplicaError } from "../base/errors.js";
-import { keyOf } from "../core/keys.js";
+import { keyOf, keyOfPart } from "../core/keys.js";
 import { isSameScreen } from "../core/screen.js";
 import {
   FencedError,
@@ -81,7 +81,7 @@ export class MemoryStorage implements Storage {
   }
 
   async part(place: PartPlace): Promise<StoredPart | null> {
-    return structuredClone(this.#data.parts.get(partKeyOf(place)) ?? null);
+    return structuredClone(this.#data.parts.get(keyOfPart(place)) ?? null);
   }
 
   async takeOver(): Promise<Stored> {
@@ -99,8 +99,8 @@ export class MemoryStorage implements Storage {
     if (contents.meta.term !== term) throw new FencedError();
     const own = structuredClone(changes);
     applyCommit(contents, own);
-    for (const place of own.removedParts ?? []) parts.delete(partKeyOf(place));
-    for (const part of own.parts ?? []) parts.set(partKeyOf(part), part);
+    for (const place of own.removedParts ?? []) parts.delete(keyOfPart(place));
+    for (const part of own.parts ?? []) parts.set(keyOfPart(part), part);
     if (changes.repair !== undefined)
       this.#database.damage = this.#database.damage.filter(({ type }) => type === "transaction");
     return contents.meta.commit;
@@ -174,8 +174,4 @@ export class MemoryStorage implements Storage {
   #assertOpen(): void {
     if (this.#isClosed) throw new ReplicaError("closed", "The local database is closed.");
   }
-}
-
-function partKeyOf({ collection, id, part }: PartPlace): string {
-  return JSON.stringify([collection, id, part]);
 }
