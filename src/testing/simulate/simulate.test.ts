@@ -297,3 +297,41 @@ test("what a test must say of an app, and has not, is told", async () => {
     'no replicaTable "members"',
   );
 });
+
+test.each([
+  [{ seeds: 0 }, "seeds: 0 is no whole number of at least 1"],
+  [{ seeds: NaN }, "seeds: NaN"],
+  [{ from: 1.5 }, "from: 1.5"],
+  [{ steps: -1 }, "steps: -1"],
+])("%o, which would run nothing and pass, is refused", async (given, message) => {
+  await expect(simulate({ ...optionsOf(), ...given })).rejects.toThrow(message);
+});
+
+test("a script that was kept, and is of another app by now, is refused", async () => {
+  const devices = [{ user: "anna", wants: [{ collection: "tasks", scope: "red" }], tabs: 1 }];
+  const refusalOf = (script: unknown) =>
+    simulate({ ...optionsOf(), script: script as SimulationScript }).then(
+      () => null,
+      (error: Error) => error.message,
+    );
+  const withStep = (step: unknown) => refusalOf({ seed: 1, devices, steps: [{ do: "pass", ms: 1 }, step] });
+  const aimed = { device: 0, tab: 0, seed: 1 };
+  expect(await withStep({ do: "pass", ms: 1 })).toBeNull();
+  expect(await refusalOf({})).toContain("one that a failure has printed");
+  expect(await withStep({ do: "write", ...aimed, write: "gone" })).toContain(
+    'step 2: there is no "gone" in the test\'s writes',
+  );
+  expect(await withStep({ do: "serverWrite", seed: 1, write: "gone" })).toContain(
+    'no "gone" in the test\'s serverWrites',
+  );
+  expect(await withStep({ do: "newEpoch", collection: "gone" })).toContain(
+    'no "gone" in the test\'s collections',
+  );
+  expect(await withStep({ do: "dance" })).toContain('step 2 is {"do":"dance"}');
+  const [device] = devices;
+  const withDevice = (other: object) => refusalOf({ seed: 1, devices: [{ ...device, ...other }], steps: [] });
+  expect(await withDevice({ wants: [{ collection: "gone", scope: "" }] })).toContain(
+    'no "gone" in the test\'s collections',
+  );
+  expect(await withDevice({ user: "gone" })).toContain('no "gone" in the test\'s users');
+});

@@ -8,6 +8,7 @@ import { runScript, type Run } from "../simulation/run.js";
 import type { DeviceSetup, Want } from "../simulation/script.js";
 import { AnyAppInWorld, type AnyOptions } from "./appInWorld.js";
 import { AppBackend, type AppSetup } from "./appBackend.js";
+import { assertCounts, assertScript } from "./checkGiven.js";
 import { generateScript, type Repertoire } from "./generate.js";
 import type { AnySchema, SimulateOptions, Simulated } from "./options.js";
 import type { AppStep, SimulationScript } from "./steps.js";
@@ -42,7 +43,8 @@ export class SimulationError extends Error {
  * One at a time in a process: the machine's clock, timers and randomness are the simulation's meanwhile.
  *
  * @returns what was run, of which nothing was wrong
- * @throws SimulationError with the seed, what is wrong, and a script as short as it could be made that shows it
+ * @throws SimulationError with the seed, what is wrong, and a script as short as it could be made that shows it; Error if
+ *   what the test says of the app is not so
  * @example
  * ```ts
  * await simulate({
@@ -76,6 +78,7 @@ export class AppUnderTest {
 
   constructor(options: AnyOptions) {
     this.#options = options;
+    assertCounts(options);
     const setup = setupOf(options);
     this.#repertoire = repertoireOf(options, setup);
     const { users, wants } = this.#repertoire;
@@ -116,6 +119,7 @@ export class AppUnderTest {
 
   /** One script, as it is. */
   async replay(script: SimulationScript): Promise<Simulated> {
+    assertScript(script, this.#repertoire);
     const { violation, steps, trace } = await this.run(script);
     if (violation === null) return { seeds: 1, steps };
     throw new SimulationError(describe(script, violation.message), violation.invariant, script, trace);
